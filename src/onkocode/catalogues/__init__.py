@@ -1,0 +1,1 @@
+"""From catalogue files and users' files to entries and label spaces."""

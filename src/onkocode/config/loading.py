@@ -1,0 +1,197 @@
+"""Reading and checking configuration files: every mistake at once, each with file, line and key."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from onkocode.config.resolve import builtin_presets, presets, resolve_recipe
+from onkocode.config.schema import BuiltBase, Config
+from onkocode.records.errors import InputError
+
+KeyPath = tuple[str | int, ...]
+
+
+def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
+    """Check a merged configuration and return it typed.
+
+    Args:
+        merged: what Snakemake hands over after merging all config files and `--config` values.
+        files: the files that were merged, to name file and line in messages.
+
+    Raises:
+        InputError: with all problems, one a line.
+    """
+    lines = {path: _Lines(path) for path in files}
+    problems = [problem for found in lines.values() for problem in found.duplicates]
+    try:
+        # Through JSON, because Snakemake hands over its own mapping types.
+        config = Config.model_validate(json.loads(json.dumps(merged, default=str)))
+    except ValidationError as error:
+        problems += [_say(_key_path(problem["loc"], merged), _message(problem), lines) for problem in error.errors()]
+        raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems)) from None
+    problems += [_say(path, message, lines) for path, message in _cross_check(config)]
+    if problems:
+        raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems))
+    return config
+
+
+def load_config_files(files: Sequence[Path]) -> Config:
+    """Read configuration files as Snakemake does (later files are merged over earlier ones) and check the result."""
+    merged: dict[str, Any] = {}
+    for path in files:
+        merge(merged, read_yaml(path))
+    return load_config(merged, files)
+
+
+def merge(base: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Merge mappings key by key, in place; every other value, lists included, is replaced."""
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            merge(base[key], value)
+        else:
+            base[key] = json.loads(json.dumps(value, default=str)) if isinstance(value, Mapping) else value
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; raises InputError with file and line."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML in UTF-8: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: must hold a mapping of keys")
+    return value
+
+
+def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what single fields cannot know: references between keys, and names given twice."""
+    yield from _references(("models",), config.models, config.recipes, "recipes")
+    yield from _references(("test_sets",), config.test_sets, config.texts, "texts")
+    for name in sorted(set(config.models) & {"catalogue"} | set(config.test_sets) & {"catalogue"}):
+        yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
+    for name in sorted(set(config.presets) & set(builtin_presets())):
+        yield ("presets", name), "redefines a built-in preset; choose another name"
+    for key, recipe in config.recipes.items():
+        yield from _references(("recipes", key, "data"), [recipe.data], config.data, "data")
+        yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
+        if isinstance(recipe.base, BuiltBase):
+            yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
+    for key, tiny in config.tiny_models.items():
+        yield from _references(("tiny_models", key, "data"), [tiny.data], config.data, "data")
+        if tiny.hidden_size % (2 * tiny.heads):
+            yield ("tiny_models", key, "hidden_size"), f"must be a multiple of twice the heads ({2 * tiny.heads})"
+    labels: dict[str, str] = {}
+    for key in dict.fromkeys(config.models):
+        if key in config.recipes and recipe_complete(config, key):
+            label = resolve_recipe(config, key).config.label
+            if label in labels:
+                yield ("recipes", key, "label"), f"{label!r} is the label of {labels[label]} too; figures need distinct labels"
+            labels.setdefault(label, key)
+
+
+def recipe_complete(config: Config, key: str) -> bool:
+    """Tell whether a recipe's preset exists, so that it can be resolved."""
+    return config.recipes[key].preset in presets(config)
+
+
+def _references(
+    path: KeyPath, names: Sequence[str], known: Mapping[str, object], section: str
+) -> Iterator[tuple[KeyPath, str]]:
+    for name in dict.fromkeys(names):
+        if name not in known:
+            yield path, f"{name!r} is not a key of `{section}`{_suggest(name, known)}"
+        if names.count(name) > 1:
+            yield path, f"{name!r} stands {names.count(name)} times; each name once"
+
+
+def _suggest(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known) or 'none'})"
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        fields = _fields_at(problem["loc"][:-1])
+        close = difflib.get_close_matches(str(problem["loc"][-1]), fields, n=1)
+        return "unknown key" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
+    if problem["type"] == "missing":
+        return "required key is missing"
+    given = problem.get("input")
+    shown = f" (is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return str(problem["msg"]) + shown
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    """Return the field names of the section at a location, walking over mapping keys and list indexes."""
+    section: Any = Config
+    for part in location:
+        if isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
+            section = section.model_fields[str(part)].annotation
+        for inner in getattr(section, "__args__", ()):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                section = inner
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:
+    """Return the part of pydantic's location that exists in the file: it also names the alternatives of a union."""
+    path: list[str | int] = []
+    value = merged
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(value, Mapping) and (part in value or last):
+            path.append(part)
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            path.append(part)
+            value = value[part]
+    return tuple(path)
+
+
+def _say(path: KeyPath, message: str, files: Mapping[Path, "_Lines"]) -> str:
+    key = ".".join(str(part) for part in path) or "(top level)"
+    for name, lines in reversed(files.items()):  # the last file wins a merge, so the value is most likely its
+        for length in range(len(path), 0, -1):
+            if path[:length] in lines.number and length >= min(len(path), 2):
+                return f"{name}:{lines.number[path[:length]]}: {key}: {message}"
+    where = " + ".join(str(name) for name in files)
+    return f"{where}: {key}: {message}" if where else f"{key}: {message}"
+
+
+class _Lines:
+    """Line numbers of all keys of a YAML file, and the keys that stand twice (YAML itself keeps the last, silently)."""
+
+    def __init__(self, path: Path) -> None:
+        self.number: dict[KeyPath, int] = {}
+        self.duplicates: list[str] = []
+        self._path = path
+        try:
+            node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read as YAML: {error}") from None
+        if node is not None:
+            self._walk(node, ())
+
+    def _walk(self, node: yaml.Node, path: KeyPath) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key_node, value in node.value:
+                key = (*path, key_node.value)
+                line = key_node.start_mark.line + 1
+                if key in self.number:
+                    self.duplicates.append(
+                        f"{self._path}:{line}: {'.'.join(map(str, key))}: stands twice (first in line "
+                        f"{self.number[key]}); rename or remove one"
+                    )
+                self.number[key] = line
+                self._walk(value, key)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.number[(*path, index)] = value.start_mark.line + 1
+                self._walk(value, (*path, index))

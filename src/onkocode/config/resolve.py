@@ -1,0 +1,52 @@
+"""From keys to complete recipes: field default < preset < recipe."""
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from onkocode.config.schema import Config, Preset, RecipeConfig, Testing, Training
+
+
+class Recipe(BaseModel):
+    """A recipe with every value filled in."""
+
+    model: str
+    config: RecipeConfig
+    training: Training
+    testing: Testing
+
+
+@cache
+def builtin_presets() -> dict[str, Preset]:
+    """Return the presets that ship with the package."""
+    text = resources.files("onkocode.config").joinpath("presets.yaml").read_text(encoding="utf-8")
+    return {name: Preset.model_validate(values) for name, values in yaml.safe_load(text).items()}
+
+
+def presets(config: Config) -> dict[str, Preset]:
+    """Return built-in presets and those of the configuration, which may not redefine a built-in one."""
+    return builtin_presets() | config.presets
+
+
+def resolve_recipe(config: Config, model: str) -> Recipe:
+    """Return the complete recipe of a `{model}` key."""
+    recipe = config.recipes[model]
+    preset = presets(config)[recipe.preset]
+    training = _set_values(preset.training) | _set_values(recipe.training)
+    testing = _set_values(preset.testing) | _set_values(recipe.testing)
+    return Recipe(
+        model=model,
+        config=recipe,
+        training=Training.model_validate(training),
+        testing=Testing.model_validate(testing),
+    )
+
+
+def _set_values(change: BaseModel) -> dict[str, Any]:
+    # A key that is written as null counts as set only where null is a value of its own.
+    nullable = {"target_modules", "system_prompt"}
+    values = change.model_dump(exclude_unset=True)
+    return {key: value for key, value in values.items() if value is not None or key in nullable}

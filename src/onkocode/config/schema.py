@@ -1,0 +1,285 @@
+"""Every key of the configuration, its type, its default and what it means.
+
+`workflow/schemas/config.schema.json` is generated from these classes (`onkocode schema`), and a test fails when the two
+drift apart. Order of precedence: field default < preset < recipe.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Quantisation = Literal["none", "8bit", "4bit"]
+Task = Literal["icd10", "topography", "tumour"]
+Split = Literal["train", "heldout_formulation", "heldout_label"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A group of keys; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Catalogues(Section):
+    """Where the catalogue files come from."""
+
+    folder: Path | None = Field(
+        None,
+        description="Folder with catalogue files that you have; searched with its subfolders. "
+        "Default: the environment variable ONKOCODE_CATALOGUES. Without either, files are downloaded.",
+    )
+    sources: Path = Field(Path("config/catalogues.tsv"), description="Table of known sources.")
+    accept_terms: bool = Field(
+        False, description="Set to true after reading BfArM's terms of use; without it nothing is downloaded."
+    )
+
+
+class Sample(Section):
+    """A part of the catalogues, for trying things out."""
+
+    codes: PositiveInt = Field(description="Number of distinct codes kept of each block.")
+    seed: int = Field(0, description="Seed of the choice.")
+
+
+class Data(Section):
+    """A data key: dataset-versions plus the options that turn them into questions."""
+
+    alphaid: str = Field(description="Version of Alpha-ID (labels of diagnoses).")
+    icd10gm: str = Field(description="Version of ICD-10-GM (label space).")
+    icdo3: str = Field(description="Version of ICD-O-3 (topography and morphology).")
+    ops: str = Field(description="Version of OPS (procedures).")
+    formulations: str = Field("v1", description="Version of the formulations.")
+    seed: int = Field(20240627, description="Seed of the negatives and of both held-out choices.")
+    negatives_per_tumour: float = Field(
+        1.0, ge=0, description="Non-tumour entries added per tumour entry; the same sample serves both yes/no blocks."
+    )
+    duplicates: bool = Field(True, description="Keep labels that occur more than once for the same code.")
+    secondary_tumours: bool = Field(True, description="Keep C77–C79 (metastases).")
+    ops_characters: Literal[3, 4] = Field(4, description="Length of the OPS class that is the answer (main category).")
+    yes_with_code: str = Field("Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour.")
+    heldout_labels: Share = Field(0.0, description="Share of the labels that stays out of training (development split).")
+    heldout_formulations: int = Field(
+        0, ge=0, le=2, description="Formulations per block that stay out of training, to measure transfer to new phrasing."
+    )
+    sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
+
+
+class Columns(Section):
+    """Names of the columns in a file of coded texts."""
+
+    id: str = Field("id", description="Unique id of the row.")
+    text: str = Field("text", description="The diagnosis text.")
+    icd10: str = Field("icd10", description="ICD-10-GM code.")
+    topography: str = Field("topography", description="ICD-O-3 topography code.")
+    cluster: str | None = Field(None, description="Patient or case, if known: intervals are clustered by it.")
+
+
+class Texts(Section):
+    """A test set of coded diagnosis texts. It never takes part in training."""
+
+    file: Path = Field(description="CSV or TSV file, UTF-8 or Windows-1252; the separator is recognised.")
+    icd10gm: str = Field(description="Version of ICD-10-GM that its codes follow.")
+    icdo3: str = Field(description="Version of ICD-O-3 that its codes follow.")
+    columns: Columns = Field(default_factory=lambda: Columns.model_validate({}))
+    formulations: str = Field("v1", description="Version of the formulations.")
+
+
+class HubBase(Section):
+    """A model of the Hugging Face Hub, or of the local cache of it."""
+
+    hub: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Hub id.")
+    revision: str = Field("main", description="Branch, tag or commit; what it resolves to is recorded.")
+
+
+class LocalBase(Section):
+    """A model in a local directory that `from_pretrained` reads."""
+
+    path: Path
+
+
+class BuiltBase(Section):
+    """A tiny model that the project builds and briefly pre-trains itself."""
+
+    built: Key = Field(description="Key of `tiny_models`.")
+
+
+class TinyModel(Section):
+    """Shape and pre-training of a tiny model."""
+
+    architecture: Literal["qwen2", "qwen3", "llama", "mistral", "mixtral"]
+    data: Key = Field(description="Data key whose labels (without codes) give the vocabulary.")
+    hidden_size: PositiveInt = 128
+    layers: PositiveInt = 2
+    heads: PositiveInt = 4
+    steps: int = Field(300, ge=0, description="Pre-training steps.")
+    batch_size: PositiveInt = 32
+    learning_rate: float = Field(3e-3, gt=0)
+    seed: int = 0
+
+
+class Training(Section):
+    """How one adapter is trained."""
+
+    epochs: int = Field(5, ge=1)
+    lora_rank: PositiveInt = 8
+    lora_alpha: PositiveInt = 16
+    lora_dropout: Share = 0.1
+    target_modules: list[str] | Literal["all-linear"] | None = Field(
+        None, description="Modules that get LoRA matrices; null = PEFT's default for the architecture (q_proj and v_proj)."
+    )
+    learning_rate: float = Field(5e-5, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_share: Share = Field(0.0, description="Share of all steps over which the learning rate rises.")
+    weight_decay: float = Field(0.01, ge=0)
+    batch_size: PositiveInt = Field(6, description="Questions per device and step.")
+    gradient_accumulation: PositiveInt = 1
+    max_grad_norm: float = Field(0.0, ge=0, description="Gradient norm clipping; 0 = none.")
+    precision: Literal["bf16", "fp32"] = "bf16"
+    quantisation: Quantisation = "none"
+    loss: Literal["answer", "full"] = Field("answer", description="Loss on the answer only, or on the prompt as well.")
+    group_by_length: bool = False
+    activation_checkpointing: bool = False
+    max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
+    system_prompt: str | None = Field(None, description="System prompt; null = what the chat template does by itself.")
+    save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
+    log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
+    seed: int = 0
+
+
+class Testing(Section):
+    """How a model answers."""
+
+    quantisation: Quantisation = "none"
+    precision: Literal["bf16", "fp32"] = "bf16"
+    batch_size: PositiveInt = 64
+    max_new_tokens: PositiveInt = 32
+    short_answer: bool = Field(True, description="Ask base models (epoch 0), and only those, for a short answer.")
+
+
+class TrainingChange(Section):
+    """Training keys that a preset or recipe sets; null = not set here."""
+
+    epochs: int | None = Field(None, ge=1)
+    lora_rank: PositiveInt | None = None
+    lora_alpha: PositiveInt | None = None
+    lora_dropout: Share | None = None
+    target_modules: list[str] | Literal["all-linear"] | None = None
+    learning_rate: float | None = Field(None, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    warmup_share: Share | None = None
+    weight_decay: float | None = Field(None, ge=0)
+    batch_size: PositiveInt | None = None
+    gradient_accumulation: PositiveInt | None = None
+    max_grad_norm: float | None = Field(None, ge=0)
+    precision: Literal["bf16", "fp32"] | None = None
+    quantisation: Quantisation | None = None
+    loss: Literal["answer", "full"] | None = None
+    group_by_length: bool | None = None
+    activation_checkpointing: bool | None = None
+    max_length: PositiveInt | None = None
+    system_prompt: str | None = None
+    save_minutes: float | None = Field(None, gt=0)
+    log_steps: PositiveInt | None = None
+    seed: int | None = None
+
+
+class TestingChange(Section):
+    """Testing keys that a preset or recipe sets; null = not set here."""
+
+    quantisation: Quantisation | None = None
+    precision: Literal["bf16", "fp32"] | None = None
+    batch_size: PositiveInt | None = None
+    max_new_tokens: PositiveInt | None = None
+    short_answer: bool | None = None
+
+
+class Preset(Section):
+    """A named set of training and testing values."""
+
+    training: TrainingChange = Field(default_factory=TrainingChange)
+    testing: TestingChange = Field(default_factory=TestingChange)
+
+
+class Resources(Section):
+    """What one job of a recipe asks the cluster for."""
+
+    gpus_training: int = Field(0, ge=0)
+    gpus_testing: int = Field(0, ge=0)
+    gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
+    memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job; doubled on a retry.")
+    threads: PositiveInt = 1
+    training_hours: float = Field(1.0, gt=0, description="Hours of one epoch.")
+    testing_hours: float = Field(1.0, gt=0, description="Hours of one evaluation.")
+
+
+class RecipeConfig(Section):
+    """One complete recipe: a base model and how it is trained and tested. Its key is the `{model}` of all paths."""
+
+    kind: Literal["llm"] = "llm"
+    label: str = Field(description="Name in figures and tables.")
+    family: str = Field(description="Model family; one colour in figures.")
+    base: HubBase | LocalBase | BuiltBase
+    parameters: float | None = Field(None, gt=0, description="Number of parameters; null = counted from the weights.")
+    data: Key = Field(description="Data key that it is trained on.")
+    preset: Key = "paper"
+    training: TrainingChange = Field(default_factory=TrainingChange)
+    testing: TestingChange = Field(default_factory=TestingChange)
+    thinking: bool = Field(False, description="The base model has a thinking mode that is to be tested as well.")
+    resources: Resources = Field(default_factory=lambda: Resources.model_validate({}))
+
+
+class Evaluation(Section):
+    """What every checkpoint is asked."""
+
+    tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1)
+    splits: list[Split] = Field(
+        ["train", "heldout_formulation", "heldout_label"], description="Splits of the catalogue questions that are asked."
+    )
+    entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
+    seed: int = 0
+    bootstrap: PositiveInt = Field(1000, description="Resamples of the cluster bootstrap.")
+    shard: PositiveInt = Field(2048, description="Questions between two saves within an evaluation.")
+
+
+class Thinking(Section):
+    """Thinking mode of base models; sampling as the Qwen3 model cards recommend it."""
+
+    share: float = Field(0.1, gt=0, le=1, description="Share of each test set's texts.")
+    tasks: list[Task] = Field(["icd10", "topography"], min_length=1)
+    max_new_tokens: PositiveInt = 4096
+    batch_size: PositiveInt = 16
+    temperature: float = Field(0.6, gt=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    top_k: PositiveInt = 20
+    min_p: float = Field(0.0, ge=0, lt=1)
+    seed: int = 0
+
+
+class Tracking(Section):
+    """Weights & Biases. The key and host come from WANDB_API_KEY and WANDB_BASE_URL only."""
+
+    mode: Literal["off", "offline", "online"] = "off"
+    project: str = "onkocode"
+    entity: str | None = None
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    pathvars: dict[str, str] = Field(
+        default_factory=dict, description="Snakemake's path variables: results, logs, benchmarks, private, scratch."
+    )
+    models: list[Key] = Field(min_length=1, description="Keys of `recipes` to run. A list, so that a later file replaces it.")
+    test_sets: list[Key] = Field(default_factory=list, description="Keys of `texts` to test on.")
+    recipes: dict[Key, RecipeConfig]
+    data: dict[Key, Data]
+    texts: dict[Key, Texts] = Field(default_factory=dict)
+    tiny_models: dict[Key, TinyModel] = Field(default_factory=dict)
+    presets: dict[Key, Preset] = Field(default_factory=dict, description="Presets of your own, beside the built-in ones.")
+    catalogues: Catalogues = Field(default_factory=lambda: Catalogues.model_validate({}))
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
+    thinking: Thinking = Field(default_factory=lambda: Thinking.model_validate({}))
+    tracking: Tracking = Field(default_factory=lambda: Tracking.model_validate({}))

@@ -1,0 +1,1 @@
+"""Asking checkpoints, judging their answers, and the measures that come from it."""

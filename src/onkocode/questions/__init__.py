@@ -1,0 +1,1 @@
+"""From entries to questions: blocks, formulations, splits."""

@@ -1,0 +1,1 @@
+"""What every stage agrees on: errors, text keys, hashes, table schemas, atomic files and provenance."""

@@ -1,0 +1,17 @@
+"""The error that is meant for the person at the keyboard."""
+
+
+class InputError(Exception):
+    """Something that the user gave is wrong.
+
+    The message names the file, line or key and says what to do. The command line prints it without a traceback and
+    exits with status 2. It never holds the text of a diagnosis.
+    """
+
+
+def first_of(problems: list[str], limit: int = 10) -> str:
+    """Join problems, one a line, and count those beyond ``limit``."""
+    shown = [f"  {problem}" for problem in problems[:limit]]
+    if len(problems) > limit:
+        shown.append(f"  … and {len(problems) - limit} more")
+    return "\n".join(shown)

@@ -1,0 +1,142 @@
+"""Columns and types of the tables that cross a boundary between stages.
+
+Every table file carries ``schema`` (name and version) in its Parquet metadata. A reader that finds another version
+says so instead of guessing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from onkocode.records.errors import InputError
+from onkocode.records.files import new_file
+
+ENTRIES = {
+    "entry_id": pl.String,  # stable, e.g. alphaid-2024:I105731
+    "dataset": pl.String,  # catalogue or key of the user's test set
+    "version": pl.String,
+    "kind": pl.String,  # diagnosis | topography | morphology | procedure | text
+    "code": pl.String,  # null where the source row carries none
+    "topography": pl.String,  # users' texts only: second code of the same text
+    "accepted": pl.List(pl.String),  # further codes that count as right
+    "text": pl.String,
+    "text_key": pl.String,
+    "cluster": pl.String,  # patient or case of a user's text; entry_id where unknown
+    "flags": pl.List(pl.String),
+}
+CODES = {
+    "code": pl.String,
+    "system": pl.String,  # icd10gm | topography | morphology | ops
+    "title": pl.String,
+    "terminal": pl.Boolean,
+    "chapter": pl.String,
+    "group": pl.String,
+    "category": pl.String,  # first three characters (ICD, topography), four digits (morphology), three-character class (OPS)
+    "behaviour": pl.String,  # malignant | in-situ | benign | uncertain; null outside tumours
+    "tumour": pl.Boolean,
+}
+QUESTIONS = {
+    "question_id": pl.String,  # entry_id/block/formulation_id
+    "entry_id": pl.String,
+    "cluster": pl.String,
+    "block": pl.String,
+    "formulation_id": pl.String,
+    "task": pl.String,
+    "question": pl.String,
+    "answer": pl.String,
+    "code": pl.String,  # expected code; null for yes/no
+    "accepted": pl.List(pl.String),
+    "split": pl.String,  # train | heldout_formulation | heldout_label | test
+    "origin_id": pl.String,  # entry that an augmented row comes from; entry_id otherwise
+}
+PREDICTIONS = {
+    "model": pl.String,
+    "epoch": pl.Int64,
+    "condition": pl.String,  # free | thinking
+    "dataset": pl.String,
+    "question_id": pl.String,
+    "rank": pl.Int64,  # 1 = first choice
+    "answer": pl.String,  # raw; may repeat a user's text
+    "score": pl.Float64,  # null where the coder gives none
+    "tokens": pl.Int64,  # generated
+    "seconds": pl.Float64,  # the batch's seconds divided by its questions
+    "batch": pl.Int64,
+}
+JUDGED = {
+    "model": pl.String,
+    "epoch": pl.Int64,
+    "condition": pl.String,
+    "dataset": pl.String,
+    "question_id": pl.String,
+    "entry_id": pl.String,
+    "cluster": pl.String,
+    "task": pl.String,
+    "formulation_id": pl.String,
+    "split": pl.String,
+    "expected": pl.String,
+    "predicted": pl.String,  # null = no answer of the asked form could be read
+    "valid": pl.Boolean,
+    "exact": pl.Boolean,
+    "partial": pl.Boolean,
+    "exists": pl.Boolean,  # null where invalid or yes/no
+    "terminal": pl.Boolean,
+    "several": pl.Boolean,  # several different answers; the first counts
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+}
+METRICS = {
+    "model": pl.String,
+    "epoch": pl.Int64,
+    "condition": pl.String,
+    "dataset": pl.String,
+    "task": pl.String,
+    "stratum": pl.String,  # all, or a split
+    "metric": pl.String,
+    "denominator": pl.String,  # valid | all
+    "k": pl.Float64,
+    "n": pl.Int64,
+    "clusters": pl.Int64,
+    "value": pl.Float64,  # a rate in 0…1, a difference of rates, or seconds
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "method": pl.String,  # clopper-pearson | cluster-bootstrap
+}
+TABLES: dict[str, Mapping[str, object]] = {
+    "entries": ENTRIES,
+    "codes": CODES,
+    "questions": QUESTIONS,
+    "predictions": PREDICTIONS,
+    "judged": JUDGED,
+    "metrics": METRICS,
+}
+VERSION = 1
+
+
+def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
+    """Write a table with exactly its columns and types, atomically; raises ValueError on a missing column."""
+    schema = TABLES[table]
+    missing = [column for column in schema if column not in frame.columns]
+    if missing:
+        raise ValueError(f"table {table} lacks columns {missing}")
+    with new_file(path) as temporary:
+        frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(  # type: ignore[arg-type]
+            temporary, metadata={"schema": f"{table}-{VERSION}"}
+        )
+
+
+def read_table(path: Path, table: str) -> pl.DataFrame:
+    """Read a table that `write_table` wrote; raises InputError when it is another table or version."""
+    try:
+        found = pl.read_parquet_metadata(path).get("schema")
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a readable table ({error}); remove it and run again") from error
+    if found != f"{table}-{VERSION}":
+        raise InputError(f"{path}: holds {found or 'an unknown table'}, expected {table}-{VERSION}; remove it and run again")
+    return frame
+
+
+def empty_table(table: str) -> pl.DataFrame:
+    """Return the table without rows."""
+    return pl.DataFrame(schema=TABLES[table])  # type: ignore[arg-type]

@@ -1,0 +1,188 @@
+"""What figures and tables read: metrics, descriptions of models, and logs of training."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from onkocode.records.errors import InputError
+from onkocode.records.schemas import read_table
+
+TASKS = {"icd10": "ICD-10", "topography": "ICD-O topography", "tumour": "Tumour yes/no"}
+STRATA = {
+    "all": "all questions",
+    "train": "training questions",
+    "heldout_formulation": "held-out formulations",
+    "heldout_label": "held-out labels",
+    "test": "test questions",
+}
+MEASURES = {"accuracy": "Accuracy", "partial_accuracy": "Partial accuracy", "invalid_rate": "Invalid answers"}
+PREFERRED_METHOD = "cluster-bootstrap"
+TRAINING = {
+    "model": pl.String,
+    "job_epoch": pl.Int64,  # n of the folder epoch-<n>
+    "step": pl.Int64,
+    "epoch": pl.Float64,
+    "loss": pl.Float64,
+    "grad_norm": pl.Float64,
+    "learning_rate": pl.Float64,
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+    "peak_memory_mb": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a figure or table says about a model; ``parameters`` is a count."""
+
+    key: str
+    label: str
+    family: str
+    architecture: str
+    parameters: int
+    thinking: bool
+    quantisation_training: str
+    quantisation_testing: str
+    hub: str | None
+    gpus_training: int
+    gpus_testing: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """A set of questions that a figure or table is about."""
+
+    dataset: str
+    stratum: str
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+        if self.dataset == "catalogue":
+            return f"Catalogue, {STRATA.get(self.stratum, self.stratum)}"
+        return f"Test set {self.dataset}"
+
+
+def read_models(paths: Sequence[Path]) -> list[Model]:
+    """Read ``model.json`` files, in the order given.
+
+    Raises:
+        InputError: a file is not JSON or lacks a key.
+    """
+    return [_read_model(path) for path in paths]
+
+
+def read_metrics(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read metrics tables and put them one below the other.
+
+    Raises:
+        InputError: no path is given, or a file is not a metrics table.
+    """
+    if not paths:
+        raise InputError("no metrics table is given; evaluate a checkpoint first")
+    return pl.concat([read_table(path, "metrics") for path in paths])
+
+
+def read_training(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read ``<model>/epoch-<n>/metrics.jsonl`` files, with all rows in the order in which they were logged.
+
+    A half-written last line is left out. Columns as in `TRAINING`; a key that a row lacks is null.
+
+    Raises:
+        InputError: a path does not lie in ``<model>/epoch-<n>/``, or a line is not JSON.
+    """
+    rows = [row for path in paths for row in _read_training_file(path)]
+    return pl.DataFrame(rows, schema=TRAINING)
+
+
+def interval_rows(
+    metrics: pl.DataFrame, metric: str, denominator: str, condition: str = "free", percent: bool = True
+) -> pl.DataFrame:
+    """Return one row per model, epoch, dataset, task and stratum of a metric, with its interval.
+
+    Where a rate has two intervals, the cluster bootstrap counts. With ``percent``, value, low and high are times 100.
+    """
+    keys = ["model", "epoch", "dataset", "task", "stratum"]
+    rows = (
+        metrics.filter(
+            pl.col("metric") == metric, pl.col("denominator") == denominator, pl.col("condition") == condition
+        )
+        .sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
+        .unique(keys, keep="first", maintain_order=True)
+        .sort(keys)
+    )
+    return rows.with_columns(pl.col("value", "low", "high") * 100) if percent else rows
+
+
+def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
+    """Return the question sets that results are reported on.
+
+    Each test set with all its questions; without test sets, the catalogue: the held-out labels if there are any, else
+    the training questions, else all.
+    """
+    if texts:
+        return [Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts]
+    return [Target("catalogue", first_stratum(metrics, "catalogue", ["heldout_label", "train", "all"]))]
+
+
+def first_stratum(metrics: pl.DataFrame, dataset: str, wanted: Sequence[str]) -> str:
+    """Return the first wanted stratum that the dataset has; the last one wanted when it has none."""
+    present = set(metrics.filter(pl.col("dataset") == dataset)["stratum"].unique().to_list())
+    return next((stratum for stratum in wanted if stratum in present), wanted[-1])
+
+
+def at_target(rows: pl.DataFrame, target: Target) -> pl.DataFrame:
+    """Return the rows of one question set."""
+    return rows.filter(pl.col("dataset") == target.dataset, pl.col("stratum") == target.stratum)
+
+
+def _read_model(path: Path) -> Model:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable description of a model ({error})") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: holds no JSON object")
+    facts: dict[str, Any] = record | {"key": record.get("model")}
+    names = [field.name for field in fields(Model)]
+    missing = [name for name in names if facts.get(name) is None and name != "hub"]
+    if missing:
+        raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")
+    chosen: dict[str, Any] = {name: facts.get(name) for name in names}
+    return Model(**chosen)
+
+
+def _read_training_file(path: Path) -> list[dict[str, Any]]:
+    folder = re.fullmatch(r"epoch-(\d+)", path.parent.name)
+    if folder is None:
+        raise InputError(f"{path}: does not lie in <model>/epoch-<n>/")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({error})") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                break  # the job was stopped while it wrote
+            raise InputError(f"{path}, line {number}: not JSON ({error})") from error
+        rows.append(_training_row(row) | {"model": path.parent.parent.name, "job_epoch": int(folder[1])})
+    return rows
+
+
+def _training_row(row: dict[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {name: row.get(name) for name in TRAINING}
+    for name, dtype in TRAINING.items():
+        if known[name] is not None and dtype == pl.Float64:
+            known[name] = float(known[name])
+        elif isinstance(known[name], float) and dtype == pl.Int64:
+            known[name] = int(known[name]) if math.isfinite(known[name]) else None
+    return known

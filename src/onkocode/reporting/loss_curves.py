@@ -1,0 +1,154 @@
+"""Figure 1: the loss of each model during training."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from onkocode.records.errors import InputError
+from onkocode.reporting.inputs import Model, read_models, read_training
+from onkocode.reporting.style import in_order, labels, looks, print_style, save_with_numbers
+
+SMOOTHED_SHARE = 0.02  # of a model's rows that go into one point of the smoothed curve
+COLUMNS = 4
+BACKGROUND_POINTS = 150  # of another model's curve, so that files stay small
+
+
+def loss_numbers(training: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
+    """Return the logged and the smoothed loss of each model.
+
+    The smoothed loss is the centred rolling mean over 2 % of the model's rows (at least one row); rows without a finite
+    loss are left out of the mean and leave a gap in the curve. A step that was logged twice, because a job was stopped and resumed, counts once,
+    as logged last.
+
+    Args:
+        training: rows as `read_training` returns them.
+        models: the models to show, in their order.
+
+    Returns:
+        Columns model, label, job_epoch, step, epoch (of the data, a fraction), loss (null where it is not finite),
+        grad_norm, smoothed and finite (false where loss or gradient norm is NaN or infinite).
+    """
+    latest = training.unique(["model", "job_epoch", "step"], keep="last", maintain_order=True)
+    parts = [_smoothed(latest.filter(pl.col("model") == model.key)) for model in models]
+    names = labels(models)
+    return pl.concat(parts).select(
+        "model",
+        pl.col("model").replace_strict(names, return_dtype=pl.String).alias("label"),
+        *["job_epoch", "step", "epoch", "loss", "grad_norm", "smoothed", "finite"],
+    )
+
+
+def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model]) -> Figure:
+    """Draw one panel per model: the logged loss faint, the smoothed loss on top, the other models' grey.
+
+    The loss axis is logarithmic and the same in all panels. Triangles at the lower edge mark steps whose loss or
+    gradient norm was not finite.
+
+    Args:
+        numbers: rows as `loss_numbers` returns them.
+        models: the models, in the order of the panels.
+    """
+    shown = in_order(models, numbers)
+    look = looks(models)
+    columns = min(COLUMNS, len(shown)) if len(shown) != 5 and len(shown) != 6 else 3
+    rows = math.ceil(len(shown) / columns)
+    with print_style():
+        figure = Figure(figsize=(max(3.6, 1.9 * columns), 0.5 + 1.75 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axes, model in zip(grid.flat, shown, strict=False):
+            own = numbers.filter(pl.col("model") == model.key)
+            color = look[model.key].color
+            _line(axes, own, "loss", model.label, color=color, linewidth=0.5, alpha=0.35, rasterized=True)
+            for other in shown:
+                if other is not model:
+                    rows = _thinned(numbers.filter(pl.col("model") == other.key))
+                    _line(axes, rows, "smoothed", other.label, color="#8c8c8c", linewidth=0.5, alpha=0.6)
+            _line(axes, own, "smoothed", model.label, color=color, linewidth=1.3)
+            _mark_broken_steps(axes, own.filter(~pl.col("finite")))
+            axes.set_title(model.label)
+            axes.set_yscale("log")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _tidy_grid(grid.flat, len(shown), columns)
+        figure.supxlabel("Epoch", fontsize=8)
+        figure.supylabel("Training loss (log scale)", fontsize=8)
+    return figure
+
+
+def plot_loss_curves(training: Sequence[Path], models: Sequence[Path], figure: Path) -> None:
+    """Read logs of training and write Figure 1 as SVG, PNG and TSV.
+
+    Args:
+        training: files ``<model>/epoch-<n>/metrics.jsonl``.
+        models: files ``model.json``, in the order of the panels.
+        figure: path of the SVG file to write; PNG and TSV lie beside it.
+
+    Raises:
+        InputError: an input cannot be read, or no model has a row.
+    """
+    described = read_models(models)
+    rows = read_training(training)
+    shown = in_order(described, rows)
+    if not shown:
+        raise InputError("none of the logs of training has a row of one of the models")
+    numbers = loss_numbers(rows, shown)
+    title = "Training loss by epoch"
+    description = "One panel per model. " + " ".join(_sentence(numbers, model) for model in shown)
+    save_with_numbers(draw_loss_curves(numbers, described), numbers, figure, title, description)
+
+
+def _smoothed(rows: pl.DataFrame) -> pl.DataFrame:
+    window = max(1, round(SMOOTHED_SHARE * rows.height))
+    finite_loss = pl.col("loss").is_finite().fill_null(False)
+    finite_gradient = pl.col("grad_norm").is_finite().fill_null(True)
+    return (
+        rows.sort("epoch", "step")
+        .with_columns(finite=finite_loss & finite_gradient, loss=pl.when(finite_loss).then("loss"))
+        .with_columns(smoothed=pl.col("loss").rolling_mean(window, min_samples=1, center=True))
+        .with_columns(smoothed=pl.when(finite_loss).then("smoothed"))
+    )
+
+
+def _line(axes: Axes, rows: pl.DataFrame, column: str, model: str, **look: Any) -> None:
+    axes.plot(rows["epoch"].to_numpy(), rows[column].to_numpy().astype(float), label=f"{model}: {column}", **look)
+
+
+def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.gather_every(max(1, rows.height // BACKGROUND_POINTS))
+
+
+def _mark_broken_steps(axes: Axes, rows: pl.DataFrame) -> None:
+    if rows.height:
+        axes.plot(
+            rows["epoch"].to_numpy(),
+            [0.03] * rows.height,
+            transform=axes.get_xaxis_transform(),
+            linestyle="none",
+            marker="^",
+            markersize=3.5,
+            color="black",
+            clip_on=False,
+            label="not finite",
+        )
+
+
+def _tidy_grid(grid: Iterable[Axes], used: int, columns: int) -> None:
+    """Hide the unused panels and give the panels above them tick labels."""
+    for index, axes in enumerate(grid):
+        if index >= used:
+            axes.set_visible(False)
+        elif index + columns >= used:
+            axes.tick_params(labelbottom=True)
+
+
+def _sentence(numbers: pl.DataFrame, model: Model) -> str:
+    rows = numbers.filter(pl.col("model") == model.key)
+    curve = rows["smoothed"].drop_nulls()
+    broken = rows.height - int(rows["finite"].sum())
+    course = f"from {curve[0]:.3g} to {curve[-1]:.3g}" if curve.len() else "never finite"
+    return f"{model.label}: smoothed loss {course}, {broken} logged steps not finite."

@@ -1,0 +1,265 @@
+"""Table 4 (base and trained models on the test texts), and the summary of a single checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from onkocode.evaluation.selection import select_checkpoints
+from onkocode.records.errors import InputError
+from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.reporting.inputs import (
+    PREFERRED_METHOD,
+    STRATA,
+    TASKS,
+    Model,
+    Target,
+    at_target,
+    interval_rows,
+    read_metrics,
+    read_models,
+    targets,
+)
+from onkocode.reporting.style import write_tsv
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of Table 4."""
+
+    task: str
+    metric: str
+    denominator: str
+    title: str
+
+    @property
+    def name(self) -> str:
+        """Column of the frame; ``<name>_low``, ``_high`` and ``_n`` stand beside it."""
+        return f"{self.task}_{self.metric}_{self.denominator}"
+
+
+_TITLES = (
+    ("accuracy", "valid", "Accuracy (valid)"),
+    ("accuracy", "all", "Accuracy (all)"),
+    ("partial_accuracy", "valid", "Partial (valid)"),
+    ("invalid_rate", "all", "Invalid"),
+)
+TABLE_4 = tuple(
+    Measure(task, metric, denominator, title)
+    for task in TASKS
+    for metric, denominator, title in _TITLES
+    if (task, metric) != ("tumour", "partial_accuracy")
+)
+INTERVAL_NOTE = (
+    "Below each rate: 95 % interval from a bootstrap clustered by text (all wordings of a text stay together); "
+    "Clopper–Pearson where there is no bootstrap."
+)
+KEYS = ["dataset", "stratum", "condition", "task", "metric", "denominator"]
+
+
+def performance_table(
+    metrics: pl.DataFrame, models: Sequence[Model], selection: pl.DataFrame, questions: Sequence[Target]
+) -> pl.DataFrame:
+    """Return Table 4: the base model and its selected epochs on each set of questions.
+
+    Args:
+        metrics: table of the schema METRICS.
+        models: the models, in the order of the rows.
+        selection: rows as `select_checkpoints` returns them.
+        questions: the sets of questions.
+
+    Returns:
+        A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
+        trained), epoch, selected_by (null for the base; development, test, or both joined by " + "), then for each
+        measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not tested on
+        a set of questions has no row there.
+    """
+    lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in TABLE_4}
+    rows = [
+        row
+        for target in questions
+        for model in models
+        for epoch, selected_by in _checkpoints(selection, model.key)
+        if (row := _performance_row(lookup, model, target, epoch, selected_by)) is not None
+    ]
+    return pl.DataFrame(rows, schema=_performance_schema())
+
+
+def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], table: Path) -> None:
+    """Write Table 4.
+
+    Args:
+        metrics: metrics tables (Parquet).
+        models: files ``model.json``, in the order of the rows.
+        texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
+        table: path of the HTML file to write; the TSV file lies beside it.
+
+    Raises:
+        InputError: an input cannot be read.
+    """
+    rates = read_metrics(metrics)
+    selection = select_checkpoints(rates, list(texts))
+    frame = performance_table(rates, read_models(models), selection, targets(rates, texts))
+    write_html(_performance_page(frame), table)
+    write_tsv(frame, table.with_suffix(".tsv"))
+
+
+def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
+    """Return every measure of one checkpoint, with one interval each.
+
+    Returns:
+        Columns dataset, stratum, condition, task, metric, denominator, n, clusters, value, low, high, unit, method.
+        Rates are in %, gains in percentage points, times in seconds, lengths in tokens.
+
+    Raises:
+        InputError: the metrics hold nothing on the checkpoint.
+    """
+    rows = metrics.filter(pl.col("model") == model, pl.col("epoch") == epoch)
+    if rows.is_empty():
+        raise InputError(f"the metrics hold nothing on model {model}, epoch {epoch}; evaluate it first")
+    name = pl.col("metric")
+    unit = (
+        pl.when(name.str.starts_with("seconds"))
+        .then(pl.lit("s"))
+        .when(name.str.starts_with("tokens"))
+        .then(pl.lit("tokens"))
+        .when(name.str.starts_with("gain"))
+        .then(pl.lit("points"))
+        .otherwise(pl.lit("%"))
+    )
+    factor = pl.when(unit.is_in(["s", "tokens"])).then(1.0).otherwise(100.0)
+    return (
+        rows.sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
+        .unique(KEYS, keep="first", maintain_order=True)
+        .with_columns(unit.alias("unit"), *[(pl.col(column) * factor) for column in ("value", "low", "high")])
+        .select(*KEYS, "n", "clusters", "value", "low", "high", "unit", "method")
+        .sort(KEYS)
+    )
+
+
+def write_performance_summary(metrics: Sequence[Path], model: str, epoch: int, table: Path) -> None:
+    """Write the summary of one checkpoint.
+
+    Args:
+        metrics: metrics tables (Parquet).
+        model: the model's key.
+        epoch: the epoch; 0 is the base model.
+        table: path of the HTML file to write; the TSV file lies beside it.
+
+    Raises:
+        InputError: an input cannot be read, or holds nothing on the checkpoint.
+    """
+    frame = performance_summary(read_metrics(metrics), model, epoch)
+    write_html(_summary_page(frame, model, epoch), table)
+    write_tsv(frame, table.with_suffix(".tsv"))
+
+
+def _checkpoints(selection: pl.DataFrame, model: str) -> list[tuple[int, str | None]]:
+    """Return base and selected epochs, those chosen on the development split first."""
+    reasons: dict[int, list[str]] = {}
+    for row in selection.filter(pl.col("model") == model).sort("selected_by").iter_rows(named=True):
+        reasons.setdefault(row["epoch"], []).append(row["selected_by"])
+    return [(0, None), *((epoch, " + ".join(by)) for epoch, by in reasons.items())]
+
+
+def _performance_row(
+    lookup: dict[Measure, pl.DataFrame], model: Model, target: Target, epoch: int, selected_by: str | None
+) -> dict[str, Any] | None:
+    row: dict[str, Any] = {"dataset": target.dataset, "stratum": target.stratum, "model": model.key}
+    row |= {"label": model.label, "state": "trained" if epoch else "base", "epoch": epoch, "selected_by": selected_by}
+    found = False
+    for measure, rates in lookup.items():
+        rate = at_target(rates, target).filter(
+            pl.col("model") == model.key, pl.col("epoch") == epoch, pl.col("task") == measure.task
+        )
+        for suffix, column in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n")):
+            row[measure.name + suffix] = rate[column][0] if rate.height else None
+        found = found or rate.height > 0
+    return row if found else None
+
+
+def _performance_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = dict.fromkeys(("dataset", "stratum", "model", "label", "state"), pl.String)
+    schema |= {"epoch": pl.Int64, "selected_by": pl.String}
+    for measure in TABLE_4:
+        schema |= {measure.name + suffix: pl.Float64 for suffix in ("", "_low", "_high")}
+        schema[measure.name + "_n"] = pl.Int64
+    return schema
+
+
+def _performance_page(frame: pl.DataFrame) -> str:
+    measures = [measure for measure in TABLE_4 if frame[measure.name + "_n"].drop_nulls().len()]
+    columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
+    names: list[tuple[str, Measure]] = []
+    for measure in measures:
+        if measure.metric == "accuracy" and measure.denominator == "valid":
+            columns.append(Column("n", group=TASKS[measure.task]))
+            names.append(("n", measure))
+        columns.append(Column(measure.title, group=TASKS[measure.task]))
+        names.append(("rate", measure))
+    rows, ruled, before = [], [], ""
+    for index, row in enumerate(frame.iter_rows(named=True)):
+        place = f"{row['dataset']} {row['model']}"
+        ruled += [index] if index and place != before else []
+        before = place
+        cells = [_asked(row, measure) if kind == "n" else _rate(row, measure) for kind, measure in names]
+        rows.append([row["label"], Target(row["dataset"], row["stratum"]).label, _epoch(row), *cells])
+    notes = [
+        "Accuracy: exact code. Partial: first three characters, exact ones included. Invalid: no answer of the asked "
+        "form could be read. All in %. (valid): of the valid answers, as in Lenz et al. 2025; (all): of all questions, "
+        "an invalid answer counts as wrong. n: questions asked.",
+        INTERVAL_NOTE,
+        "development: the epoch with the highest ICD-10 accuracy on labels that were held out of training. test: the "
+        "epoch with the highest ICD-10 accuracy on the first test set, as in the paper; it has seen the test set and "
+        "is optimistic. Of equal epochs the earlier one counts.",
+    ]
+    return html_page("Performance of base and trained models", columns, rows, notes, ruled)
+
+
+def _summary_page(frame: pl.DataFrame, model: str, epoch: int) -> str:
+    titles = ("Questions", "Condition", "Task", "Measure", "Of")
+    columns = [
+        *[Column(title, number=False) for title in titles],
+        Column("n"),
+        Column("Value"),
+        Column("95 % interval"),
+    ]
+    columns.append(Column("Unit", number=False))
+    rows, ruled, before = [], [], ""
+    for index, row in enumerate(frame.iter_rows(named=True)):
+        place = f"{row['dataset']} {row['stratum']} {row['condition']} {row['task']}"
+        ruled += [index] if index and place != before else []
+        before = place
+        digits = 1 if row["unit"] in ("%", "points") else 3
+        interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
+        asked = "–" if row["n"] is None else f"{row['n']:,}"
+        name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
+        facts = [name, row["condition"], TASKS.get(row["task"], row["task"]), row["metric"].replace("_", " ")]
+        rows.append([*facts, row["denominator"], asked, _text(row["value"], digits), interval, row["unit"]])
+    return html_page(f"{model}, epoch {epoch}", columns, rows, [_SUMMARY_NOTE], ruled)
+
+
+_SUMMARY_NOTE = (
+    "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
+    "the base model on the same questions. Intervals: bootstrap clustered by text, Clopper–Pearson where there is none."
+)
+
+
+def _epoch(row: dict[str, Any]) -> str:
+    return "base" if row["selected_by"] is None else f"{row['epoch']}\n{row['selected_by']}"
+
+
+def _asked(row: dict[str, Any], measure: Measure) -> str:
+    asked = row[f"{measure.task}_accuracy_all_n"]
+    return "–" if asked is None else f"{asked:,}"
+
+
+def _rate(row: dict[str, Any], measure: Measure) -> str:
+    value, low, high = (row[measure.name + suffix] for suffix in ("", "_low", "_high"))
+    return _text(value, 1) + (f"\n{low:.1f}–{high:.1f}" if low is not None and high is not None else "")
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

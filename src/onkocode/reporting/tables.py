@@ -1,0 +1,181 @@
+"""Tables 1 and 3: what was asked in training, and which models were trained."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from onkocode.records.schemas import read_table
+from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.reporting.inputs import Model, read_models, read_training
+from onkocode.reporting.paper import TABLE_1, TABLE_1_QUESTIONS
+from onkocode.reporting.style import write_tsv
+
+SPLITS = ("train", "heldout_formulation", "heldout_label", "test")
+COUNTS = ("entries", "codes", "formulations", "questions")
+QUANTISATIONS = {"none": "none", "8bit": "8-bit", "4bit": "4-bit"}
+
+
+def question_counts(questions: pl.DataFrame) -> pl.DataFrame:
+    """Count the questions of each block, as Table 1 does, with the paper's numbers beside.
+
+    Args:
+        questions: table of the schema QUESTIONS, with all splits.
+
+    Returns:
+        A row per block in the paper's order, then blocks that the paper does not have, then ``total``. Columns block,
+        title, entries (distinct), codes (distinct), formulations, questions, share (of all questions, in %), one column
+        per split with its questions, and paper_entries, paper_codes, paper_formulations, paper_questions. In the row
+        ``total``, entries, codes and formulations are null: blocks share them.
+    """
+    own = questions.group_by("block").agg(
+        entries=pl.col("entry_id").n_unique(),
+        codes=pl.col("code").drop_nulls().n_unique(),
+        formulations=pl.col("formulation_id").n_unique(),
+        questions=pl.len(),
+        **{split: (pl.col("split") == split).sum() for split in SPLITS},
+    )
+    known = _paper_counts()
+    further = own.join(known, on="block", how="anti").select("block", title="block").sort("block")
+    order = pl.concat([known, further], how="diagonal").with_row_index("order")
+    counted = order.join(own, on="block", how="left").sort("order")
+    filled = counted.with_columns(pl.col(*COUNTS, *SPLITS).fill_null(0))
+    total = filled.select(pl.col("questions", *SPLITS).sum()).with_columns(
+        block=pl.lit("total"), title=pl.lit("Total"), paper_questions=pl.lit(TABLE_1_QUESTIONS)
+    )
+    return (
+        pl.concat([filled, total], how="diagonal_relaxed")
+        .with_columns(share=100 * pl.col("questions") / max(1, questions.height))
+        .select("block", "title", *COUNTS, "share", *SPLITS, *[f"paper_{name}" for name in COUNTS])
+    )
+
+
+def write_question_counts(questions: Path, table: Path) -> None:
+    """Write Table 1.
+
+    Args:
+        questions: questions table (Parquet) with all splits.
+        table: path of the HTML file to write; the TSV file lies beside it.
+
+    Raises:
+        InputError: the input is not a questions table.
+    """
+    counts = question_counts(read_table(questions, "questions"))
+    splits = [split for split in SPLITS if counts[split].sum()]
+    columns = [
+        Column("Block", number=False),
+        *[Column(name.capitalize(), group="This data set") for name in COUNTS],
+        Column("Share, %", group="This data set"),
+        *[Column(split.replace("_", " "), group="Questions by split") for split in splits],
+        *[Column(name.capitalize(), group="Lenz et al. 2025, Table 1") for name in COUNTS],
+    ]
+    names = [*COUNTS, "share", *splits, *[f"paper_{name}" for name in COUNTS]]
+    rows = [[str(row["title"]), *[_number(row[name]) for name in names]] for row in counts.iter_rows(named=True)]
+    notes = [
+        "Entries and codes are distinct ones. Blocks share entries, so that only questions have a total.",
+        "Codes are counted among the expected answers; blocks that are answered with yes or no alone have none.",
+    ]
+    write_html(html_page("Training questions by block", columns, rows, notes, ruled=[len(rows) - 1]), table)
+    write_tsv(counts, table.with_suffix(".tsv"))
+
+
+def fine_tuning_hours(training: pl.DataFrame) -> dict[str, float]:
+    """Return the hours of fine-tuning per model, from the logs of training.
+
+    ``seconds`` starts again at zero when a job is resumed, so every fall of it ends a run; the runs of all epochs are
+    added up. Time lost between the last logged row and the end of a stopped job is not in it.
+
+    Args:
+        training: rows as `read_training` returns them, in the order in which they were logged.
+    """
+    jobs = ["model", "job_epoch"]
+    following = pl.col("seconds").shift(-1).over(jobs)
+    ends = training.drop_nulls("seconds").filter((following < pl.col("seconds")) | following.is_null())
+    hours = ends.group_by("model").agg(pl.col("seconds").sum() / 3600)
+    return dict(hours.iter_rows())
+
+
+def model_table(models: Sequence[Model], hours: Mapping[str, float]) -> pl.DataFrame:
+    """Return Table 3.
+
+    Args:
+        models: the models, in the order of the rows.
+        hours: hours of fine-tuning by model key; may lack some.
+
+    Returns:
+        Columns model, label, hub, parameters_billions (10⁹), quantisation_training, quantisation_testing,
+        gpus_training, gpus_testing, hours.
+    """
+    return pl.DataFrame(
+        {
+            "model": [model.key for model in models],
+            "label": [model.label for model in models],
+            "hub": pl.Series([model.hub for model in models], dtype=pl.String),
+            "parameters_billions": [model.parameters / 1e9 for model in models],
+            "quantisation_training": [model.quantisation_training for model in models],
+            "quantisation_testing": [model.quantisation_testing for model in models],
+            "gpus_training": [model.gpus_training for model in models],
+            "gpus_testing": [model.gpus_testing for model in models],
+            "hours": pl.Series([hours.get(model.key) for model in models], dtype=pl.Float64),
+        }
+    )
+
+
+def write_model_table(models: Sequence[Path], training: Sequence[Path], table: Path) -> None:
+    """Write Table 3.
+
+    Args:
+        models: files ``model.json``, in the order of the rows.
+        training: files ``<model>/epoch-<n>/metrics.jsonl``; may be empty.
+        table: path of the HTML file to write; the TSV file lies beside it.
+
+    Raises:
+        InputError: an input cannot be read.
+    """
+    frame = model_table(read_models(models), fine_tuning_hours(read_training(training)))
+    columns = [
+        *[Column("Model", number=False), Column("Hub id", number=False), Column("Parameters, 10⁹")],
+        *[Column(name, number=False, group="Quantisation") for name in ("fine-tuning", "testing")],
+        *[Column(name, group="GPUs") for name in ("fine-tuning", "testing")],
+        Column("Fine-tuning, hours"),
+    ]
+    rows = [
+        [
+            str(row["label"]),
+            row["hub"] or "–",
+            f"{row['parameters_billions']:.3g}",
+            *[QUANTISATIONS.get(row[name], row[name]) for name in ("quantisation_training", "quantisation_testing")],
+            *[str(row[name]) for name in ("gpus_training", "gpus_testing")],
+            "–" if row["hours"] is None else _hours(row["hours"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    notes = [
+        "8-bit: bitsandbytes int8. 4-bit: bitsandbytes nf4. GPUs 0: the processor.",
+        "Hours: wall-clock time of the training jobs of all epochs, resumed jobs added up.",
+    ]
+    write_html(html_page("Models and their fine-tuning", columns, rows, notes), table)
+    write_tsv(frame, table.with_suffix(".tsv"))
+
+
+def _paper_counts() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "block": [row.block for row in TABLE_1],
+            "title": [row.title for row in TABLE_1],
+            "paper_entries": [row.entries for row in TABLE_1],
+            "paper_codes": [row.codes for row in TABLE_1],
+            "paper_formulations": [row.formulations for row in TABLE_1],
+            "paper_questions": [row.questions for row in TABLE_1],
+        }
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.3f}"

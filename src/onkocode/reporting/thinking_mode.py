@@ -1,0 +1,218 @@
+"""Figure 4: what the thinking mode of a base model brings, and what it costs, beside training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from onkocode.evaluation.selection import chosen_epochs, select_checkpoints
+from onkocode.records.errors import InputError
+from onkocode.reporting.inputs import (
+    MEASURES,
+    TASKS,
+    Model,
+    Target,
+    at_target,
+    interval_rows,
+    read_metrics,
+    read_models,
+    targets,
+)
+from onkocode.reporting.style import in_order, labels, print_style, save_with_numbers
+
+STATES = {"base": "Base", "thinking": "Base, thinking", "trained": "Trained"}
+COLORS = {"base": "#56B4E9", "thinking": "#E69F00", "trained": "#0072B2"}
+HATCHES = {"base": "", "thinking": "////", "trained": ""}
+MARKERS = {"base": "o", "thinking": "^", "trained": "s"}
+MEASURE_DENOMINATORS = {
+    "accuracy": "valid",
+    "partial_accuracy": "valid",
+    "invalid_rate": "all",
+    "seconds_per_question": "all",
+}
+NUMBERS = ["model", "label", "task", "state", "epoch", "metric", "denominator"]
+WIDTH = 0.26
+
+
+def thinking_numbers(
+    metrics: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
+) -> pl.DataFrame:
+    """Return the measures of base, base with thinking, and trained, for the models that were tested with thinking.
+
+    Args:
+        metrics: table of the schema METRICS.
+        models: the models that may be shown.
+        epochs: chosen epoch by model key.
+        target: the questions; thinking may have been asked on a part of them.
+
+    Returns:
+        Columns model, label, task, state (base | thinking | trained), epoch, metric, denominator, n, clusters, value,
+        low, high; rates in %, time in seconds per question. Tasks that thinking was not asked on are left out.
+    """
+    parts = []
+    for metric, denominator in MEASURE_DENOMINATORS.items():
+        percent = metric != "seconds_per_question"
+        free = at_target(interval_rows(metrics, metric, denominator, "free", percent), target)
+        thinking = at_target(interval_rows(metrics, metric, denominator, "thinking", percent), target)
+        chosen = pl.col("model").replace_strict(epochs, default=None, return_dtype=pl.Int64)
+        parts += [
+            free.filter(pl.col("epoch") == 0).with_columns(state=pl.lit("base")),
+            thinking.filter(pl.col("epoch") == 0).with_columns(state=pl.lit("thinking")),
+            free.filter(pl.col("epoch") > 0, pl.col("epoch") == chosen).with_columns(state=pl.lit("trained")),
+        ]
+    rows = pl.concat(parts)
+    asked = rows.filter(pl.col("state") == "thinking").select("model", "task").unique()
+    names = labels(models)
+    return (
+        rows.join(asked, on=["model", "task"], how="semi")
+        .filter(pl.col("model").is_in(list(names)))
+        .with_columns(label=pl.col("model").replace_strict(names, default=None, return_dtype=pl.String))
+        .select(*NUMBERS, "n", "clusters", "value", "low", "high")
+        .sort("task", "model", "state", "metric")
+    )
+
+
+def draw_thinking_mode(numbers: pl.DataFrame, models: Sequence[Model], target: Target) -> Figure:
+    """Draw Figure 4: a row per task; accuracy, partial accuracy and invalid answers as bars, response time as points.
+
+    The time axis is logarithmic. Vertical lines are 95 % intervals. The note below says how many questions thinking
+    was asked.
+
+    Args:
+        numbers: rows as `thinking_numbers` returns them.
+        models: the models, in the order of the groups.
+        target: the questions that the numbers are about.
+    """
+    shown = in_order(models, numbers)
+    tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
+    with print_style():
+        figure = Figure(figsize=(max(7.0, 1.5 + 2.1 * len(shown)), 1.0 + 1.9 * len(tasks)), layout="constrained")
+        grid = figure.subplots(len(tasks), len(MEASURE_DENOMINATORS), sharex=True, squeeze=False)
+        for row, task in enumerate(tasks):
+            for column, metric in enumerate(MEASURE_DENOMINATORS):
+                axes = grid[row, column]
+                part = numbers.filter(pl.col("task") == task, pl.col("metric") == metric)
+                (_draw_times if metric == "seconds_per_question" else _draw_bars)(axes, part, shown)
+                axes.set_title(_panel_title(4 * row + column, metric))
+                axes.set_xticks(range(len(shown)), [_wrapped(model.label) for model in shown])
+                axes.grid(visible=False, axis="x")
+            grid[row, 0].set_ylabel(f"{TASKS[task]}\n%")
+        figure.supxlabel(_note(numbers, target), fontsize=7)
+        handles = [Patch(facecolor=COLORS[s], hatch=HATCHES[s], edgecolor="white", label=STATES[s]) for s in STATES]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+def plot_thinking_mode(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], figure: Path) -> None:
+    """Read metrics and write Figure 4 as SVG, PNG and TSV.
+
+    Args:
+        metrics: metrics tables (Parquet).
+        models: files ``model.json``; those without results in thinking mode are left out.
+        texts: keys of the test sets; the first one is shown. Without any, the catalogue's held-out labels.
+        figure: path of the SVG file to write; PNG and TSV lie beside it.
+
+    Raises:
+        InputError: an input cannot be read, or no model was tested in thinking mode.
+    """
+    described, table = read_models(models), read_metrics(metrics)
+    target = targets(table, texts)[0]
+    epochs = chosen_epochs(select_checkpoints(table, list(texts)))
+    numbers = thinking_numbers(table, described, epochs, target)
+    if numbers.is_empty():
+        raise InputError(f"no model was tested in thinking mode on: {target.label}")
+    title = "Thinking mode"
+    description = f"{_note(numbers, target)} " + " ".join(_sentences(numbers))
+    save_with_numbers(draw_thinking_mode(numbers, described, target), numbers, figure, title, description)
+
+
+def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+    for state, x, part in _by_state(rows, models):
+        axes.bar(
+            x,
+            part["value"].to_numpy().astype(float),
+            WIDTH,
+            color=COLORS[state],
+            hatch=HATCHES[state],
+            edgecolor="white",
+            linewidth=0.4,
+            label=state,
+        )
+        _error_lines(axes, part, x)
+    axes.set_ylim(0, 103)
+    axes.set_yticks(range(0, 101, 20))
+
+
+def _draw_times(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+    axes.set_yscale("log")
+    axes.set_ylabel("Seconds per question (log)", labelpad=1)
+    for state, x, part in _by_state(rows, models):
+        y = part["value"].to_numpy().astype(float)
+        axes.plot(x, y, MARKERS[state], color=COLORS[state], markeredgecolor="black", markeredgewidth=0.4, label=state)
+        _error_lines(axes, part, x)
+    seconds = rows.filter(pl.col("value") > 0)["value"]
+    if seconds.len():
+        axes.set_ylim(float(seconds.min()) / 2, float(seconds.max()) * 2)  # type: ignore[arg-type]
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if _narrow(seconds) else (1.0,)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(-0.5, len(models) - 0.5)
+
+
+def _by_state(rows: pl.DataFrame, models: Sequence[Model]) -> list[tuple[str, list[float], pl.DataFrame]]:
+    order = {model.key: place for place, model in enumerate(models)}
+    parts = []
+    for shift, state in enumerate(STATES):
+        part = rows.filter(pl.col("state") == state, pl.col("model").is_in(list(order)))
+        parts.append((state, [order[model] + (shift - 1) * WIDTH for model in part["model"]], part))
+    return parts
+
+
+def _error_lines(axes: Axes, rows: pl.DataFrame, x: Sequence[float]) -> None:
+    low, high = rows["low"].to_numpy().astype(float), rows["high"].to_numpy().astype(float)
+    axes.vlines(x, low, high, colors="black", linewidth=0.7)
+
+
+def _narrow(seconds: pl.Series) -> bool:
+    return seconds.len() > 0 and float(seconds.max()) / float(seconds.min()) < 30  # type: ignore[arg-type]
+
+
+def _panel_title(index: int, metric: str) -> str:
+    name = "Response time" if metric == "seconds_per_question" else MEASURES[metric]
+    return f"({chr(97 + index)}) {name}"
+
+
+def _wrapped(label: str) -> str:
+    return label.replace(" ", "\n").replace("-", "-\n", 1) if len(label) > 6 else label
+
+
+def _note(numbers: pl.DataFrame, target: Target) -> str:
+    asked = numbers.filter(pl.col("metric") == "invalid_rate")
+    thinking = pl.col("state") == "thinking"
+    return (
+        f"{target.label}. Per task, thinking was asked {_range(asked.filter(thinking))}, "
+        f"base and trained {_range(asked.filter(~thinking))}.\n"
+        "Accuracies: % of valid answers; invalid: % of all."
+    )
+
+
+def _range(rows: pl.DataFrame) -> str:
+    counts: list[Any] = rows["n"].drop_nulls().to_list()
+    if not counts:
+        return "none"
+    span = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,}–{max(counts):,}"
+    return f"{span} questions"
+
+
+def _sentences(numbers: pl.DataFrame) -> list[str]:
+    rows = numbers.filter(pl.col("metric").is_in(["accuracy", "seconds_per_question"])).drop_nulls("value")
+    return [
+        f"{row['label']}, {TASKS[row['task']]}, {STATES[row['state']].lower()}: {row['value']:.3g} "
+        + ("% exact." if row["metric"] == "accuracy" else "s per question.")
+        for row in rows.iter_rows(named=True)
+    ]
