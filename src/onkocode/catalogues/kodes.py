@@ -79,7 +79,9 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _check_codes(path: Path, codes: list[str], matches: object, system: str) -> None:
-    problems = [f"line {line}: {code!r} is not an {system} code" for line, code in enumerate(codes, 1) if not matches(code)]  # type: ignore[operator]
+    problems = [
+        f"line {line}: {code!r} is not an {system} code" for line, code in enumerate(codes, 1) if not matches(code)
+    ]  # type: ignore[operator]
     seen: dict[str, int] = {}
     for line, code in enumerate(codes, 1):
         if code in seen:

@@ -57,9 +57,7 @@ def split_rows(path: Path, separator: str, columns: Sequence[int], layout: str) 
     rows = [line.split(separator) for line in text.splitlines()]
     allowed = " or ".join(map(str, columns))
     expected = len(rows[0]) if len(rows[0]) in columns else columns[0]
-    problems = [
-        f"line {number}: {len(row)} fields" for number, row in enumerate(rows, 1) if len(row) != expected
-    ]
+    problems = [f"line {number}: {len(row)} fields" for number, row in enumerate(rows, 1) if len(row) != expected]
     if problems:
         raise InputError(
             f"{path}: not in the {layout} layout ({allowed} fields separated by {separator!r}); "

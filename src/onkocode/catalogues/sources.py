@@ -146,7 +146,9 @@ def _download(source: Source, accept_terms: bool) -> bytes:
     from urllib3.util import Retry
 
     session = requests.Session()
-    session.mount("https://", HTTPAdapter(max_retries=Retry(4, backoff_factor=1, status_forcelist=[429, 500, 502, 503])))
+    session.mount(
+        "https://", HTTPAdapter(max_retries=Retry(4, backoff_factor=1, status_forcelist=[429, 500, 502, 503]))
+    )
     try:
         with session.get(source.url, stream=True, timeout=60) as response:
             response.raise_for_status()

@@ -13,9 +13,7 @@ from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import text_key
 
 
-def read_texts(
-    path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, icdo3: pl.DataFrame
-) -> pl.DataFrame:
+def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, icdo3: pl.DataFrame) -> pl.DataFrame:
     """Return a test set as entries.
 
     Args:

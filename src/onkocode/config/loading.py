@@ -92,7 +92,10 @@ def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if key in config.recipes and recipe_complete(config, key):
             label = resolve_recipe(config, key).config.label
             if label in labels:
-                yield ("recipes", key, "label"), f"{label!r} is the label of {labels[label]} too; figures need distinct labels"
+                yield (
+                    ("recipes", key, "label"),
+                    f"{label!r} is the label of {labels[label]} too; figures need distinct labels",
+                )
             labels.setdefault(label, key)
 
 

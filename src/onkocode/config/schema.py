@@ -59,10 +59,17 @@ class Data(Section):
     duplicates: bool = Field(True, description="Keep labels that occur more than once for the same code.")
     secondary_tumours: bool = Field(True, description="Keep C77–C79 (metastases).")
     ops_characters: Literal[3, 4] = Field(4, description="Length of the OPS class that is the answer (main category).")
-    yes_with_code: str = Field("Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour.")
-    heldout_labels: Share = Field(0.0, description="Share of the labels that stays out of training (development split).")
+    yes_with_code: str = Field(
+        "Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour."
+    )
+    heldout_labels: Share = Field(
+        0.0, description="Share of the labels that stays out of training (development split)."
+    )
     heldout_formulations: int = Field(
-        0, ge=0, le=2, description="Formulations per block that stay out of training, to measure transfer to new phrasing."
+        0,
+        ge=0,
+        le=2,
+        description="Formulations per block that stay out of training, to measure transfer to new phrasing.",
     )
     sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
 
@@ -128,7 +135,8 @@ class Training(Section):
     lora_alpha: PositiveInt = 16
     lora_dropout: Share = 0.1
     target_modules: list[str] | Literal["all-linear"] | None = Field(
-        None, description="Modules that get LoRA matrices; null = PEFT's default for the architecture (q_proj and v_proj)."
+        None,
+        description="Modules that get LoRA matrices; null = PEFT's default for the architecture (q_proj and v_proj).",
     )
     learning_rate: float = Field(5e-5, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -236,12 +244,16 @@ class Evaluation(Section):
 
     tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1)
     splits: list[Split] = Field(
-        ["train", "heldout_formulation", "heldout_label"], description="Splits of the catalogue questions that are asked."
+        ["train", "heldout_formulation", "heldout_label"],
+        description="Splits of the catalogue questions that are asked.",
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
     seed: int = 0
     bootstrap: PositiveInt = Field(1000, description="Resamples of the cluster bootstrap.")
     shard: PositiveInt = Field(2048, description="Questions between two saves within an evaluation.")
+    paper_ceilings: bool = Field(
+        False, description="Draw the paper's upper limits in Figure 3; they hold for its own test texts."
+    )
 
 
 class Thinking(Section):
@@ -272,13 +284,17 @@ class Config(Section):
     pathvars: dict[str, str] = Field(
         default_factory=dict, description="Snakemake's path variables: results, logs, benchmarks, private, scratch."
     )
-    models: list[Key] = Field(min_length=1, description="Keys of `recipes` to run. A list, so that a later file replaces it.")
+    models: list[Key] = Field(
+        min_length=1, description="Keys of `recipes` to run. A list, so that a later file replaces it."
+    )
     test_sets: list[Key] = Field(default_factory=list, description="Keys of `texts` to test on.")
     recipes: dict[Key, RecipeConfig]
     data: dict[Key, Data]
     texts: dict[Key, Texts] = Field(default_factory=dict)
     tiny_models: dict[Key, TinyModel] = Field(default_factory=dict)
-    presets: dict[Key, Preset] = Field(default_factory=dict, description="Presets of your own, beside the built-in ones.")
+    presets: dict[Key, Preset] = Field(
+        default_factory=dict, description="Presets of your own, beside the built-in ones."
+    )
     catalogues: Catalogues = Field(default_factory=lambda: Catalogues.model_validate({}))
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
     thinking: Thinking = Field(default_factory=lambda: Thinking.model_validate({}))

@@ -1,1 +1,1 @@
-"""Asking checkpoints, judging their answers, and the measures that come from it."""
+"""From questions to answers, from answers to judgements, from judgements to metrics."""

@@ -49,7 +49,9 @@ def prompt_format(tokenizer: Any, system_prompt: str | None = None, thinking: bo
         InputError: no chat template, or one that does not repeat question and answer as they are.
     """
     if not getattr(tokenizer, "chat_template", None):
-        raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; use an instruction-tuned model")
+        raise InputError(
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; use an instruction-tuned model"
+        )
     messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
     messages.append({"role": "user", "content": QUESTION_MARK})
     options = {"tokenize": False, "enable_thinking": thinking, "date_string": DATE}
@@ -74,7 +76,9 @@ def prompt_format(tokenizer: Any, system_prompt: str | None = None, thinking: bo
 
 def encode_prompts(tokenizer: Any, form: PromptFormat, questions: Sequence[str]) -> list[list[int]]:
     """Return token ids of prompts; the template brings its own begin-of-text token, so none is added."""
-    ids: list[list[int]] = tokenizer([form.prompt(question) for question in questions], add_special_tokens=False)["input_ids"]
+    ids: list[list[int]] = tokenizer([form.prompt(question) for question in questions], add_special_tokens=False)[
+        "input_ids"
+    ]
     return ids
 
 

@@ -71,5 +71,7 @@ def _snapshot(hub: str, revision: str) -> tuple[Path, str]:
     except RepositoryNotFoundError:
         raise InputError(f"{hub}: no such model on the Hub, or private without HF_TOKEN; check base.hub") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise InputError(f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network") from None
+        raise InputError(
+            f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network"
+        ) from None
     return path, path.name

@@ -25,9 +25,15 @@ from onkocode.config.schema import TinyModel
 from onkocode.models.corpus import Document
 from onkocode.models.prompts import encode_examples, prompt_format
 
-VOCABULARY = 2000
+VOCABULARY = 700  # on a CPU the output layer costs more than all others together
 POSITIONS = 1024
-CONFIGS = {"qwen2": Qwen2Config, "qwen3": Qwen3Config, "llama": LlamaConfig, "mistral": MistralConfig, "mixtral": MixtralConfig}
+CONFIGS = {
+    "qwen2": Qwen2Config,
+    "qwen3": Qwen3Config,
+    "llama": LlamaConfig,
+    "mistral": MistralConfig,
+    "mixtral": MixtralConfig,
+}
 # Special tokens, end of turn, begin of text and template per architecture, named as in the published families.
 CHAT: dict[str, tuple[list[str], str, str | None, str]] = {
     "qwen2": (["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_end|>", None, "chatml"),
@@ -127,7 +133,9 @@ def encode_corpus(tokenizer: PreTrainedTokenizerFast, corpus: list[Document]) ->
     for question, answer, thought in corpus:
         form = plain if thought is None else thinking
         said = answer if thought is None else f"<think>\n{thought}\n</think>\n\n{answer}"
-        encoded += [example["input_ids"] for example in encode_examples(tokenizer, form, [question], [said], "full", POSITIONS)]
+        encoded += [
+            example["input_ids"] for example in encode_examples(tokenizer, form, [question], [said], "full", POSITIONS)
+        ]
     return encoded
 
 

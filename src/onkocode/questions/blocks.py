@@ -36,7 +36,10 @@ def block_entries(
     code = pl.col("code")
     none = pl.lit(None, pl.String)
     both = pl.concat(
-        [positive.with_columns(answer=pl.lit(YES), expected=none), negative.with_columns(answer=pl.lit(NO), expected=none)]
+        [
+            positive.with_columns(answer=pl.lit(YES), expected=none),
+            negative.with_columns(answer=pl.lit(NO), expected=none),
+        ]
     )
     prefix, suffix = options.yes_with_code.split("{code}")
     coded = pl.concat(

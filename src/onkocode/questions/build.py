@@ -93,13 +93,17 @@ def _cross(entries: pl.DataFrame, block: Block) -> pl.DataFrame:
         }
     )
     columns = ["entry_id", "cluster", "text", "text_key", "answer", "expected", "accepted"]
-    return entries.select(columns).join(templates, how="cross").with_columns(
-        question_id=pl.concat_str("entry_id", pl.lit(block.name), "formulation_id", separator="/"),
-        block=pl.lit(block.name),
-        task=pl.lit(block.task),
-        question=pl.concat_str("before", "text", "after"),
-        code=pl.col("expected"),
-        origin_id=pl.col("entry_id"),
+    return (
+        entries.select(columns)
+        .join(templates, how="cross")
+        .with_columns(
+            question_id=pl.concat_str("entry_id", pl.lit(block.name), "formulation_id", separator="/"),
+            block=pl.lit(block.name),
+            task=pl.lit(block.task),
+            question=pl.concat_str("before", "text", "after"),
+            code=pl.col("expected"),
+            origin_id=pl.col("entry_id"),
+        )
     )
 
 

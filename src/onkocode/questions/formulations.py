@@ -64,4 +64,6 @@ def parse_formulations(text: str, name: str) -> dict[str, Block]:
 def formulations_hash(version: str) -> str:
     """Return the SHA-256 over all templates of a version."""
     blocks = load_formulations(version)
-    return digest(canonical_json({name: [block.task, block.short, dict(block.templates)] for name, block in blocks.items()}))
+    return digest(
+        canonical_json({name: [block.task, block.short, dict(block.templates)] for name, block in blocks.items()})
+    )

@@ -47,13 +47,17 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def private_directory(path: Path) -> Path:
-    """Create a directory that only its owner can enter (mode 0700), with its topmost new parent closed as well."""
-    missing = [folder for folder in [path, *path.parents] if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in [path, *missing]:
-        folder.chmod(PRIVATE_MODE)
-    return path
+def close_to_others(path: Path) -> None:
+    """Make what lies at ``path`` private: its directories get mode 0700, and this process' new files 0600.
+
+    For a relative path all directories below the working directory are closed, else only the one that holds the file.
+    """
+    os.umask(0o077)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    inside = not path.is_absolute() and ".." not in path.parts
+    for folder in [path.parent, *path.parent.parents] if inside else [path.parent]:
+        if folder != Path("."):
+            folder.chmod(PRIVATE_MODE)
 
 
 def _flush(path: Path) -> None:

@@ -117,7 +117,6 @@ def _hardware() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
     }
-    import sys
 
     torch = sys.modules.get("torch")  # only a verb that loaded torch anyway can have used a GPU
     if torch is not None and torch.cuda.is_available():

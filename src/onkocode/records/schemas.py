@@ -133,7 +133,9 @@ def read_table(path: Path, table: str) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not a readable table ({error}); remove it and run again") from error
     if found != f"{table}-{VERSION}":
-        raise InputError(f"{path}: holds {found or 'an unknown table'}, expected {table}-{VERSION}; remove it and run again")
+        raise InputError(
+            f"{path}: holds {found or 'an unknown table'}, expected {table}-{VERSION}; remove it and run again"
+        )
     return frame
 
 

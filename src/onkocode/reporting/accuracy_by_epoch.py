@@ -80,7 +80,7 @@ def draw_accuracy_by_epoch(numbers: pl.DataFrame, models: Sequence[Model], texts
     columns = _present(numbers, ["catalogue", *texts])
     shown, look = in_order(models, numbers), looks(models)
     with print_style():
-        figure = Figure(figsize=(max(4.4, 3.6 * len(columns)), 0.9 + 2.1 * len(tasks)), layout="constrained")
+        figure = Figure(figsize=(max(5.8, 3.6 * len(columns)), 0.9 + 2.1 * len(tasks)), layout="constrained")
         grid = figure.subplots(len(tasks), len(columns), sharex=True, sharey=True, squeeze=False)
         for index, axes in enumerate(grid.flat):
             task, target = tasks[index // len(columns)], columns[index % len(columns)]
@@ -107,7 +107,7 @@ def draw_heldout_by_epoch(numbers: pl.DataFrame, models: Sequence[Model]) -> Fig
     strata = [stratum for stratum in HELDOUT_STRATA if stratum in numbers["stratum"].unique().to_list()]
     shown, look = in_order(models, numbers), looks(models)
     with print_style():
-        figure = Figure(figsize=(max(4.4, 2.5 * len(strata)), 0.9 + 2.1 * len(tasks)), layout="constrained")
+        figure = Figure(figsize=(max(5.4, 2.5 * len(strata)), 0.9 + 2.1 * len(tasks)), layout="constrained")
         grid = figure.subplots(len(tasks), len(strata), sharex=True, sharey=True, squeeze=False)
         for index, axes in enumerate(grid.flat):
             task, target = tasks[index // len(strata)], Target("catalogue", strata[index % len(strata)])

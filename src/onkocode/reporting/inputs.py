@@ -132,9 +132,9 @@ def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
 
 
 def first_stratum(metrics: pl.DataFrame, dataset: str, wanted: Sequence[str]) -> str:
-    """Return the first wanted stratum that the dataset has; the last one wanted when it has none."""
+    """Return the first wanted stratum that the dataset has; the one wanted most when it has none."""
     present = set(metrics.filter(pl.col("dataset") == dataset)["stratum"].unique().to_list())
-    return next((stratum for stratum in wanted if stratum in present), wanted[-1])
+    return next((stratum for stratum in wanted if stratum in present), wanted[0])
 
 
 def at_target(rows: pl.DataFrame, target: Target) -> pl.DataFrame:

@@ -23,8 +23,8 @@ def loss_numbers(training: pl.DataFrame, models: Sequence[Model]) -> pl.DataFram
     """Return the logged and the smoothed loss of each model.
 
     The smoothed loss is the centred rolling mean over 2 % of the model's rows (at least one row); rows without a finite
-    loss are left out of the mean and leave a gap in the curve. A step that was logged twice, because a job was stopped and resumed, counts once,
-    as logged last.
+    loss are left out of the mean and leave a gap in the curve. A step that was logged twice, because a job was stopped
+    and resumed, counts once, as logged last.
 
     Args:
         training: rows as `read_training` returns them.
@@ -67,15 +67,16 @@ def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model]) -> Figure:
             _line(axes, own, "loss", model.label, color=color, linewidth=0.5, alpha=0.35, rasterized=True)
             for other in shown:
                 if other is not model:
-                    rows = _thinned(numbers.filter(pl.col("model") == other.key))
-                    _line(axes, rows, "smoothed", other.label, color="#8c8c8c", linewidth=0.5, alpha=0.6)
+                    behind = _thinned(numbers.filter(pl.col("model") == other.key))
+                    _line(axes, behind, "smoothed", other.label, color="#8c8c8c", linewidth=0.5, alpha=0.6)
             _line(axes, own, "smoothed", model.label, color=color, linewidth=1.3)
             _mark_broken_steps(axes, own.filter(~pl.col("finite")))
             axes.set_title(model.label)
             axes.set_yscale("log")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _tidy_grid(grid.flat, len(shown), columns)
-        figure.supxlabel("Epoch", fontsize=8)
+        broken = "" if numbers["finite"].all() else " (▲ loss or gradient norm not finite)"
+        figure.supxlabel(f"Epoch{broken}", fontsize=8)
         figure.supylabel("Training loss (log scale)", fontsize=8)
     return figure
 

@@ -88,7 +88,8 @@ def draw_size_accuracy(
             axes.set_ylabel(f"({chr(97 + index)}) {TASKS[task]}\n% of {denominator} answers")
         _size_axis(panels[-1], [model.parameters for model in shown])
         for axes in panels:
-            axes.vlines([model.parameters for model in shown], -3, 103, color="#ececec", linewidth=0.6, zorder=0.5)
+            axes.grid(visible=False, axis="x")
+            axes.vlines([model.parameters for model in shown], -3, 103, color="#d9d9d9", linewidth=0.5, zorder=0.5)
         _name_models(panels[0], shown, look)
         panels[-1].set_xlabel(f"Parameters (log scale) · {target.label}")
         figure.legend(handles=_legend(ceilings), loc="outside lower center", ncols=3 if ceilings else 2)

@@ -82,8 +82,8 @@ def write_question_counts(questions: Path, table: Path) -> None:
 def fine_tuning_hours(training: pl.DataFrame) -> dict[str, float]:
     """Return the hours of fine-tuning per model, from the logs of training.
 
-    ``seconds`` starts again at zero when a job is resumed, so every fall of it ends a run; the runs of all epochs are
-    added up. Time lost between the last logged row and the end of a stopped job is not in it.
+    ``seconds`` counts on when a stopped job is resumed; where it falls, a run began anew, and both runs are added up.
+    Steps that were lost with a stopped job, and loading the model, are not in it.
 
     Args:
         training: rows as `read_training` returns them, in the order in which they were logged.
@@ -152,7 +152,8 @@ def write_model_table(models: Sequence[Path], training: Sequence[Path], table: P
     ]
     notes = [
         "8-bit: bitsandbytes int8. 4-bit: bitsandbytes nf4. GPUs 0: the processor.",
-        "Hours: wall-clock time of the training jobs of all epochs, resumed jobs added up.",
+        "Hours: wall-clock time of the training steps of all epochs, without loading the model and without steps that "
+        "were lost when a job was stopped.",
     ]
     write_html(html_page("Models and their fine-tuning", columns, rows, notes), table)
     write_tsv(frame, table.with_suffix(".tsv"))

@@ -1,0 +1,75 @@
+"""Verbs of the stage catalogues."""
+
+import json
+from argparse import Namespace
+
+import polars as pl
+
+from onkocode.catalogues.parse import parse_catalogue as parse
+from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources, retrieve
+from onkocode.catalogues.texts import read_texts as read
+from onkocode.commands.common import validated
+from onkocode.config.schema import Columns
+from onkocode.records.errors import InputError
+from onkocode.records.files import close_to_others, write_text
+from onkocode.records.provenance import Provenance
+from onkocode.records.schemas import read_table, write_table
+
+
+def retrieve_catalogue(options: Namespace) -> None:
+    """Copy or download one catalogue file."""
+    sources = read_sources(options.sources)
+    source = sources.get((options.dataset, options.version))
+    if source is None:
+        known = ", ".join(f"{dataset} {version}" for dataset, version in sources)
+        raise InputError(f"{options.sources}: no row for {options.dataset} {options.version} (known: {known})")
+    record = Provenance("retrieve-catalogue", {"dataset": options.dataset, "version": options.version}, {})
+    local = find_local(source, catalogue_folder(options.folder))
+    record.add(**retrieve(source, local, options.accept_terms, options.output))
+    record.beside(options.output)
+
+
+def parse_catalogue(options: Namespace) -> None:
+    """Parse one catalogue file."""
+    settings = {"dataset": options.dataset, "version": options.version}
+    record = Provenance("parse-catalogue", settings, {"file": options.file})
+    entries, codes = parse(options.dataset, options.version, options.file)
+    record.add(entries=entries.height, codes=codes.height)
+    record.beside(options.entries, options.codes)
+    write_table(entries, "entries", options.entries)
+    write_table(codes, "codes", options.codes)
+
+
+def read_texts(options: Namespace) -> None:
+    """Read a test set."""
+    close_to_others(options.output)
+    columns = validated(Columns, options.settings)
+    inputs = {"file": options.file, "icd10gm": options.icd10gm, "icdo3": options.icdo3}
+    record = Provenance("read-texts", {"key": options.key, "columns": columns.model_dump()}, inputs)
+    icd10gm, icdo3 = read_table(options.icd10gm, "codes"), read_table(options.icdo3, "codes")
+    entries = read(options.file, options.key, columns, icd10gm, icdo3)
+    record.add(entries=entries.height, clusters=entries["cluster"].n_unique())
+    record.beside(options.output)
+    write_table(entries, "entries", options.output)
+
+
+def check_inputs(options: Namespace) -> None:
+    """Check everything that training and evaluation will read, and count what a reader wants to know first."""
+    inputs = dict(options.questions) | dict(options.texts)
+    record = Provenance("check-inputs", {}, inputs)
+    report: dict[str, dict[str, int]] = {}
+    trained: set[str] = set()
+    for key, path in options.questions:
+        questions = read_table(path, "questions")
+        report[key] = {
+            "questions": questions.height,
+            "training questions": questions.filter(pl.col("split") == "train").height,
+        }
+        trained |= {entry.split(":", 1)[0] for entry in questions["entry_id"].unique()}
+    for key, path in options.texts:
+        texts = read_table(path, "entries")
+        if key in trained:
+            raise InputError(f"test set {key!r} has the name of a catalogue that is trained on; choose another key")
+        report[key] = {"texts": texts.height, "clusters": texts["cluster"].n_unique()}
+    record.beside(options.output)
+    write_text(options.output, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

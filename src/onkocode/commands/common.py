@@ -1,0 +1,29 @@
+"""What several verbs share."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from onkocode.records.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validated(model: type[M], settings: Any) -> M:
+    """Check settings from the command line; raises InputError with every mistake."""
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        problems = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise InputError("--settings has mistakes:\n" + "\n".join(problems)) from None
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """Return the record of prepare-model."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a record of prepare-model ({error}); run it again") from None
+    return record

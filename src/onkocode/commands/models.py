@@ -1,0 +1,71 @@
+"""Verbs of the stage models."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import polars as pl
+
+from onkocode.commands.common import validated
+from onkocode.config.schema import BuiltBase, RecipeConfig, TinyModel
+from onkocode.records.errors import InputError
+from onkocode.records.files import new_directory, write_text
+from onkocode.records.provenance import Provenance
+from onkocode.records.schemas import read_table
+
+
+def pretrain_model(options: Namespace) -> None:
+    """Build and pre-train a tiny model."""
+    from onkocode.models import tiny
+    from onkocode.models.corpus import build_corpus
+
+    shape = validated(TinyModel, options.settings)
+    paths = [*options.entries, *options.codes]
+    inputs = {f"{path.parent.name}-{path.stem}": path for path in paths}
+    record = Provenance("pretrain-model", shape.model_dump(), inputs, shape.seed)
+    labels = sorted({text for path in options.entries for text in read_table(path, "entries")["text"].to_list()})
+    spaces = pl.concat([read_table(path, "codes") for path in options.codes])
+    # Codes that occur in answers: terminal ones, and of ICD-10-GM only tumours.
+    spaces = spaces.filter(pl.col("terminal") & (pl.col("tumour") | (pl.col("system") != "icd10gm")))
+    codes = {str(system): sorted(part["code"].to_list()) for (system,), part in spaces.group_by(["system"])}
+    corpus = build_corpus(labels, codes, shape.steps * shape.batch_size, shape.architecture == "qwen3", shape.seed)
+    texts = [f"{question} {answer} {thought or ''}" for question, answer, thought in corpus]
+    tokenizer = tiny.build_tokenizer(shape.architecture, texts)
+    model = tiny.build_model(shape, tokenizer)
+    losses = tiny.pretrain(model, tokenizer, corpus, shape)
+    record.add(documents=len(corpus), loss_first=losses[:1], loss_last=losses[-1:])
+    with new_directory(options.output) as directory:
+        tiny.save(model, tokenizer, directory)
+        with (directory / "corpus.jsonl").open("w", encoding="utf-8") as stream:
+            for document in corpus:
+                stream.write(json.dumps(document, ensure_ascii=False) + "\n")
+    record.beside(options.output)
+
+
+def prepare_model(options: Namespace) -> None:
+    """Locate and describe a base model."""
+    from onkocode.models.sources import describe_base, locate_base
+
+    recipe = validated(RecipeConfig, options.settings)
+    base = recipe.base.model_dump(mode="json")
+    if isinstance(recipe.base, BuiltBase) and options.built is None:
+        raise InputError("a tiny model needs --built, the directory of pretrain-model")
+    record = Provenance("prepare-model", recipe.model_dump(mode="json"), {})
+    located = locate_base(base, options.built)
+    described = describe_base(Path(located["path"]))
+    model = {
+        "model": options.model,
+        "label": recipe.label,
+        "family": recipe.family,
+        "thinking": recipe.thinking,
+        "quantisation_training": recipe.training.quantisation or "none",
+        "quantisation_testing": recipe.testing.quantisation or "none",
+        "gpus_training": recipe.resources.gpus_training,
+        "gpus_testing": recipe.resources.gpus_testing,
+        **located,
+        **described,
+        "parameters": int(recipe.parameters or described["parameters"]),
+        "parameters_stored": described["parameters"],
+    }
+    record.beside(options.output)
+    write_text(options.output, json.dumps(model, indent=1, ensure_ascii=False) + "\n")

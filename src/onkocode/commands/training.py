@@ -1,0 +1,34 @@
+"""Verb of the stage training."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from onkocode.commands.common import read_model, validated
+from onkocode.config.schema import Tracking, Training
+from onkocode.records.errors import InputError
+from onkocode.records.provenance import Provenance
+from onkocode.records.schemas import read_table
+
+
+def train_epoch(options: Namespace) -> None:
+    """Train one epoch."""
+    settings = validated(Training, options.settings)
+    tracking = validated(Tracking, options.tracking)
+    if not 1 <= options.epoch <= settings.epochs:
+        raise InputError(f"--epoch {options.epoch} is outside 1…{settings.epochs} (training.epochs)")
+    if (options.epoch > 1) != (options.previous is not None):
+        raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
+    model = read_model(options.base)
+
+    from onkocode.tracking import Run
+    from onkocode.training import epoch
+
+    inputs = {"base": options.base, "questions": options.questions}
+    if options.previous is not None:
+        inputs["previous"] = options.previous / "adapter"
+    record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
+    run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
+    job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
+    record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run))
+    run.finish()
+    record.beside(options.output / "adapter", options.output / "metrics.jsonl")

@@ -1,0 +1,47 @@
+"""The one answer parser: from a raw answer to the code or the yes/no that it gives.
+
+An answer is *valid* when it holds a well-formed code of the asked system, whether or not that code exists; those that do
+not exist, or are not terminal, have rates of their own. When several different ones stand there, the first counts and
+the answer is flagged.
+"""
+
+import re
+from dataclasses import dataclass
+
+# Not inside a longer word or number, so that `8140/3`, `C50.91` asked as topography, and "MC50" give nothing.
+_START, _END = r"(?<![\w.])", r"(?![\w]|[./]\d)"
+PATTERNS = {
+    "icd10": re.compile(rf"{_START}([A-Z]\d{{2}})(?:\.?(\d{{1,2}}))?(?:\.?-)?{_END}", re.IGNORECASE),
+    "topography": re.compile(rf"{_START}(C[0-7]\d|C80)(?:\.?(\d))?(?:\.?-)?{_END}", re.IGNORECASE),
+}
+YES_NO = re.compile(r"\b(ja|nein)\b", re.IGNORECASE)
+THOUGHT_END = "</think>"
+THOUGHT_START = "<think>"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What an answer says: a code, "Ja" or "Nein", None when nothing of the asked form stands there."""
+
+    value: str | None
+    several: bool = False
+
+
+def parse_answer(task: str, answer: str) -> Parsed:
+    """Read the answer to a question of a task (icd10, topography or tumour); thoughts do not count.
+
+    A thought that does not end leaves no answer.
+    """
+    said = answer.rsplit(THOUGHT_END, 1)[-1]
+    if THOUGHT_START in said:
+        said = said.split(THOUGHT_START, 1)[0]
+    if task == "tumour":
+        found = [match.group(1).capitalize() for match in YES_NO.finditer(said)]
+    else:
+        found = [
+            match.group(1).upper() + (f".{match.group(2)}" if match.group(2) else "")
+            for match in PATTERNS[task].finditer(said)
+        ]
+    if not found:
+        return Parsed(None)
+    return Parsed(found[0], len(set(found)) > 1)

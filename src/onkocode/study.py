@@ -1,0 +1,171 @@
+"""What the workflow asks of the configuration: which jobs there are, and the settings slice of each.
+
+Rules get exactly the keys that they depend on, as JSON: an edit elsewhere in the configuration repeats nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
+from onkocode.config import Recipe, load_config, resolve_recipe
+from onkocode.config.schema import BuiltBase
+from onkocode.records.errors import InputError
+from onkocode.records.ids import canonical_json
+
+CATALOGUE = "catalogue"
+
+
+class Study:
+    """The configured study."""
+
+    def __init__(self, merged: Mapping[str, Any], files: Sequence[Path]) -> None:
+        self.config = load_config(merged, files)
+        self.recipes: dict[str, Recipe] = {model: resolve_recipe(self.config, model) for model in self.config.models}
+        self.models = list(self.recipes)
+        self.test_sets = list(self.config.test_sets)
+        self.sources = read_sources(self.config.catalogues.sources)
+        self._check_sources()
+
+    # -- jobs -------------------------------------------------------------------------------------------------------
+
+    @property
+    def data_keys(self) -> list[str]:
+        """Data keys in use, in the order of the models."""
+        return list(dict.fromkeys(recipe.config.data for recipe in self.recipes.values()))
+
+    @property
+    def thinking_models(self) -> list[str]:
+        """Models whose thinking mode is tested; it is asked about test sets only."""
+        return [model for model, recipe in self.recipes.items() if recipe.config.thinking and self.test_sets]
+
+    @property
+    def largest_epoch(self) -> int:
+        """The last epoch of any model."""
+        return max(recipe.training.epochs for recipe in self.recipes.values())
+
+    def epochs(self, model: str, first: int = 1) -> list[int]:
+        """Epochs of a model; 0 is the base model."""
+        return list(range(first, self.recipes[model].training.epochs + 1))
+
+    def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
+        """All pairs of model and epoch."""
+        return [(model, epoch) for model in self.models for epoch in self.epochs(model, first)]
+
+    def datasets(self, condition: str = "free") -> list[str]:
+        """Data sets that are asked under a condition."""
+        return self.test_sets if condition == "thinking" else [CATALOGUE, *self.test_sets]
+
+    # -- catalogues -------------------------------------------------------------------------------------------------
+
+    def catalogue(self, dataset: str, data_key: str) -> str:
+        """Return `<dataset>-<version>` of a data key."""
+        return f"{dataset}-{getattr(self.config.data[data_key], dataset)}"
+
+    def local_catalogue(self, dataset: str, version: str) -> list[str]:
+        """Return the local file of a catalogue as a list: empty when it is to be downloaded."""
+        source = self.sources[dataset, version]
+        found = find_local(source, None)
+        if found is None:
+            found = find_local(source, catalogue_folder(self.config.catalogues.folder))
+        return [] if found is None else [str(found)]
+
+    def text_codes(self, dataset: str, test_set: str) -> str:
+        """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
+        return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
+
+    def _check_sources(self) -> None:
+        used = [(d, getattr(self.config.data[key], d)) for key in self.data_keys for d in ("alphaid", "icd10gm", "icdo3", "ops")]
+        used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
+        for dataset, version in dict.fromkeys(used):
+            if (dataset, version) not in self.sources:
+                known = ", ".join(v for d, v in self.sources if d == dataset) or "none"
+                raise InputError(
+                    f"{self.config.catalogues.sources}: no row for {dataset} {version} (known versions: {known}); add one"
+                )
+
+    # -- settings slices --------------------------------------------------------------------------------------------
+
+    def data_settings(self, data_key: str) -> str:
+        """Settings of build-questions."""
+        return as_json(self.config.data[data_key])
+
+    def columns(self, test_set: str) -> str:
+        """Settings of read-texts."""
+        return as_json(self.config.texts[test_set].columns)
+
+    def tiny_settings(self, built: str) -> str:
+        """Settings of pretrain-model."""
+        return as_json(self.config.tiny_models[built])
+
+    def base_settings(self, model: str) -> str:
+        """Settings of prepare-model: what describes the base, and the quantisation that Table 3 names."""
+        recipe = self.recipes[model]
+        chosen = {"label", "family", "base", "parameters", "data", "thinking", "resources"}
+        quantisation = {
+            "training": {"quantisation": recipe.training.quantisation},
+            "testing": {"quantisation": recipe.testing.quantisation},
+        }
+        return canonical_json(recipe.config.model_dump(mode="json", include=chosen) | quantisation)
+
+    def training_settings(self, model: str) -> str:
+        """Settings of train-epoch."""
+        return as_json(self.recipes[model].training)
+
+    def testing_settings(self, model: str) -> str:
+        """Settings of evaluate-checkpoint under the condition free."""
+        evaluation = self.config.evaluation.model_dump(mode="json", exclude={"bootstrap", "paper_ceilings"})
+        return canonical_json(self._asking(model) | {"evaluation": evaluation})
+
+    def thinking_settings(self, model: str) -> str:
+        """Settings of evaluate-checkpoint under the condition thinking."""
+        return canonical_json(self._asking(model) | {"thinking": self.config.thinking.model_dump(mode="json")})
+
+    def tracking(self) -> str:
+        """Settings of W&B."""
+        return as_json(self.config.tracking)
+
+    def merged(self) -> str:
+        """Return the whole configuration, for the record."""
+        return canonical_json(self.config.model_dump(mode="json", exclude_unset=True))
+
+    def built(self, model: str) -> str | None:
+        """Return the key of the tiny model that is a recipe's base, if it is one."""
+        base = self.recipes[model].config.base
+        return base.built if isinstance(base, BuiltBase) else None
+
+    def _asking(self, model: str) -> dict[str, Any]:
+        recipe = self.recipes[model]
+        return {
+            "testing": recipe.testing.model_dump(mode="json"),
+            "system_prompt": recipe.training.system_prompt,
+            "formulations": self.config.data[recipe.config.data].formulations,
+        }
+
+    # -- resources --------------------------------------------------------------------------------------------------
+
+    def gpus(self, model: str, stage: str) -> int:
+        """Return the GPUs of a job; stage is training or testing."""
+        resources = self.recipes[model].config.resources
+        return resources.gpus_training if stage == "training" else resources.gpus_testing
+
+    def gpu_model(self, model: str) -> str:
+        """Return the GPU type of a recipe; empty = any."""
+        return self.recipes[model].config.resources.gpu_model or ""
+
+    def memory_mb(self, model: str, attempt: int) -> int:
+        """Return main memory of a job; doubled with every retry, since running out shows as a plain failure."""
+        return int(self.recipes[model].config.resources.memory_mb * 2 ** (attempt - 1))
+
+    def minutes(self, model: str, stage: str, attempt: int) -> int:
+        """Return the time limit of a job in minutes; doubled with every retry."""
+        resources = self.recipes[model].config.resources
+        hours = resources.training_hours if stage == "training" else resources.testing_hours
+        return int(60 * hours * 2 ** (attempt - 1))
+
+
+def as_json(section: BaseModel) -> str:
+    """Return a section with all its values as canonical JSON."""
+    return canonical_json(section.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""One LoRA training job per model and epoch, resumable at any step."""

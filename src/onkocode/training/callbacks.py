@@ -1,0 +1,83 @@
+"""Trainer callbacks: the log, saves by the clock, and the end of the epoch."""
+
+import json
+import resource
+import sys
+import time
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from onkocode.tracking import Run
+from onkocode.training.checkpoints import mark_complete
+
+LOGGED = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "mean_token_accuracy": "token_accuracy",
+}
+
+
+class EpochLog(TrainerCallback):
+    """Appends a row to metrics.jsonl at every log of the Trainer, and mirrors it to W&B.
+
+    Args:
+        path: metrics.jsonl in scratch.
+        token_counts: tokens of each optimizer step of this epoch, in order.
+        first_step: global step at which this epoch began.
+        seconds_before: seconds that interrupted attempts at this epoch had spent up to the save resumed from.
+        run: the W&B run, possibly switched off.
+    """
+
+    def __init__(self, path: Path, token_counts: list[int], first_step: int, seconds_before: float, run: Run) -> None:
+        self.path, self.first_step, self.run = path, first_step, run
+        self.tokens = [0, *accumulate(token_counts)]
+        self.seconds_before, self.start = seconds_before, time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Write one row; the Trainer's summary at the end of training, which has no loss, is left out."""
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
+            return
+        row: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch, 6)}
+        row |= {name: float(logs[key]) for key, name in LOGGED.items() if key in logs}
+        row["tokens"] = self.tokens[min(state.global_step - self.first_step, len(self.tokens) - 1)]
+        row["seconds"] = round(self.seconds_before + time.monotonic() - self.start, 3)
+        row["peak_memory_mb"] = peak_memory_mb()
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        self.run.log({f"train/{name}": value for name, value in row.items() if name != "step"}, row["step"])
+
+
+class Saves(TrainerCallback):
+    """Saves every so many minutes and at the end of the epoch, which also ends the job."""
+
+    def __init__(self, epoch: int, minutes: float) -> None:
+        self.epoch, self.seconds = epoch, 60 * minutes
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a save when the time has come."""
+        if time.monotonic() - self.saved >= self.seconds:
+            control.should_save = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Log, save and stop at the end of the epoch."""
+        control.should_log = control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Mark the save as whole."""
+        self.saved = time.monotonic()
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step, self.epoch)
+
+
+def peak_memory_mb() -> float:
+    """Return the peak memory of this process: of the GPUs when there are any, else resident main memory."""
+    if torch.cuda.is_available():
+        return round(sum(torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count())) / 2**20, 1)
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 1)

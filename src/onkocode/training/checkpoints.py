@@ -1,0 +1,87 @@
+"""Checkpoints: saves within an epoch (scratch), and the finished epoch as adapter and state."""
+
+import json
+import shutil
+from pathlib import Path
+
+from onkocode.records.errors import InputError
+from onkocode.records.files import new_directory
+
+COMPLETE = "complete.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
+LOG_FILE = "metrics.jsonl"
+
+
+def mark_complete(checkpoint: Path, step: int, epoch: int) -> None:
+    """Write the mark that a checkpoint is whole, with the size of each file; the last thing that a save does."""
+    sizes = {file.name: file.stat().st_size for file in sorted(checkpoint.iterdir()) if file.is_file()}
+    temporary = checkpoint / f".{COMPLETE}.tmp"
+    temporary.write_text(json.dumps({"step": step, "epoch": epoch, "sizes": sizes}), encoding="utf-8")
+    temporary.replace(checkpoint / COMPLETE)
+
+
+def is_complete(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint has its mark, all needed files, and each in its marked size."""
+    try:
+        sizes = json.loads((checkpoint / COMPLETE).read_text(encoding="utf-8"))["sizes"]
+    except (OSError, ValueError, KeyError):
+        return False
+    if not set(ADAPTER_FILES) | set(STATE_FILES) <= set(sizes):
+        return False
+    return all(
+        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
+    )
+
+
+def latest_checkpoint(scratch: Path) -> Path | None:
+    """Return the newest whole checkpoint of an interrupted job; broken ones are passed over."""
+    found = [path for path in scratch.glob("checkpoint-*") if is_complete(path)]
+    return max(found, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
+
+
+def assemble(previous: Path, scratch: Path) -> Path:
+    """Put adapter and state of the epoch before together again as the checkpoint that the Trainer resumes from.
+
+    Raises:
+        InputError: files of the epoch before are missing.
+    """
+    needed = [previous / "adapter" / name for name in ADAPTER_FILES] + [
+        previous / "state" / name for name in STATE_FILES
+    ]
+    missing = [str(path) for path in needed if not path.is_file()]
+    if missing:
+        raise InputError(f"{previous}: incomplete epoch, {', '.join(missing)} is missing; train that epoch again")
+    step = json.loads((previous / "state" / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    target = scratch / f"previous-{step}"
+    with new_directory(target) as temporary:
+        for file in [*(previous / "adapter").iterdir(), *(previous / "state").iterdir()]:
+            if file.is_file() and file.name != "provenance.json":
+                shutil.copy2(file, temporary / file.name)
+    return target
+
+
+def publish(checkpoint: Path, adapter: Path, state: Path, log: Path, metrics: Path) -> None:
+    """Turn the checkpoint at the end of an epoch into the declared outputs."""
+    with new_directory(adapter) as temporary:
+        for name in ADAPTER_FILES:
+            shutil.copy2(checkpoint / name, temporary / name)
+    with new_directory(state) as temporary:
+        for file in checkpoint.iterdir():
+            if file.is_file() and file.name not in (*ADAPTER_FILES, COMPLETE, "README.md") and "token" not in file.name:
+                shutil.copy2(file, temporary / file.name)
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    partial = metrics.with_name(f".{metrics.name}.tmp")
+    shutil.copy2(log, partial)
+    partial.replace(metrics)
+
+
+def truncate_log(log: Path, step: int) -> None:
+    """Drop the rows that an interrupted job logged after the save that is resumed from."""
+    if not log.is_file():
+        return
+    rows = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    kept = [line for line in rows if json.loads(line)["step"] <= step]
+    temporary = log.with_name(f".{log.name}.tmp")
+    temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    temporary.replace(log)

@@ -1,0 +1,157 @@
+"""Training of one epoch: from questions and the epoch before to an adapter and a state."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from datasets import Dataset
+from transformers import DataCollatorForSeq2Seq
+from trl import SFTConfig
+
+from onkocode.config.schema import Training
+from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.prompts import encode_examples, prompt_format
+from onkocode.records.errors import InputError
+from onkocode.records.files import write_text
+from onkocode.tracking import Run
+from onkocode.training.callbacks import EpochLog, Saves
+from onkocode.training.checkpoints import LOG_FILE, assemble, latest_checkpoint, publish, truncate_log
+from onkocode.training.order import EpochOrder
+from onkocode.training.trainer import EpochTrainer, NonFiniteError, add_lora, keep_float32
+
+
+@dataclass(frozen=True)
+class EpochJob:
+    """Paths of one training job. `previous` is the directory of the epoch before, None for the first."""
+
+    base: Path
+    epoch: int
+    previous: Path | None
+    scratch: Path
+    output: Path
+
+
+def train_epoch(job: EpochJob, questions: pl.DataFrame, settings: Training, run: Run) -> dict[str, Any]:
+    """Train one epoch and write `adapter/`, `state/` and `metrics.jsonl` below the job's output.
+
+    An interrupted job goes on from its last whole save in scratch and ends with the weights of an undisturbed one.
+
+    Args:
+        job: the paths.
+        questions: schema QUESTIONS; only the split `train` is used.
+        settings: the recipe's training values.
+        run: the W&B run, possibly switched off.
+
+    Returns:
+        Facts for the provenance.
+
+    Raises:
+        InputError: no questions, a question that is too long, or a non-finite gradient.
+    """
+    rows = questions.filter(pl.col("split") == "train").sort("question_id")
+    if rows.is_empty():
+        raise InputError("the data set has no training questions")
+    tokenizer = load_tokenizer(job.base)
+    form = prompt_format(tokenizer, settings.system_prompt)
+    answers = rows["answer"].to_list()
+    examples = encode_examples(tokenizer, form, rows["question"].to_list(), answers, settings.loss, settings.max_length)
+    lengths = [len(example["input_ids"]) for example in examples]
+    order = EpochOrder(
+        rows["question_id"].to_list(), lengths, settings.seed, _step_size(settings), settings.group_by_length
+    )
+
+    job.scratch.mkdir(parents=True, exist_ok=True)
+    resume = latest_checkpoint(job.scratch) or (assemble(job.previous, job.scratch) if job.previous else None)
+    model = add_lora(load_base(job.base, settings.quantisation, settings.precision), settings)
+    log = _epoch_log(job, order, lengths, settings, resume, run)
+    trainer = EpochTrainer(
+        model=model,
+        args=_arguments(job, settings),
+        train_dataset=Dataset.from_list(examples),
+        processing_class=tokenizer,
+        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
+        callbacks=[log, Saves(job.epoch, settings.save_minutes)],
+    )
+    trainer.order = order
+    keep_float32(trainer.model)  # the trainer casts them to bf16 on quantised bases
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    except NonFiniteError as error:
+        record = {"epoch": job.epoch, "cause": "non-finite", "message": str(error)}
+        write_text(job.scratch / "failure.json", json.dumps(record) + "\n")
+        raise InputError(
+            f"training stopped before the weights were damaged: {error}. The last good save is "
+            f"{resume or 'the base model'}; lower learning_rate or set max_grad_norm in the recipe"
+        ) from None
+    final = job.scratch / f"checkpoint-{trainer.state.global_step}"
+    publish(final, job.output / "adapter", job.output / "state", log.path, job.output / LOG_FILE)
+    trainable = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
+    shutil.rmtree(job.scratch)
+    return {
+        "questions": rows.height,
+        "steps": trainer.state.global_step,
+        "trainable_parameters": trainable,
+        "prompt_sha256": form.sha256,
+        "device": str(trainer.args.device),
+    }
+
+
+def _step_size(settings: Training) -> int:
+    return settings.batch_size * settings.gradient_accumulation
+
+
+def _epoch_log(
+    job: EpochJob, order: EpochOrder, lengths: Sequence[int], settings: Training, resume: Path | None, run: Run
+) -> EpochLog:
+    """Return the log callback, with rows that an interrupted attempt wrote after its last save dropped."""
+    size = _step_size(settings)
+    in_order = [lengths[index] for index in order.order(job.epoch - 1)]
+    counts = [sum(in_order[start : start + size]) for start in range(0, len(in_order), size)]
+    path = job.scratch / LOG_FILE
+    step = int(resume.name.rsplit("-", 1)[1]) if resume else 0
+    truncate_log(path, step)
+    rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    seconds = json.loads(rows[-1])["seconds"] if rows else 0.0
+    return EpochLog(path, counts, (job.epoch - 1) * len(counts), seconds, run)
+
+
+def _arguments(job: EpochJob, settings: Training) -> SFTConfig:
+    """Return the trainer's arguments; every value that matters is set, because library defaults move."""
+    schedule = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[settings.schedule]
+    on_gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(job.scratch),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=schedule,
+        warmup_steps=settings.warmup_share,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch",
+        bf16=settings.precision == "bf16" and on_gpu,
+        fp16=False,
+        activation_checkpointing=settings.activation_checkpointing,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        use_cpu=not on_gpu,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        logging_strategy="steps",
+        logging_steps=settings.log_steps,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # the callback `Saves` asks for saves
+        eval_strategy="no",
+        report_to=[],
+        dataloader_num_workers=0,
+        disable_tqdm=False,
+    )

@@ -1,0 +1,287 @@
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from onkocode.records.errors import InputError
+from onkocode.records.schemas import METRICS, write_table
+from onkocode.reporting import accuracy_by_epoch, loss_curves, size_accuracy, thinking_mode
+from onkocode.reporting.inputs import Model, Target, read_metrics, read_models, read_training
+from onkocode.reporting.style import looks, print_style, save_figure
+
+REGISTRY = Target("registry", "all")
+
+
+def model(key: str, parameters: int = 8_000_000_000, family: str = "f") -> Model:
+    return Model(key, key.upper(), family, "qwen3", parameters, True, "none", "none", None, 1, 1)
+
+
+def rate(value: float | None, **place: Any) -> list[dict[str, Any]]:
+    """Return both rows of a rate; their intervals are 0.1 and 0.2 wide on each side."""
+    row: dict[str, Any] = {"model": "a", "epoch": 0, "condition": "free", "dataset": "registry", "task": "icd10"}
+    row |= {"stratum": "all", "metric": "accuracy", "denominator": "valid", "k": 1.0, "n": 10, "clusters": 5} | place
+    widths = {"clopper-pearson": 0.1, "cluster-bootstrap": 0.2}
+    return [
+        row
+        | {"value": value, "method": method}
+        | {"low": None if value is None else value - width, "high": None if value is None else value + width}
+        for method, width in widths.items()
+    ]
+
+
+def frame(*rates: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame([row for rows in rates for row in rows], schema=METRICS)
+
+
+def lines(axes: Axes, label: str) -> list[list[float]]:
+    return [
+        np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.get_lines() if line.get_label() == label
+    ]
+
+
+def training_rows(values: Sequence[float | None], key: str = "a", job: int = 1) -> list[dict[str, Any]]:
+    return [
+        {"model": key, "job_epoch": job, "step": step, "epoch": step / len(values), "loss": loss, "grad_norm": 1.0}
+        for step, loss in enumerate(values, start=1)
+    ]
+
+
+def write_inputs(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Write metrics of one model with base, thinking and one trained epoch, its description, and a log of training."""
+    rows = []
+    for task in ("icd10", "topography"):
+        for epoch, condition, value in ((0, "free", 0.2), (0, "thinking", 0.3), (1, "free", 0.6)):
+            place = {"task": task, "epoch": epoch, "condition": condition, "n": 2 if condition == "thinking" else 10}
+            rows += rate(value, **place)
+            rows += rate(value + 0.1, **place, metric="partial_accuracy")
+            rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
+            rows += rate(value, **place, denominator="all") + rate(
+                value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
+            )
+    metrics, description = folder / "metrics.parquet", folder / "model.json"
+    write_table(frame(rows), "metrics", metrics)
+    facts = {name: value for name, value in vars(model("a")).items() if name != "key"}
+    description.write_text(json.dumps(facts | {"model": "a", "label": "Ä"}), encoding="utf-8")
+    log = folder / "a" / "epoch-1" / "metrics.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text('{"step": 1, "epoch": 0.5, "loss": 2.0, "seconds": 3}\n{"step": 2, "epoch": 1.0, "loss": 1.0}\n{"st')
+    return [metrics], [description], [log]
+
+
+def test_the_smoothed_loss_is_a_rolling_mean_without_the_rows_that_are_not_finite() -> None:
+    values = [4.0, 2.0, float("nan"), 6.0] + [1.0] * 146
+    numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows(values)), [model("a")])
+    assert numbers["smoothed"][:5].to_list() == [3.0, 3.0, None, 3.5, pytest.approx(8 / 3)]  # window: 2 % of 150 rows
+    assert numbers["loss"][:4].to_list() == [4.0, 2.0, None, 6.0]
+    assert numbers["finite"].to_list() == [True, True, False] + [True] * 147
+
+
+def test_a_step_that_was_logged_twice_counts_as_logged_last() -> None:
+    rows = training_rows([4.0, 3.0]) + training_rows([9.0, 2.0])[1:]
+    numbers = loss_curves.loss_numbers(pl.DataFrame(rows), [model("a")])
+    assert numbers["loss"].to_list() == [4.0, 2.0]
+
+
+def test_loss_curves_have_a_panel_per_model_with_its_own_values() -> None:
+    models = [model("a"), model("b")]
+    numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows([4, 2]) + training_rows([3, 1], "b")), models)
+    figure = loss_curves.draw_loss_curves(numbers, models)
+    assert [lines(axes, f"{name}: loss") for axes, name in zip(figure.axes, "AB", strict=True)] == [[[4, 2]], [[3, 1]]]
+    assert lines(figure.axes[0], "B: smoothed") == [[3, 1]]
+
+
+def test_accuracy_by_epoch_shows_the_values_in_percent_with_the_bootstrap_interval() -> None:
+    metrics = frame(
+        *(rate(value, epoch=epoch) for epoch, value in enumerate([0.25, 0.5, 0.75])),
+        *(
+            rate(value, epoch=epoch, dataset="catalogue", stratum="train")
+            for epoch, value in enumerate([0.1, None, 0.9])
+        ),
+        rate(0.4, dataset="catalogue", stratum="heldout_label"),
+        rate(0.5, metric="invalid_rate", denominator="all"),
+        rate(0.3, denominator="all"),
+    )
+    numbers = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], ["registry"])
+    figure = accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], ["registry"])
+    catalogue, registry = figure.axes
+    assert lines(registry, "a") == [[25, 50, 75], [], [50]]  # accuracy, partial accuracy, invalid
+    first, missing, last = lines(catalogue, "a")[0]
+    assert (first, last) == (10, 90)
+    assert missing != missing  # NaN leaves a gap
+    assert numbers.filter(pl.col("value") == 25).select("low", "high").row(0) == pytest.approx((5, 45))
+    assert registry.get_title(loc="left") == "(b) ICD-10 · Test set registry"
+
+
+def test_without_test_sets_only_the_catalogue_is_drawn_and_its_stratum_can_be_chosen() -> None:
+    metrics = frame(*(rate(0.5, dataset="catalogue", stratum=stratum) for stratum in ("train", "heldout_label")))
+    numbers = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [])
+    assert numbers["stratum"].to_list() == ["train"]
+    chosen = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [], stratum="heldout_label")
+    assert chosen["stratum"].to_list() == ["heldout_label"]
+    assert len(accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], []).axes) == 1
+
+
+def test_heldout_by_epoch_has_a_column_per_part_of_the_catalogue() -> None:
+    parts = {"train": 0.9, "heldout_formulation": 0.8, "heldout_label": 0.4}
+    place = {"dataset": "catalogue", "denominator": "all"}
+    tasks = ("icd10", "topography", "tumour")
+    rates = [rate(value, **place, task=task, stratum=part) for task in tasks for part, value in parts.items()]
+    numbers = accuracy_by_epoch.heldout_numbers(frame(*rates), [model("a")])
+    figure = accuracy_by_epoch.draw_heldout_by_epoch(numbers, [model("a")])
+    assert [lines(axes, "a") for axes in figure.axes] == [[[90]], [[80]], [[40]]] * 2
+
+
+def test_size_accuracy_shows_base_and_chosen_epoch_of_each_model() -> None:
+    metrics = frame(
+        rate(0.1),
+        rate(0.5, epoch=1),
+        rate(0.7, epoch=2),
+        rate(0.2, model="b"),
+    )
+    models = [model("a", 2_000_000), model("b", 1_000_000)]
+    numbers = size_accuracy.size_numbers(metrics, models, {"a": 1}, REGISTRY)
+    assert numbers.select("model", "parameters", "state", "epoch", "value").rows() == [
+        ("b", 1_000_000, "base", 0, 20.0),
+        ("a", 2_000_000, "base", 0, 10.0),
+        ("a", 2_000_000, "trained", 1, 50.0),
+    ]
+    figure = size_accuracy.draw_size_accuracy(numbers, models, REGISTRY)
+    assert lines(figure.axes[0], "accuracy base") == [[20, 10]]
+    assert lines(figure.axes[0], "accuracy trained") == [[50]]
+    points = [line for line in figure.axes[0].get_lines() if line.get_label() == "_point"]
+    faces = {float(np.asarray(line.get_ydata())[0]): line.get_markerfacecolor() for line in points}
+    assert faces == {10.0: "white", 20.0: "white", 50.0: looks(models)["a"].color}
+
+
+def test_ceilings_are_drawn_only_on_request() -> None:
+    numbers = size_accuracy.size_numbers(frame(rate(0.1)), [model("a")], {}, REGISTRY)
+    bands = []
+    for wanted in (False, True):
+        axes = size_accuracy.draw_size_accuracy(numbers, [model("a")], REGISTRY, ceilings=wanted).axes[0]
+        rectangles = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+        bands.append([(patch.get_y(), patch.get_y() + patch.get_height()) for patch in rectangles])
+    assert bands == [[], [(60, 79), (81, 94)]]
+
+
+def test_labels_are_spread_to_their_least_distance() -> None:
+    assert size_accuracy.spread([0.1, 0.5], 0.2) == [0.1, 0.5]
+    assert size_accuracy.spread([0.4, 0.5, 0.5], 0.1) == pytest.approx([1.4 / 3 - 0.1, 1.4 / 3, 1.4 / 3 + 0.1])
+    places = size_accuracy.spread([0.0, 0.01, 0.2, 0.21, 0.22, 0.9], 0.1)
+    assert all(right - left >= 0.1 - 1e-9 for left, right in pairwise(places))
+
+
+@pytest.mark.parametrize(("count", "text"), [(500_000, "0.5 M"), (12_400_000, "12.4 M"), (70.6e9, "70.6 B")])
+def test_sizes_are_readable(count: float, text: str) -> None:
+    assert size_accuracy.size_text(count) == text
+
+
+def test_thinking_mode_compares_the_three_states_of_models_that_were_asked_to_think() -> None:
+    rates = [
+        rate(0.2),
+        rate(0.3, condition="thinking", n=2),
+        rate(0.6, epoch=1),
+        rate(0.7, epoch=2),
+        rate(0.1, model="b"),
+        rate(0.1, task="topography"),
+        rate(0.5, metric="seconds_per_question", denominator="all"),
+        rate(8.0, metric="seconds_per_question", denominator="all", condition="thinking"),
+    ]
+    models = [model("a"), model("b")]
+    numbers = thinking_mode.thinking_numbers(frame(*rates), models, {"a": 1, "b": 1}, REGISTRY)
+    assert set(numbers.select("model", "task", "state", "metric", "n", "value").rows()) == {
+        ("a", "icd10", "base", "accuracy", 10, 20.0),
+        ("a", "icd10", "thinking", "accuracy", 2, 30.0),
+        ("a", "icd10", "trained", "accuracy", 10, 60.0),
+        ("a", "icd10", "base", "seconds_per_question", 10, 0.5),
+        ("a", "icd10", "thinking", "seconds_per_question", 10, 8.0),
+    }
+    figure = thinking_mode.draw_thinking_mode(numbers, models, REGISTRY)
+    heights = [bar.get_height() for bar in figure.axes[0].patches if isinstance(bar, Rectangle)]
+    assert heights == [20, 30, 60]
+    assert lines(figure.axes[3], "thinking") == [[8]]
+
+
+def test_files_of_every_figure_are_the_same_on_every_run(tmp_path: Path) -> None:
+    metrics, models, training = write_inputs(tmp_path)
+    found = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        loss_curves.plot_loss_curves(training, models, folder / "loss.svg")
+        accuracy_by_epoch.plot_accuracy_by_epoch(metrics, models, ["registry"], folder / "accuracy.svg")
+        accuracy_by_epoch.plot_heldout_by_epoch(metrics, models, folder / "heldout.svg")
+        size_accuracy.plot_size_accuracy(metrics, models, ["registry"], folder / "size.svg", ceilings=True)
+        thinking_mode.plot_thinking_mode(metrics, models, ["registry"], folder / "thinking.svg")
+        found.append({file.name: file.read_bytes() for file in folder.iterdir()})
+    names = ("loss", "accuracy", "heldout", "size", "thinking")
+    assert set(found[0]) == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "tsv")}
+    assert found[0] == found[1]
+
+
+def test_the_numbers_of_a_figure_stand_beside_it(tmp_path: Path) -> None:
+    metrics, models, _ = write_inputs(tmp_path)
+    size_accuracy.plot_size_accuracy(metrics, models, ["registry"], tmp_path / "size.svg")
+    table = pl.read_csv(tmp_path / "size.tsv", separator="\t").filter(pl.col("task") == "icd10")
+    assert table["label"].unique().to_list() == ["Ä"]
+    assert table.select("state", "metric", "value").rows() == [
+        ("base", "accuracy", 20.0),
+        ("trained", "accuracy", 60.0),
+        ("base", "partial_accuracy", 30.0),
+        ("trained", "partial_accuracy", 70.0),
+    ]
+
+
+def test_figures_without_data_say_so(tmp_path: Path) -> None:
+    _, models, _ = write_inputs(tmp_path)
+    write_table(frame(rate(0.1, model="other")), "metrics", tmp_path / "other.parquet")
+    other = [tmp_path / "other.parquet"]
+    with pytest.raises(InputError, match="thinking mode"):
+        thinking_mode.plot_thinking_mode(other, models, ["registry"], tmp_path / "t.svg")
+    with pytest.raises(InputError, match="no accuracy"):
+        accuracy_by_epoch.plot_accuracy_by_epoch(other, models, ["registry"], tmp_path / "a.svg")
+    with pytest.raises(InputError, match="no accuracy"):
+        size_accuracy.plot_size_accuracy(other, models, ["registry"], tmp_path / "s.svg")
+    with pytest.raises(InputError, match="none of the logs"):
+        loss_curves.plot_loss_curves([], models, tmp_path / "l.svg")
+    with pytest.raises(InputError, match="no metrics table"):
+        read_metrics([])
+    assert not list(tmp_path.glob("*.svg"))
+
+
+def test_a_half_written_last_line_is_left_out_and_a_broken_one_is_an_error(tmp_path: Path) -> None:
+    _, _, training = write_inputs(tmp_path)
+    rows = read_training(training)
+    assert rows.select("model", "job_epoch", "step", "loss").rows() == [("a", 1, 1, 2.0), ("a", 1, 2, 1.0)]
+    training[0].write_text('{"step"\n{"step": 2}\n')
+    with pytest.raises(InputError, match="line 1"):
+        read_training(training)
+
+
+def test_a_model_without_its_facts_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"model": "a"}')
+    with pytest.raises(InputError, match="lacks label, family"):
+        read_models([tmp_path / "model.json"])
+
+
+def test_models_of_a_family_share_no_colour_and_no_marker() -> None:
+    found = looks([model("a"), model("b"), model("c", family="g")])
+    assert len({look.color for look in found.values()}) == 3
+    assert len({look.marker for look in found.values()}) == 3
+
+
+def test_a_saved_figure_describes_itself(tmp_path: Path) -> None:
+    with print_style():
+        figure = Figure()
+    save_figure(figure, tmp_path / "f.svg", "Title", "5 < 6 % größer")
+    svg = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert "<title>Title</title>\n <desc>5 &lt; 6 % größer</desc>" in svg
+    assert b"Title" in (tmp_path / "f.png").read_bytes()
+    with pytest.raises(ValueError, match=r"\.svg"):
+        save_figure(figure, tmp_path / "f.png", "Title", "")

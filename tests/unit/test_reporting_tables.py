@@ -1,0 +1,285 @@
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from onkocode.records.errors import InputError
+from onkocode.records.schemas import METRICS, QUESTIONS, write_table
+from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.reporting.inputs import Model, Target, targets
+from onkocode.reporting.paper import TABLE_1, TABLE_1_QUESTIONS
+from onkocode.reporting.performance import (
+    performance_summary,
+    performance_table,
+    write_performance_summary,
+    write_performance_table,
+)
+from onkocode.reporting.tables import (
+    fine_tuning_hours,
+    model_table,
+    question_counts,
+    write_model_table,
+    write_question_counts,
+)
+
+REGISTRY = Target("registry", "all")
+
+
+class Cells(HTMLParser):
+    """Collects the rows of a table as texts; a line break is a vertical bar."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+        elif tag == "br":
+            self.rows[-1][-1] += "|"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+def model(key: str, **facts: Any) -> Model:
+    base: dict[str, Any] = {
+        "label": key.upper(),
+        "family": "f",
+        "architecture": "qwen3",
+        "parameters": 7_610_000_000,
+        "thinking": False,
+    }
+    base |= {"quantisation_training": "none", "quantisation_testing": "8bit", "hub": "Org/A"}
+    base |= {"key": key, "gpus_training": 2, "gpus_testing": 1}
+    return Model(**(base | facts))
+
+
+def rate(value: float | None, **place: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": "a", "epoch": 0, "condition": "free", "dataset": "registry", "task": "icd10"}
+    row |= {"stratum": "all", "metric": "accuracy", "denominator": "valid", "k": 1.0, "n": 10, "clusters": 5}
+    row |= {"method": "cluster-bootstrap", "value": value}
+    return row | {"low": None if value is None else value - 0.1, "high": None if value is None else value + 0.1} | place
+
+
+def metrics(*rates: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rates, schema=METRICS)
+
+
+def selection(*rows: tuple[str, str, int]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["model", "selected_by", "epoch"], orient="row")
+
+
+def questions(*rows: tuple[str, str, str, str | None, str]) -> pl.DataFrame:
+    """Return questions of (block, entry, formulation, code, split)."""
+    filled: list[dict[str, Any]] = [
+        {"block": block, "entry_id": entry, "formulation_id": formulation, "code": code, "split": split}
+        | {"question_id": f"{entry}/{block}/{formulation}"}
+        for block, entry, formulation, code, split in rows
+    ]
+    return pl.DataFrame(filled, schema=QUESTIONS)  # type: ignore[arg-type]
+
+
+SOME = (
+    ("icd10", "e1", "f1", "C50.9", "train"),
+    ("icd10", "e1", "f2", "C50.9", "heldout_formulation"),
+    ("icd10", "e2", "f1", "C50.9", "train"),
+    ("icd10", "e3", "f1", "C61", "heldout_label"),
+    ("tumour", "e1", "g1", None, "train"),
+    ("extra", "e1", "h1", "C61", "train"),
+)
+
+
+def test_the_paper_s_blocks_add_up_to_its_total() -> None:
+    assert sum(row.questions for row in TABLE_1) == TABLE_1_QUESTIONS == 518_116
+    assert all(row.entries * row.formulations == row.questions for row in TABLE_1)
+
+
+def test_questions_are_counted_per_block_with_the_paper_s_numbers_beside() -> None:
+    counts = question_counts(questions(*SOME))
+    order = ["icd10", "tumour", "tumour-icd10", "ops", "ops-tumour", "morphology", "topography", "extra", "total"]
+    assert counts["block"].to_list() == order
+    rows = {row["block"]: row for row in counts.iter_rows(named=True)}
+    names = ("entries", "codes", "formulations", "questions", "train", "heldout_formulation", "heldout_label", "test")
+    assert [rows["icd10"][name] for name in names] == [3, 2, 2, 4, 2, 1, 1, 0]
+    assert [rows["tumour"][name] for name in names] == [1, 0, 1, 1, 1, 0, 0, 0]
+    assert [rows["ops"][name] for name in names] == [0] * 8
+    assert [rows["total"][name] for name in names] == [None, None, None, 6, 4, 1, 1, 0]
+    assert rows["icd10"]["share"] == pytest.approx(100 * 4 / 6)
+    assert rows["total"]["share"] == 100
+    assert rows["icd10"]["paper_questions"] == 163_200
+    assert rows["topography"]["paper_codes"] == 400
+    assert rows["total"]["paper_questions"] == 518_116
+    assert rows["extra"]["paper_questions"] is None
+
+
+def test_no_questions_give_a_table_of_zeros() -> None:
+    counts = question_counts(questions())
+    assert counts["questions"].to_list() == [0] * 8
+    assert counts["share"].to_list() == [0] * 8
+
+
+def test_table_1_is_written_as_html_and_tsv(tmp_path: Path) -> None:
+    write_table(questions(*SOME), "questions", tmp_path / "questions.parquet")
+    write_question_counts(tmp_path / "questions.parquet", tmp_path / "table.html")
+    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
+    own = ["3", "2", "2", "4", "66.7"]
+    assert rows[2] == ["ICD-10 code of a tumour diagnosis", *own, "2", "1", "1", "13,600", "809", "12", "163,200"]
+    assert rows[-1][:5] == ["Total", "–", "–", "–", "6"]
+    assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["questions"][0] == 4
+
+
+def test_hours_add_up_epochs_and_resumed_runs() -> None:
+    seconds: dict[tuple[str, int], list[float | None]] = {
+        ("a", 1): [100.0, 3600.0, 50.0, 1800.0],
+        ("a", 2): [1800.0],
+        ("b", 1): [None, 900.0],
+    }
+    rows = [(key, job, second) for (key, job), values in seconds.items() for second in values]
+    training = pl.DataFrame(rows, schema=["model", "job_epoch", "seconds"], orient="row")
+    assert fine_tuning_hours(training) == {"a": 2.0, "b": 0.25}
+
+
+def test_table_3_shows_what_is_known_of_each_model(tmp_path: Path) -> None:
+    frame = model_table([model("a"), model("b", hub=None)], {"a": 102.0})
+    assert frame["parameters_billions"].to_list() == [7.61, 7.61]
+    assert frame["hours"].to_list() == [102.0, None]
+    described = []
+    for key, hub in (("a", "Org/A"), ("b", None)):
+        facts = {name: value for name, value in vars(model(key, hub=hub)).items() if name != "key"}
+        described.append(tmp_path / f"{key}.json")
+        described[-1].write_text(json.dumps(facts | {"model": key}))
+    log = tmp_path / "a" / "epoch-1" / "metrics.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps({"step": 1, "epoch": 1.0, "loss": 1.0, "seconds": 5400}) + "\n")
+    write_model_table(described, [log], tmp_path / "models.html")
+    rows = Cells((tmp_path / "models.html").read_text(encoding="utf-8")).rows
+    assert rows[2] == ["A", "Org/A", "7.61", "none", "8-bit", "2", "1", "1.5"]
+    assert rows[3] == ["B", "–", "7.61", "none", "8-bit", "2", "1", "–"]
+
+
+def test_table_4_has_base_and_both_selected_epochs() -> None:
+    rates = metrics(*(rate(value, epoch=epoch) for epoch, value in enumerate([0.1, 0.4, 0.5, 0.45])))
+    chosen = selection(("a", "development", 1), ("a", "test", 2))
+    frame = performance_table(rates, [model("a")], chosen, [REGISTRY])
+    assert frame.select("state", "epoch", "selected_by", "icd10_accuracy_valid").rows() == [
+        ("base", 0, None, 10.0),
+        ("trained", 1, "development", 40.0),
+        ("trained", 2, "test", 50.0),
+    ]
+    assert frame.select("icd10_accuracy_valid_low", "icd10_accuracy_valid_high").row(1) == pytest.approx((30, 50))
+    assert frame["icd10_accuracy_valid_n"].to_list() == [10, 10, 10]
+    assert frame["tumour_accuracy_all"].null_count() == 3
+
+
+def test_an_epoch_selected_both_ways_has_one_row() -> None:
+    rates = metrics(rate(0.1), rate(0.4, epoch=1))
+    chosen = selection(("a", "development", 1), ("a", "test", 1))
+    frame = performance_table(rates, [model("a"), model("b")], chosen, [REGISTRY, Target("second", "all")])
+    assert frame.select("model", "epoch", "selected_by").rows() == [("a", 0, None), ("a", 1, "development + test")]
+
+
+def test_table_4_keeps_denominators_and_conditions_apart() -> None:
+    rates = metrics(
+        rate(0.1),
+        rate(0.2, denominator="all"),
+        rate(0.3, metric="partial_accuracy"),
+        rate(0.4, metric="invalid_rate", denominator="all"),
+        rate(0.9, condition="thinking"),
+        rate(0.8, method="clopper-pearson"),
+        rate(None, task="tumour", n=0),
+    )
+    row = performance_table(rates, [model("a")], selection(("b", "test", 1)), [REGISTRY]).row(0, named=True)
+    names = ("accuracy_valid", "accuracy_all", "partial_accuracy_valid", "invalid_rate_all")
+    assert [row[f"icd10_{name}"] for name in names] == [10, 20, 30, 40]
+    assert (row["tumour_accuracy_valid"], row["tumour_accuracy_valid_n"]) == (None, 0)
+
+
+def test_table_4_as_html(tmp_path: Path) -> None:
+    every = {"denominator": "all", "n": 1200}
+    heldout = {"dataset": "catalogue", "stratum": "heldout_label", "denominator": "all"}
+    rates = metrics(
+        rate(0.4057), rate(0.39, **every), rate(0.5, epoch=1), rate(0.6, epoch=1, **heldout), rate(None, task="tumour")
+    )
+    write_table(rates, "metrics", tmp_path / "metrics.parquet")
+    facts = {name: value for name, value in vars(model("a", label="Größe <1")).items() if name != "key"}
+    (tmp_path / "model.json").write_text(json.dumps(facts | {"model": "a"}), encoding="utf-8")
+    paths = [tmp_path / "metrics.parquet"], [tmp_path / "model.json"]
+    write_performance_table(*paths, ["registry"], tmp_path / "table.html")
+    page = (tmp_path / "table.html").read_text(encoding="utf-8")
+    assert "Größe &lt;1" in page
+    rows = Cells(page).rows
+    first = ["Größe <1", "Test set registry", "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0"]
+    assert rows[2][:6] == first
+    assert rows[2][-1] == "–"
+    assert rows[3][2:5] == ["1|development + test", "–", "50.0|40.0–60.0"]
+    assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["icd10_accuracy_valid"].to_list() == [40.57, 50.0]
+
+
+def test_without_test_sets_results_are_about_held_out_labels() -> None:
+    place = {"dataset": "catalogue"}
+    both = metrics(rate(0.1, **place, stratum="train"), rate(0.1, **place, stratum="heldout_label"))
+    assert targets(both, []) == [Target("catalogue", "heldout_label")]
+    assert targets(metrics(rate(0.1, **place, stratum="train")), []) == [Target("catalogue", "train")]
+    assert targets(both, ["registry"]) == [REGISTRY]
+
+
+def test_the_summary_has_one_interval_per_measure_and_the_right_unit(tmp_path: Path) -> None:
+    rates = metrics(
+        rate(0.2, method="clopper-pearson", low=0.0),
+        rate(0.2),
+        rate(0.5, metric="seconds_per_question", denominator="all"),
+        rate(3.0, metric="tokens_per_question", denominator="all"),
+        rate(0.3, metric="gain_accuracy", denominator="all"),
+        rate(0.9, epoch=1),
+        rate(0.9, model="b"),
+    )
+    frame = performance_summary(rates, "a", 0)
+    found = {row["metric"]: (row["value"], row["unit"]) for row in frame.iter_rows(named=True)}
+    assert frame.height == 4
+    assert found["accuracy"] == (20.0, "%")
+    assert found["seconds_per_question"] == (0.5, "s")
+    assert found["tokens_per_question"] == (3.0, "tokens")
+    assert found["gain_accuracy"] == (30.0, "points")
+    assert frame.filter(pl.col("metric") == "accuracy")["low"].to_list() == pytest.approx([10])
+    with pytest.raises(InputError, match="epoch 7"):
+        performance_summary(rates, "a", 7)
+    write_table(rates, "metrics", tmp_path / "metrics.parquet")
+    write_performance_summary([tmp_path / "metrics.parquet"], "a", 0, tmp_path / "summary.html")
+    rows = Cells((tmp_path / "summary.html").read_text(encoding="utf-8")).rows
+    assert rows[1] == [
+        "registry, all questions",
+        "free",
+        "ICD-10",
+        "accuracy",
+        "valid",
+        "10",
+        "20.0",
+        "10.0 – 30.0",
+        "%",
+    ]
+
+
+def test_html_escapes_texts_and_refuses_rows_that_do_not_fit(tmp_path: Path) -> None:
+    columns = [Column("a", number=False), Column("<b>", group="g")]
+    page = html_page("x & y", columns, [["<script>", "1.0\n(0–2)"]], ["n < 3"])
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "1.0<br><small>(0–2)</small>" in page
+    assert '<th scope="colgroup" class="group" colspan="1">g</th>' in page
+    with pytest.raises(ValueError, match="zip"):
+        html_page("x", columns, [["1"]], [])
+    with pytest.raises(ValueError, match=r"\.html"):
+        write_html(page, tmp_path / "x.txt")

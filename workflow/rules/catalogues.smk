@@ -1,0 +1,90 @@
+# Catalogue files and users' texts → entries and label spaces.
+
+
+rule retrieve_catalogue:
+    message:
+        "Fetching {wildcards.catalogue} {wildcards.version}"
+    input:
+        table=ancient(study.config.catalogues.sources),
+        local=local_catalogue,
+    output:
+        "<results>/catalogues/{catalogue}-{version}/source",
+    log:
+        "<logs>/retrieve_catalogue/{catalogue}-{version}.log",
+    benchmark:
+        "<benchmarks>/retrieve_catalogue/{catalogue}-{version}.tsv"
+    params:
+        folder=f"--folder {study.config.catalogues.folder}" if study.config.catalogues.folder else "",
+        consent="--accept-terms" if study.config.catalogues.accept_terms else "",
+    retries: 2
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    shell:
+        "onkocode retrieve-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} "
+        "--sources {input.table} {params.folder} {params.consent} --output {output} > {log} 2>&1"
+
+
+rule parse_catalogue:
+    message:
+        "Parsing {wildcards.catalogue} {wildcards.version}"
+    input:
+        "<results>/catalogues/{catalogue}-{version}/source",
+    output:
+        entries="<results>/catalogues/{catalogue}-{version}/entries.parquet",
+        codes="<results>/catalogues/{catalogue}-{version}/codes.parquet",
+    log:
+        "<logs>/parse_catalogue/{catalogue}-{version}.log",
+    benchmark:
+        "<benchmarks>/parse_catalogue/{catalogue}-{version}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    shell:
+        "onkocode parse-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} --file {input} "
+        "--entries {output.entries} --codes {output.codes} > {log} 2>&1"
+
+
+rule read_texts:
+    message:
+        "Reading the test set {wildcards.testset}"
+    input:
+        file=lambda wildcards: str(study.config.texts[wildcards.testset].file),
+        icd10gm=codes_of_texts("icd10gm"),
+        icdo3=codes_of_texts("icdo3"),
+    output:
+        "<private>/texts/{testset}/entries.parquet",
+    log:
+        "<logs>/read_texts/{testset}.log",
+    benchmark:
+        "<benchmarks>/read_texts/{testset}.tsv"
+    params:
+        columns=lambda wildcards: study.columns(wildcards.testset),
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    shell:
+        "onkocode read-texts --key {wildcards.testset} --file {input.file} --settings {params.columns:q} "
+        "--icd10gm {input.icd10gm} --icdo3 {input.icdo3} --output {output} > {log} 2>&1"
+
+
+rule check_inputs:
+    message:
+        "Checking all questions and test sets before any training"
+    input:
+        questions=[f"<results>/questions/{data}.parquet" for data in study.data_keys],
+        texts=[f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets],
+    output:
+        "<results>/inputs.json",
+    log:
+        "<logs>/check_inputs.log",
+    benchmark:
+        "<benchmarks>/check_inputs.tsv"
+    params:
+        questions=lambda wildcards, input: named(study.data_keys, input.questions),
+        texts=lambda wildcards, input: named(study.test_sets, input.texts),
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    shell:
+        "onkocode check-inputs --questions {params.questions} --texts {params.texts} --output {output} > {log} 2>&1"

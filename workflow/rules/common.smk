@@ -1,0 +1,133 @@
+# Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
+import os
+import sys
+
+from onkocode.records.errors import InputError
+from onkocode.study import Study
+
+try:
+    study = Study(config, [Path(file) for file in workflow.configfiles])
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+# Every job runs on one thread unless its recipe says more: tiny steps are slower on several.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+pathvars:
+    private="private",
+    scratch="scratch",
+
+
+wildcard_constraints:
+    model="|".join(re.escape(model) for model in study.config.recipes),
+    built="|".join(re.escape(built) for built in study.config.tiny_models) or "none",
+    data="|".join(re.escape(data) for data in study.config.data),
+    testset="|".join(re.escape(testset) for testset in study.config.texts) or "none",
+    dataset=r"[a-z0-9][a-z0-9._-]*",
+    catalogue="alphaid|icd10gm|icdo3|ops",
+    version=r"[\w.]+",
+    epoch=r"\d+",
+    condition="free|thinking",
+
+
+def local_catalogue(wildcards):
+    return study.local_catalogue(wildcards.catalogue, wildcards.version)
+
+
+def entries_of_data(dataset):
+    return lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/entries.parquet"
+
+
+def codes_of_data(dataset):
+    return lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/codes.parquet"
+
+
+def codes_of_texts(dataset):
+    return lambda wildcards: f"<results>/catalogues/{study.text_codes(dataset, wildcards.testset)}/codes.parquet"
+
+
+def entries_for_corpus(wildcards):
+    data = study.config.tiny_models[wildcards.built].data
+    return [f"<results>/catalogues/{study.catalogue(d, data)}/entries.parquet" for d in ("alphaid", "icdo3", "ops")]
+
+
+def codes_for_corpus(wildcards):
+    data = study.config.tiny_models[wildcards.built].data
+    return [f"<results>/catalogues/{study.catalogue(d, data)}/codes.parquet" for d in ("icd10gm", "icdo3", "ops")]
+
+
+def built_model(wildcards):
+    built = study.built(wildcards.model)
+    return [f"<results>/models/tiny/{built}"] if built else []
+
+
+def questions_of_model(wildcards):
+    return f"<results>/questions/{study.recipes[wildcards.model].config.data}.parquet"
+
+
+def previous_epoch(wildcards):
+    if int(wildcards.epoch) == 1:
+        return []
+    before = f"<results>/training/{wildcards.model}/epoch-{int(wildcards.epoch) - 1}"
+    return [f"{before}/adapter", f"{before}/state"]
+
+
+def adapter_of_checkpoint(wildcards):
+    if int(wildcards.epoch) == 0:
+        return []
+    return [f"<results>/training/{wildcards.model}/epoch-{wildcards.epoch}/adapter"]
+
+
+def questions_of_dataset(wildcards):
+    if wildcards.dataset == "catalogue":
+        return questions_of_model(wildcards)
+    return f"<private>/texts/{wildcards.dataset}/questions.parquet"
+
+
+def codes_of_dataset(catalogue):
+    return lambda wildcards: "<results>/catalogues/{}/codes.parquet".format(
+        study.catalogue(catalogue, study.recipes[wildcards.model].config.data)
+        if wildcards.dataset == "catalogue"
+        else study.text_codes(catalogue, wildcards.dataset)
+    )
+
+
+def judged_answers(wildcards):
+    folder = f"<results>/evaluation/{wildcards.model}/epoch-{wildcards.epoch}/{wildcards.condition}"
+    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)]
+
+
+def judged_baseline(wildcards):
+    if int(wildcards.epoch) == 0 and wildcards.condition == "free":
+        return []
+    folder = f"<results>/evaluation/{wildcards.model}/epoch-0/free"
+    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)]
+
+
+def metrics_of_checkpoints(wildcards):
+    free = [f"<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet" for model, epoch in study.checkpoints(0)]
+    return free + [f"<results>/evaluation/{model}/epoch-0/thinking/metrics.parquet" for model in study.thinking_models]
+
+
+def training_logs(wildcards):
+    return [f"<results>/training/{model}/epoch-{epoch}/metrics.jsonl" for model, epoch in study.checkpoints()]
+
+
+def model_records(wildcards):
+    return [f"<results>/models/{model}/model.json" for model in study.models]
+
+
+def performance_summaries(wildcards):
+    return [f"<results>/evaluation/{model}/epoch-{epoch}/summary.html" for model, epoch in study.checkpoints(0)]
+
+
+def expanded(path):
+    # Path variables are replaced in inputs and outputs, but not in params.
+    return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
+
+
+def named(names, files):
+    return " ".join(f"{name}={file}" for name, file in zip(names, files))

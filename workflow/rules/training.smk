@@ -1,0 +1,46 @@
+# One job per model and epoch; each epoch reads only the one before.
+
+
+rule train_epoch:
+    message:
+        "Training {wildcards.model}, epoch {wildcards.epoch}"
+    input:
+        base="<results>/models/{model}/model.json",
+        built=built_model,
+        questions=questions_of_model,
+        previous=previous_epoch,
+        # A fault in any input shows before the first training; a later edit of a test set trains nothing again.
+        checked=ancient("<results>/inputs.json"),
+    output:
+        adapter=directory("<results>/training/{model}/epoch-{epoch}/adapter"),
+        state=directory("<results>/training/{model}/epoch-{epoch}/state"),
+        metrics="<results>/training/{model}/epoch-{epoch}/metrics.jsonl",
+    log:
+        "<logs>/train_epoch/{model}/epoch-{epoch}.log",
+    benchmark:
+        "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
+    params:
+        settings=lambda wildcards: study.training_settings(wildcards.model),
+        folder=subpath(output.metrics, parent=True),
+        previous=lambda wildcards, input: f"--previous {Path(input.previous[0]).parent}" if input.previous else "",
+        scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
+        tracking=study.tracking(),
+    threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
+    resources:
+        gpu=lambda wildcards: study.gpus(wildcards.model, "training"),
+        gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
+        mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
+        runtime=lambda wildcards, attempt: study.minutes(wildcards.model, "training", attempt),
+    conda:
+        "../envs/onkocode.yaml"
+    shell:
+        "onkocode train-epoch --model {wildcards.model} --epoch {wildcards.epoch} --base {input.base} "
+        "--questions {input.questions} --settings {params.settings:q} {params.previous} --scratch {params.scratch} "
+        "--tracking {params.tracking:q} --output {params.folder} > {log} 2>&1"
+
+
+rule training:
+    message:
+        "All models are trained"
+    input:
+        [f"<results>/training/{model}/epoch-{epoch}/adapter" for model, epoch in study.checkpoints()],
