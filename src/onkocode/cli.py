@@ -264,7 +264,9 @@ VERBS: tuple[Verb, ...] = (
             METRICS,
             MODELS,
             TEXTS,
-            Option("--ceilings", "draw the paper's upper limits, which hold for its own texts", flag=True, required=False),
+            Option(
+                "--ceilings", "draw the paper's upper limits, which hold for its own texts", flag=True, required=False
+            ),
             FIGURE,
         ),
     ),

@@ -77,7 +77,11 @@ class Study:
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
 
     def _check_sources(self) -> None:
-        used = [(d, getattr(self.config.data[key], d)) for key in self.data_keys for d in ("alphaid", "icd10gm", "icdo3", "ops")]
+        used = [
+            (d, getattr(self.config.data[key], d))
+            for key in self.data_keys
+            for d in ("alphaid", "icd10gm", "icdo3", "ops")
+        ]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
         for dataset, version in dict.fromkeys(used):
             if (dataset, version) not in self.sources:

@@ -115,8 +115,8 @@ def retrieve(source: Source, local: Path | None, accept_terms: bool, output: Pat
         data, origin = _download(source, accept_terms), source.url
     if local is None and looks_like_html(data):
         raise InputError(
-            f"{origin}: answered with an HTML page instead of the file; open {TERMS[source.terms]} in a browser, download "
-            f"it and set catalogues.folder"
+            f"{origin}: answered with an HTML page instead of the file; open {TERMS[source.terms]} in a browser, "
+            f"download it and set catalogues.folder"
         )
     member = ""
     if data[:2] == b"PK" or str(origin).lower().endswith(".zip"):
@@ -130,13 +130,13 @@ def _download(source: Source, accept_terms: bool) -> bytes:
     place = TERMS[source.terms]
     if not source.url:
         raise InputError(
-            f"{source.dataset} {source.version}: no download address is known ({source.note}); get the file from {place} and "
-            f"set catalogues.folder or {FOLDER_VARIABLE}"
+            f"{source.dataset} {source.version}: no download address is known ({source.note}); get the file from "
+            f"{place} and set catalogues.folder or {FOLDER_VARIABLE}"
         )
     if not accept_terms:
         raise InputError(
-            f"{source.dataset} {source.version}: the terms of use must be accepted before downloading: read {place}, then "
-            f"set catalogues.accept_terms: true"
+            f"{source.dataset} {source.version}: the terms of use must be accepted before downloading: read {place}, "
+            f"then set catalogues.accept_terms: true"
         )
     import hashlib
 

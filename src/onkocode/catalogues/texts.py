@@ -31,8 +31,8 @@ def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, ic
     missing = [name for name in wanted if name not in header]
     if missing:
         raise InputError(
-            f"{path}:1: no column {', '.join(map(repr, missing))} (found: {', '.join(header)}); rename the columns or name "
-            f"them under texts.{key}.columns"
+            f"{path}:1: no column {', '.join(map(repr, missing))} (found: {', '.join(header)}); rename the columns or "
+            f"name them under texts.{key}.columns"
         )
     problems: list[str] = []
     spaces = {

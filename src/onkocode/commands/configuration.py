@@ -32,7 +32,9 @@ def write_config(options: Namespace) -> None:
     """Save the merged configuration as a record; nothing reads it."""
     config = load_config(options.settings)
     text = yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), allow_unicode=True, sort_keys=False)
-    write_text(options.output, "# The configuration of this run, merged from all files; a record, not an input.\n" + text)
+    write_text(
+        options.output, "# The configuration of this run, merged from all files; a record, not an input.\n" + text
+    )
 
 
 def write_schema(options: Namespace) -> None:
@@ -45,5 +47,3 @@ def schema_text() -> str:
     schema = Config.model_json_schema()
     schema["title"] = "onkocode configuration"
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
-
-

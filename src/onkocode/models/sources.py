@@ -66,7 +66,8 @@ def _snapshot(hub: str, revision: str) -> tuple[Path, str]:
     except GatedRepoError:
         token = "is set" if os.environ.get("HF_TOKEN") else "is not set"
         raise InputError(
-            f"{hub}: gated; accept its licence on its Hub page and set the environment variable HF_TOKEN (now it {token})"
+            f"{hub}: gated; accept its licence on its Hub page and set the environment variable HF_TOKEN "
+            f"(which {token})"
         ) from None
     except RepositoryNotFoundError:
         raise InputError(f"{hub}: no such model on the Hub, or private without HF_TOKEN; check base.hub") from None

@@ -56,7 +56,7 @@ def close_to_others(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     inside = not path.is_absolute() and ".." not in path.parts
     for folder in [path.parent, *path.parent.parents] if inside else [path.parent]:
-        if folder != Path("."):
+        if folder != Path():
             folder.chmod(PRIVATE_MODE)
 
 

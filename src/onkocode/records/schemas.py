@@ -32,7 +32,7 @@ CODES = {
     "terminal": pl.Boolean,
     "chapter": pl.String,
     "group": pl.String,
-    "category": pl.String,  # first three characters (ICD, topography), four digits (morphology), three-character class (OPS)
+    "category": pl.String,  # ICD and topography: three characters; morphology: four digits; OPS: three-character class
     "behaviour": pl.String,  # malignant | in-situ | benign | uncertain; null outside tumours
     "tumour": pl.Boolean,
 }
