@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
 from onkocode.config import Recipe, load_config, resolve_recipe
 from onkocode.config.schema import BuiltBase
@@ -77,17 +78,14 @@ class Study:
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
 
     def _check_sources(self) -> None:
-        used = [
-            (d, getattr(self.config.data[key], d))
-            for key in self.data_keys
-            for d in ("alphaid", "icd10gm", "icdo3", "ops")
-        ]
+        used = [(d, getattr(self.config.data[key], d)) for key in self.data_keys for d in DATASETS]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
         for dataset, version in dict.fromkeys(used):
             if (dataset, version) not in self.sources:
                 known = ", ".join(v for d, v in self.sources if d == dataset) or "none"
                 raise InputError(
-                    f"{self.config.catalogues.sources}: no row for {dataset} {version} (known versions: {known}); add one"
+                    f"{self.config.catalogues.sources}: no row for {dataset} {version} (known versions: {known}); "
+                    "add one"
                 )
 
     # -- settings slices --------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def parse_alphaid(path: Path, version: str) -> pl.DataFrame:
     rows = split_rows(path, "|", [FIELDS], "Alpha-ID-SE")
     problems: list[str] = []
     seen: dict[str, int] = {}
-    entries = []
+    entries: list[dict[str, object]] = []
     for number, (valid, alpha_id, primary, _, additional, second, orpha, text) in enumerate(rows, 1):
         code = primary.removesuffix("+")
         if valid not in ("0", "1"):

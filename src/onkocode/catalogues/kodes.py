@@ -1,5 +1,6 @@
 """Metadata text (`kodes`) of ICD-10-GM and OPS, and OPS three-character classes. Source: BfArM, file descriptions."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +21,7 @@ def parse_icd10gm(path: Path) -> pl.DataFrame:
         InputError: another layout, malformed or repeated codes.
     """
     rows = split_rows(path, ";", [ICD10GM_FIELDS], "ICD-10-GM kodes (since 2018)")
-    _check_codes(path, [row[CODE_FIELD] for row in rows], ICD10.fullmatch, "ICD-10-GM")
+    _check_codes(path, [row[CODE_FIELD] for row in rows], ICD10, "ICD-10-GM")
     return pl.DataFrame(
         [
             {
@@ -53,7 +54,7 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     else:
         rows = split_rows(path, ";", [max(width, TITLE_FIELD + 1)], "OPS kodes")
         classes = [(row[CODE_FIELD], row[TITLE_FIELD], row[3], row[4], row[1] == "T") for row in rows]
-    _check_codes(path, [row[0] for row in classes], OPS.fullmatch, "OPS")
+    _check_codes(path, [row[0] for row in classes], OPS, "OPS")
     codes = pl.DataFrame(
         [
             {
@@ -78,10 +79,12 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     return entry_frame(entries, "ops", version).with_columns(flags=pl.lit([], pl.List(pl.String))), codes
 
 
-def _check_codes(path: Path, codes: list[str], matches: object, system: str) -> None:
+def _check_codes(path: Path, codes: list[str], pattern: re.Pattern[str], system: str) -> None:
     problems = [
-        f"line {line}: {code!r} is not an {system} code" for line, code in enumerate(codes, 1) if not matches(code)
-    ]  # type: ignore[operator]
+        f"line {line}: {code!r} is not an {system} code"
+        for line, code in enumerate(codes, 1)
+        if not pattern.fullmatch(code)
+    ]
     seen: dict[str, int] = {}
     for line, code in enumerate(codes, 1):
         if code in seen:

@@ -5,6 +5,7 @@ from argparse import Namespace
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from onkocode.config import load_config, load_config_files, resolve_recipe
 from onkocode.config.schema import Config
@@ -20,6 +21,7 @@ def settings(options: Namespace) -> None:
         raise InputError(f"--of {options.of}: must be training, testing, recipe or data")
     if options.key not in known:
         raise InputError(f"--key {options.key}: unknown (known: {', '.join(known)})")
+    chosen: BaseModel
     if options.of == "data":
         chosen = config.data[options.key]
     else:

@@ -22,7 +22,7 @@ CATALOGUE = "catalogue"
 class Asking(Section):
     """Settings of evaluate-checkpoint."""
 
-    testing: Testing = Field(default_factory=Testing)  # type: ignore[arg-type]
+    testing: Testing = Field(default_factory=Testing)
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
     thinking: Thinking = Field(default_factory=lambda: Thinking.model_validate({}))
     formulations: str = "v1"

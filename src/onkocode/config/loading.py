@@ -160,7 +160,7 @@ def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:
 
 def _say(path: KeyPath, message: str, files: Mapping[Path, "_Lines"]) -> str:
     key = ".".join(str(part) for part in path) or "(top level)"
-    for name, lines in reversed(files.items()):  # the last file wins a merge, so the value is most likely its
+    for name, lines in reversed(list(files.items())):  # the last file wins a merge, so the value is most likely its
         for length in range(len(path), 0, -1):
             if path[:length] in lines.number and length >= min(len(path), 2):
                 return f"{name}:{lines.number[path[:length]]}: {key}: {message}"

@@ -88,7 +88,7 @@ def _length(ids: list[int], tokenizer: Any) -> int:
     return ids.index(eos) + 1 if eos in ids else len(ids)
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def _generate(model: Any, tokenizer: Any, batch: Sequence[list[int]], decoding: Decoding) -> list[list[int]]:
     width = max(map(len, batch))
     pad = tokenizer.pad_token_id

@@ -1,8 +1,8 @@
 """The one answer parser: from a raw answer to the code or the yes/no that it gives.
 
-An answer is *valid* when it holds a well-formed code of the asked system, whether or not that code exists; codes that do
-not exist, or are not terminal, have rates of their own. When several different codes stand there, the first counts and
-the answer is flagged.
+An answer is *valid* when it holds a well-formed code of the asked system, whether or not that code exists; codes that
+do not exist, or are not terminal, have rates of their own. When several different codes stand there, the first counts
+and the answer is flagged.
 """
 
 import re

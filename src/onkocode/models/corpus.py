@@ -5,7 +5,7 @@ nothing of which belongs to which. So a document holds either labels or codes, n
 listed, codes are listed, and questions for a code are asked about invented words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from onkocode.records.ids import digest
 
@@ -40,7 +40,7 @@ class Choice:
 
 
 def build_corpus(
-    labels: Sequence[str], codes: dict[str, Sequence[str]], documents: int, thinking: bool, seed: int
+    labels: Sequence[str], codes: Mapping[str, Sequence[str]], documents: int, thinking: bool, seed: int
 ) -> list[Document]:
     """Return documents as (question, answer, thought or None), in training order.
 
@@ -68,7 +68,7 @@ def build_corpus(
     return made
 
 
-def _question(choice: Choice, systems: Sequence[str], codes: dict[str, Sequence[str]], thinking: bool) -> Document:
+def _question(choice: Choice, systems: Sequence[str], codes: Mapping[str, Sequence[str]], thinking: bool) -> Document:
     word = " ".join(invented_word(choice) for _ in range(1 + choice.below(3)))
     thought = THOUGHT.format(word=word) if thinking else None
     if choice.below(4) == 0:
@@ -77,7 +77,7 @@ def _question(choice: Choice, systems: Sequence[str], codes: dict[str, Sequence[
     return choice.of(ASKS[system]).format(word=word), choice.of(codes[system]), thought
 
 
-def _codes_in_order(choice: Choice, systems: Sequence[str], codes: dict[str, Sequence[str]]) -> Document:
+def _codes_in_order(choice: Choice, systems: Sequence[str], codes: Mapping[str, Sequence[str]]) -> Document:
     listed = codes[choice.of(systems)]
     start = choice.below(max(1, len(listed) - 6))
     return f"Zähle ab {listed[start]} weiter.", " ".join(listed[start : start + 6]), None

@@ -22,7 +22,7 @@ LOGGED = {
 }
 
 
-class EpochLog(TrainerCallback):
+class EpochLog(TrainerCallback):  # type: ignore[misc]
     """Appends a row to metrics.jsonl at every log of the Trainer, and mirrors it to W&B.
 
     Args:
@@ -52,7 +52,7 @@ class EpochLog(TrainerCallback):
         self.run.log({f"train/{name}": value for name, value in row.items() if name != "step"}, row["step"])
 
 
-class Saves(TrainerCallback):
+class Saves(TrainerCallback):  # type: ignore[misc]
     """Saves every so many minutes and at the end of the epoch, which also ends the job."""
 
     def __init__(self, epoch: int, minutes: float) -> None:
@@ -78,6 +78,6 @@ class Saves(TrainerCallback):
 def peak_memory_mb() -> float:
     """Return the peak memory of this process: of the GPUs when there are any, else resident main memory."""
     if torch.cuda.is_available():
-        return round(sum(torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count())) / 2**20, 1)
+        return round(float(sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count())))) / 2**20, 1)
     scale = 2**20 if sys.platform == "darwin" else 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 1)

@@ -37,7 +37,7 @@ def epoch_order(
     return [index for batch in shuffled(batches, seed, "batches", names) for index in batch] + grouped[full:]
 
 
-class EpochOrder(Sampler[int]):
+class EpochOrder(Sampler[int]):  # type: ignore[misc]
     """Sampler over `epoch_order`; the Trainer tells it the epoch."""
 
     def __init__(
