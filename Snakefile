@@ -7,6 +7,8 @@ min_version("9.27")
 
 
 configfile: "config/config.yaml"
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -20,8 +22,8 @@ include: "workflow/rules/reporting.smk"
 
 
 rule all:
+    default_target: True
     input:
         rules.figures.input,
         rules.tables.input,
         rules.write_config.output,
-    default_target: True

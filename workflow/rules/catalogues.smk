@@ -2,8 +2,6 @@
 
 
 rule retrieve_catalogue:
-    message:
-        "Fetching {wildcards.catalogue} {wildcards.version}"
     input:
         table=ancient(study.config.catalogues.sources),
         local=local_catalogue,
@@ -13,21 +11,25 @@ rule retrieve_catalogue:
         "<logs>/retrieve_catalogue/{catalogue}-{version}.log",
     benchmark:
         "<benchmarks>/retrieve_catalogue/{catalogue}-{version}.tsv"
-    params:
-        folder=f"--folder {study.config.catalogues.folder}" if study.config.catalogues.folder else "",
-        consent="--accept-terms" if study.config.catalogues.accept_terms else "",
     retries: 2
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        folder=(
+            f"--folder {study.config.catalogues.folder}"
+            if study.config.catalogues.folder
+            else ""
+        ),
+        consent="--accept-terms" if study.config.catalogues.accept_terms else "",
+    message:
+        "Fetching {wildcards.catalogue} {wildcards.version}"
     shell:
         "onkocode retrieve-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} "
         "--sources {input.table} {params.folder} {params.consent} --output {output} > {log} 2>&1"
 
 
 rule parse_catalogue:
-    message:
-        "Parsing {wildcards.catalogue} {wildcards.version}"
     input:
         "<results>/catalogues/{catalogue}-{version}/source",
     output:
@@ -40,14 +42,14 @@ rule parse_catalogue:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Parsing {wildcards.catalogue} {wildcards.version}"
     shell:
         "onkocode parse-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} --file {input} "
         "--entries {output.entries} --codes {output.codes} > {log} 2>&1"
 
 
 rule read_texts:
-    message:
-        "Reading the test set {wildcards.testset}"
     input:
         file=lambda wildcards: str(study.config.texts[wildcards.testset].file),
         icd10gm=codes_of_texts("icd10gm"),
@@ -58,33 +60,37 @@ rule read_texts:
         "<logs>/read_texts/{testset}.log",
     benchmark:
         "<benchmarks>/read_texts/{testset}.tsv"
-    params:
-        columns=lambda wildcards: study.columns(wildcards.testset),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        columns=lambda wildcards: study.columns(wildcards.testset),
+    message:
+        "Reading the test set {wildcards.testset}"
     shell:
         "onkocode read-texts --key {wildcards.testset} --file {input.file} --settings {params.columns:q} "
         "--icd10gm {input.icd10gm} --icdo3 {input.icdo3} --output {output} > {log} 2>&1"
 
 
 rule check_inputs:
-    message:
-        "Checking all questions and test sets before any training"
     input:
         questions=[f"<results>/questions/{data}.parquet" for data in study.data_keys],
-        texts=[f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets],
+        texts=[
+            f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets
+        ],
     output:
         "<results>/inputs.json",
     log:
         "<logs>/check_inputs.log",
     benchmark:
         "<benchmarks>/check_inputs.tsv"
-    params:
-        questions=lambda wildcards, input: named(study.data_keys, input.questions),
-        texts=lambda wildcards, input: named(study.test_sets, input.texts),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        questions=lambda wildcards, input: named(study.data_keys, input.questions),
+        texts=lambda wildcards, input: named(study.test_sets, input.texts),
+    message:
+        "Checking all questions and test sets before any training"
     shell:
         "onkocode check-inputs --questions {params.questions} --texts {params.texts} --output {output} > {log} 2>&1"

@@ -38,25 +38,37 @@ def local_catalogue(wildcards):
 
 
 def entries_of_data(dataset):
-    return lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/entries.parquet"
+    return (
+        lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/entries.parquet"
+    )
 
 
 def codes_of_data(dataset):
-    return lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/codes.parquet"
+    return (
+        lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/codes.parquet"
+    )
 
 
 def codes_of_texts(dataset):
-    return lambda wildcards: f"<results>/catalogues/{study.text_codes(dataset, wildcards.testset)}/codes.parquet"
+    return (
+        lambda wildcards: f"<results>/catalogues/{study.text_codes(dataset, wildcards.testset)}/codes.parquet"
+    )
 
 
 def entries_for_corpus(wildcards):
     data = study.config.tiny_models[wildcards.built].data
-    return [f"<results>/catalogues/{study.catalogue(d, data)}/entries.parquet" for d in ("alphaid", "icdo3", "ops")]
+    return [
+        f"<results>/catalogues/{study.catalogue(d, data)}/entries.parquet"
+        for d in ("alphaid", "icdo3", "ops")
+    ]
 
 
 def codes_for_corpus(wildcards):
     data = study.config.tiny_models[wildcards.built].data
-    return [f"<results>/catalogues/{study.catalogue(d, data)}/codes.parquet" for d in ("icd10gm", "icdo3", "ops")]
+    return [
+        f"<results>/catalogues/{study.catalogue(d, data)}/codes.parquet"
+        for d in ("icd10gm", "icdo3", "ops")
+    ]
 
 
 def built_model(wildcards):
@@ -97,23 +109,36 @@ def codes_of_dataset(catalogue):
 
 def judged_answers(wildcards):
     folder = f"<results>/evaluation/{wildcards.model}/epoch-{wildcards.epoch}/{wildcards.condition}"
-    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)]
+    return [
+        f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)
+    ]
 
 
 def judged_baseline(wildcards):
     if int(wildcards.epoch) == 0 and wildcards.condition == "free":
         return []
     folder = f"<results>/evaluation/{wildcards.model}/epoch-0/free"
-    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)]
+    return [
+        f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)
+    ]
 
 
 def metrics_of_checkpoints(wildcards):
-    free = [f"<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet" for model, epoch in study.checkpoints(0)]
-    return free + [f"<results>/evaluation/{model}/epoch-0/thinking/metrics.parquet" for model in study.thinking_models]
+    free = [
+        f"<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet"
+        for model, epoch in study.checkpoints(0)
+    ]
+    return free + [
+        f"<results>/evaluation/{model}/epoch-0/thinking/metrics.parquet"
+        for model in study.thinking_models
+    ]
 
 
 def training_logs(wildcards):
-    return [f"<results>/training/{model}/epoch-{epoch}/metrics.jsonl" for model, epoch in study.checkpoints()]
+    return [
+        f"<results>/training/{model}/epoch-{epoch}/metrics.jsonl"
+        for model, epoch in study.checkpoints()
+    ]
 
 
 def model_records(wildcards):
@@ -121,7 +146,10 @@ def model_records(wildcards):
 
 
 def performance_summaries(wildcards):
-    return [f"<results>/evaluation/{model}/epoch-{epoch}/summary.html" for model, epoch in study.checkpoints(0)]
+    return [
+        f"<results>/evaluation/{model}/epoch-{epoch}/summary.html"
+        for model, epoch in study.checkpoints(0)
+    ]
 
 
 def expanded(path):

@@ -2,34 +2,46 @@
 
 
 rule evaluate_checkpoint:
-    message:
-        "Asking {wildcards.model}, epoch {wildcards.epoch}"
     input:
         base="<results>/models/{model}/model.json",
         built=built_model,
         adapter=adapter_of_checkpoint,
         questions=questions_of_model,
-        texts=[f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets],
+        texts=[
+            f"<private>/texts/{testset}/questions.parquet"
+            for testset in study.test_sets
+        ],
     output:
-        [f"<private>/predictions/{{model}}/epoch-{{epoch}}/free/{dataset}.parquet" for dataset in study.datasets()],
+        [
+            f"<private>/predictions/{{model}}/epoch-{{epoch}}/free/{dataset}.parquet"
+            for dataset in study.datasets()
+        ],
     log:
         "<logs>/evaluate_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
         "<benchmarks>/evaluate_checkpoint/{model}/epoch-{epoch}.tsv"
-    params:
-        settings=lambda wildcards: study.testing_settings(wildcards.model),
-        adapter=lambda wildcards, input: f"--adapter {input.adapter}" if input.adapter else "",
-        questions=lambda wildcards, input: named(study.datasets(), [input.questions, *input.texts]),
-        output=lambda wildcards, output: named(study.datasets(), output),
-        scratch=expanded("<private>/scratch/{model}/epoch-{epoch}/free"),
+    conda:
+        "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
         gpu=lambda wildcards: study.gpus(wildcards.model, "testing"),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(wildcards.model, "testing", attempt),
-    conda:
-        "../envs/onkocode.yaml"
+        runtime=lambda wildcards, attempt: study.minutes(
+            wildcards.model, "testing", attempt
+        ),
+    params:
+        settings=lambda wildcards: study.testing_settings(wildcards.model),
+        adapter=lambda wildcards, input: (
+            f"--adapter {input.adapter}" if input.adapter else ""
+        ),
+        questions=lambda wildcards, input: named(
+            study.datasets(), [input.questions, *input.texts]
+        ),
+        output=lambda wildcards, output: named(study.datasets(), output),
+        scratch=expanded("<private>/scratch/{model}/epoch-{epoch}/free"),
+    message:
+        "Asking {wildcards.model}, epoch {wildcards.epoch}"
     shell:
         "onkocode evaluate-checkpoint --model {wildcards.model} --epoch {wildcards.epoch} --condition free "
         "--base {input.base} {params.adapter} --questions {params.questions} --settings {params.settings:q} "
@@ -37,12 +49,13 @@ rule evaluate_checkpoint:
 
 
 rule evaluate_thinking:
-    message:
-        "Asking {wildcards.model} in thinking mode"
     input:
         base="<results>/models/{model}/model.json",
         built=built_model,
-        texts=[f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets],
+        texts=[
+            f"<private>/texts/{testset}/questions.parquet"
+            for testset in study.test_sets
+        ],
     output:
         [
             f"<private>/predictions/{{model}}/epoch-0/thinking/{dataset}.parquet"
@@ -52,19 +65,23 @@ rule evaluate_thinking:
         "<logs>/evaluate_thinking/{model}.log",
     benchmark:
         "<benchmarks>/evaluate_thinking/{model}.tsv"
-    params:
-        settings=lambda wildcards: study.thinking_settings(wildcards.model),
-        questions=lambda wildcards, input: named(study.test_sets, input.texts),
-        output=lambda wildcards, output: named(study.test_sets, output),
-        scratch=expanded("<private>/scratch/{model}/epoch-0/thinking"),
+    conda:
+        "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
         gpu=lambda wildcards: study.gpus(wildcards.model, "testing"),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(wildcards.model, "testing", attempt),
-    conda:
-        "../envs/onkocode.yaml"
+        runtime=lambda wildcards, attempt: study.minutes(
+            wildcards.model, "testing", attempt
+        ),
+    params:
+        settings=lambda wildcards: study.thinking_settings(wildcards.model),
+        questions=lambda wildcards, input: named(study.test_sets, input.texts),
+        output=lambda wildcards, output: named(study.test_sets, output),
+        scratch=expanded("<private>/scratch/{model}/epoch-0/thinking"),
+    message:
+        "Asking {wildcards.model} in thinking mode"
     shell:
         "onkocode evaluate-checkpoint --model {wildcards.model} --epoch 0 --condition thinking --base {input.base} "
         "--questions {params.questions} --settings {params.settings:q} --scratch {params.scratch} "
@@ -72,8 +89,6 @@ rule evaluate_thinking:
 
 
 rule judge_answers:
-    message:
-        "Judging {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}, on {wildcards.dataset}"
     input:
         predictions="<private>/predictions/{model}/epoch-{epoch}/{condition}/{dataset}.parquet",
         questions=questions_of_dataset,
@@ -85,20 +100,20 @@ rule judge_answers:
         "<logs>/judge_answers/{model}/epoch-{epoch}/{condition}/{dataset}.log",
     benchmark:
         "<benchmarks>/judge_answers/{model}/epoch-{epoch}/{condition}/{dataset}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=20,
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Judging {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}, on {wildcards.dataset}"
     shell:
         "onkocode judge-answers --predictions {input.predictions} --questions {input.questions} "
         "--icd10gm {input.icd10gm} --icdo3 {input.icdo3} --output {output} > {log} 2>&1"
 
 
 rule measure_answers:
-    message:
-        "Measuring {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}"
     input:
         judged=judged_answers,
         baseline=judged_baseline,
@@ -108,23 +123,23 @@ rule measure_answers:
         "<logs>/measure_answers/{model}/epoch-{epoch}/{condition}.log",
     benchmark:
         "<benchmarks>/measure_answers/{model}/epoch-{epoch}/{condition}.tsv"
-    params:
-        bootstrap=study.config.evaluation.bootstrap,
-        tracking=study.tracking(),
-    resources:
-        mem_mb=4000,
-        runtime=30,
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        bootstrap=study.config.evaluation.bootstrap,
+        tracking=study.tracking(),
+    message:
+        "Measuring {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}"
     shell:
         "onkocode measure-answers --judged {input.judged} --baseline {input.baseline} --bootstrap {params.bootstrap} "
         "--tracking {params.tracking:q} --output {output} > {log} 2>&1"
 
 
 rule collect_metrics:
-    message:
-        "Collecting the metrics of all checkpoints"
     input:
         metrics_of_checkpoints,
     output:
@@ -134,18 +149,20 @@ rule collect_metrics:
         "<logs>/collect_metrics.log",
     benchmark:
         "<benchmarks>/collect_metrics.tsv"
-    params:
-        texts=" ".join(study.test_sets),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+    message:
+        "Collecting the metrics of all checkpoints"
     shell:
         "onkocode collect-metrics --metrics {input} --texts {params.texts} --output {output.metrics} "
         "--selection {output.selection} > {log} 2>&1"
 
 
 rule evaluation:
-    message:
-        "All checkpoints are evaluated"
     input:
         rules.collect_metrics.output,
+    message:
+        "All checkpoints are evaluated"

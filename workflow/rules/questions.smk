@@ -2,8 +2,6 @@
 
 
 rule build_questions:
-    message:
-        "Building the questions of {wildcards.data}"
     input:
         alphaid=entries_of_data("alphaid"),
         icdo3=entries_of_data("icdo3"),
@@ -15,19 +13,19 @@ rule build_questions:
         "<logs>/build_questions/{data}.log",
     benchmark:
         "<benchmarks>/build_questions/{data}.tsv"
-    params:
-        settings=lambda wildcards: study.data_settings(wildcards.data),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        settings=lambda wildcards: study.data_settings(wildcards.data),
+    message:
+        "Building the questions of {wildcards.data}"
     shell:
         "onkocode build-questions --alphaid {input.alphaid} --icdo3 {input.icdo3} --ops {input.ops} "
         "--icd10gm {input.icd10gm} --settings {params.settings:q} --output {output} > {log} 2>&1"
 
 
 rule build_text_questions:
-    message:
-        "Building the questions on the test set {wildcards.testset}"
     input:
         "<private>/texts/{testset}/entries.parquet",
     output:
@@ -36,19 +34,23 @@ rule build_text_questions:
         "<logs>/build_text_questions/{testset}.log",
     benchmark:
         "<benchmarks>/build_text_questions/{testset}.tsv"
-    params:
-        formulations=lambda wildcards: study.config.texts[wildcards.testset].formulations,
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        formulations=lambda wildcards: study.config.texts[
+            wildcards.testset
+        ].formulations,
+    message:
+        "Building the questions on the test set {wildcards.testset}"
     shell:
         "onkocode build-text-questions --texts {input} --formulations {params.formulations} --output {output} > {log} 2>&1"
 
 
 rule questions:
-    message:
-        "Questions are built and checked"
     input:
         [f"<results>/questions/{data}.parquet" for data in study.data_keys],
         [f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets],
         "<results>/inputs.json",
+    message:
+        "Questions are built and checked"

@@ -2,19 +2,18 @@
 
 
 rule plot_loss_curves:
-    message:
-        "Drawing the loss curves (Figure 1)"
     input:
         training=training_logs,
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/figures/loss_curves.svg",
             category="Figures",
             caption="../report/loss_curves.rst",
             labels={"figure": "1 Loss curves"},
         ),
-        multiext("<results>/figures/loss_curves", ".png", ".tsv"),
+        png="<results>/figures/loss_curves.png",
+        numbers="<results>/figures/loss_curves.tsv",
     log:
         "<logs>/plot_loss_curves.log",
     benchmark:
@@ -22,52 +21,54 @@ rule plot_loss_curves:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Drawing the loss curves (Figure 1)"
     shell:
-        "onkocode plot-loss-curves --training {input.training} --models {input.models} --output {output[0]} > {log} 2>&1"
+        "onkocode plot-loss-curves --training {input.training} --models {input.models} --output {output.main} > {log} 2>&1"
 
 
 rule plot_accuracy_by_epoch:
-    message:
-        "Drawing accuracy by epoch (Figure 2)"
     input:
         metrics="<results>/metrics.parquet",
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/figures/accuracy_by_epoch.svg",
             category="Figures",
             caption="../report/accuracy_by_epoch.rst",
             labels={"figure": "2 Accuracy by epoch"},
         ),
-        multiext("<results>/figures/accuracy_by_epoch", ".png", ".tsv"),
+        png="<results>/figures/accuracy_by_epoch.png",
+        numbers="<results>/figures/accuracy_by_epoch.tsv",
     log:
         "<logs>/plot_accuracy_by_epoch.log",
     benchmark:
         "<benchmarks>/plot_accuracy_by_epoch.tsv"
-    params:
-        texts=" ".join(study.test_sets),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+    message:
+        "Drawing accuracy by epoch (Figure 2)"
     shell:
         "onkocode plot-accuracy-by-epoch --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output[0]} > {log} 2>&1"
+        "--output {output.main} > {log} 2>&1"
 
 
 rule plot_heldout_by_epoch:
-    message:
-        "Drawing accuracy on held-out formulations and labels"
     input:
         metrics="<results>/metrics.parquet",
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/figures/heldout_by_epoch.svg",
             category="Figures",
             caption="../report/heldout_by_epoch.rst",
             labels={"figure": "2b Held-out formulations and labels"},
         ),
-        multiext("<results>/figures/heldout_by_epoch", ".png", ".tsv"),
+        png="<results>/figures/heldout_by_epoch.png",
+        numbers="<results>/figures/heldout_by_epoch.tsv",
     log:
         "<logs>/plot_heldout_by_epoch.log",
     benchmark:
@@ -75,80 +76,82 @@ rule plot_heldout_by_epoch:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Drawing accuracy on held-out formulations and labels"
     shell:
-        "onkocode plot-heldout-by-epoch --metrics {input.metrics} --models {input.models} --output {output[0]} > {log} 2>&1"
+        "onkocode plot-heldout-by-epoch --metrics {input.metrics} --models {input.models} --output {output.main} > {log} 2>&1"
 
 
 rule plot_size_accuracy:
-    message:
-        "Drawing accuracy against size (Figure 3)"
     input:
         metrics="<results>/metrics.parquet",
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/figures/size_accuracy.svg",
             category="Figures",
             caption="../report/size_accuracy.rst",
             labels={"figure": "3 Accuracy against size"},
         ),
-        multiext("<results>/figures/size_accuracy", ".png", ".tsv"),
+        png="<results>/figures/size_accuracy.png",
+        numbers="<results>/figures/size_accuracy.tsv",
     log:
         "<logs>/plot_size_accuracy.log",
     benchmark:
         "<benchmarks>/plot_size_accuracy.tsv"
-    params:
-        texts=" ".join(study.test_sets),
-        ceilings="--ceilings" if study.config.evaluation.paper_ceilings else "",
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+        ceilings="--ceilings" if study.config.evaluation.paper_ceilings else "",
+    message:
+        "Drawing accuracy against size (Figure 3)"
     shell:
         "onkocode plot-size-accuracy --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "{params.ceilings} --output {output[0]} > {log} 2>&1"
+        "{params.ceilings} --output {output.main} > {log} 2>&1"
 
 
 rule plot_thinking_mode:
-    message:
-        "Drawing the thinking-mode comparison (Figure 4)"
     input:
         metrics="<results>/metrics.parquet",
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/figures/thinking_mode.svg",
             category="Figures",
             caption="../report/thinking_mode.rst",
             labels={"figure": "4 Thinking mode"},
         ),
-        multiext("<results>/figures/thinking_mode", ".png", ".tsv"),
+        png="<results>/figures/thinking_mode.png",
+        numbers="<results>/figures/thinking_mode.tsv",
     log:
         "<logs>/plot_thinking_mode.log",
     benchmark:
         "<benchmarks>/plot_thinking_mode.tsv"
-    params:
-        texts=" ".join(study.test_sets),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+    message:
+        "Drawing the thinking-mode comparison (Figure 4)"
     shell:
         "onkocode plot-thinking-mode --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output[0]} > {log} 2>&1"
+        "--output {output.main} > {log} 2>&1"
 
 
 rule tabulate_questions:
-    message:
-        "Counting the questions of {wildcards.data} (Table 1)"
     input:
         "<results>/questions/{data}.parquet",
     output:
-        report(
+        main=report(
             "<results>/tables/questions-{data}.html",
             category="Tables",
             caption="../report/questions.rst",
             labels={"table": "1 Questions", "data": "{data}"},
         ),
-        "<results>/tables/questions-{data}.tsv",
+        numbers="<results>/tables/questions-{data}.tsv",
     log:
         "<logs>/tabulate_questions/{data}.log",
     benchmark:
@@ -156,24 +159,24 @@ rule tabulate_questions:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Counting the questions of {wildcards.data} (Table 1)"
     shell:
-        "onkocode tabulate-questions --questions {input} --output {output[0]} > {log} 2>&1"
+        "onkocode tabulate-questions --questions {input} --output {output.main} > {log} 2>&1"
 
 
 rule tabulate_models:
-    message:
-        "Describing the models (Table 3)"
     input:
         models=model_records,
         training=training_logs,
     output:
-        report(
+        main=report(
             "<results>/tables/models.html",
             category="Tables",
             caption="../report/models.rst",
             labels={"table": "3 Models", "data": "all"},
         ),
-        "<results>/tables/models.tsv",
+        numbers="<results>/tables/models.tsv",
     log:
         "<logs>/tabulate_models.log",
     benchmark:
@@ -181,52 +184,52 @@ rule tabulate_models:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Describing the models (Table 3)"
     shell:
-        "onkocode tabulate-models --models {input.models} --training {input.training} --output {output[0]} > {log} 2>&1"
+        "onkocode tabulate-models --models {input.models} --training {input.training} --output {output.main} > {log} 2>&1"
 
 
 rule tabulate_performance:
-    message:
-        "Comparing base and trained models (Table 4)"
     input:
         metrics="<results>/metrics.parquet",
         models=model_records,
     output:
-        report(
+        main=report(
             "<results>/tables/performance.html",
             category="Tables",
             caption="../report/performance.rst",
             labels={"table": "4 Performance", "data": "all"},
         ),
-        "<results>/tables/performance.tsv",
+        numbers="<results>/tables/performance.tsv",
     log:
         "<logs>/tabulate_performance.log",
     benchmark:
         "<benchmarks>/tabulate_performance.tsv"
-    params:
-        texts=" ".join(study.test_sets),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+    message:
+        "Comparing base and trained models (Table 4)"
     shell:
         "onkocode tabulate-performance --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output[0]} > {log} 2>&1"
+        "--output {output.main} > {log} 2>&1"
 
 
 rule summarise_checkpoint:
-    message:
-        "Summarising {wildcards.model}, epoch {wildcards.epoch}"
     input:
         "<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet",
     output:
-        report(
+        main=report(
             "<results>/evaluation/{model}/epoch-{epoch}/summary.html",
             category="Checkpoints",
             subcategory="{model}",
             caption="../report/summary.rst",
             labels={"model": "{model}", "epoch": "{epoch}"},
         ),
-        "<results>/evaluation/{model}/epoch-{epoch}/summary.tsv",
+        numbers="<results>/evaluation/{model}/epoch-{epoch}/summary.tsv",
     log:
         "<logs>/summarise_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
@@ -234,53 +237,53 @@ rule summarise_checkpoint:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    message:
+        "Summarising {wildcards.model}, epoch {wildcards.epoch}"
     shell:
         "onkocode summarise-checkpoint --model {wildcards.model} --epoch {wildcards.epoch} --metrics {input} "
-        "--output {output[0]} > {log} 2>&1"
+        "--output {output.main} > {log} 2>&1"
 
 
 rule write_config:
-    message:
-        "Saving the merged configuration with the results"
     output:
         "<results>/config.yaml",
     log:
         "<logs>/write_config.log",
     benchmark:
         "<benchmarks>/write_config.tsv"
-    params:
-        merged=study.merged(),
     localrule: True
     conda:
         "../envs/onkocode.yaml"
+    params:
+        merged=study.merged(),
+    message:
+        "Saving the merged configuration with the results"
     shell:
         "onkocode write-config --settings {params.merged:q} --output {output} > {log} 2>&1"
 
 
 rule figures:
-    message:
-        "All figures are drawn"
     input:
         "<results>/figures/loss_curves.svg",
         "<results>/figures/accuracy_by_epoch.svg",
         "<results>/figures/heldout_by_epoch.svg",
         "<results>/figures/size_accuracy.svg",
         branch(bool(study.thinking_models), then="<results>/figures/thinking_mode.svg"),
+    message:
+        "All figures are drawn"
 
 
 rule tables:
-    message:
-        "All tables are written"
     input:
         [f"<results>/tables/questions-{data}.html" for data in study.data_keys],
         "<results>/tables/models.html",
         "<results>/tables/performance.html",
         performance_summaries,
+    message:
+        "All tables are written"
 
 
 rule one_model:
-    message:
-        "{wildcards.model} is trained, evaluated and summarised"
     input:
         lambda wildcards: [
             f"<results>/evaluation/{wildcards.model}/epoch-{epoch}/summary.html"
@@ -289,3 +292,5 @@ rule one_model:
     output:
         touch("<results>/{model}.done"),
     localrule: True
+    message:
+        "{wildcards.model} is trained, evaluated and summarised"

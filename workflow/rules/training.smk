@@ -2,8 +2,6 @@
 
 
 rule train_epoch:
-    message:
-        "Training {wildcards.model}, epoch {wildcards.epoch}"
     input:
         base="<results>/models/{model}/model.json",
         built=built_model,
@@ -19,20 +17,26 @@ rule train_epoch:
         "<logs>/train_epoch/{model}/epoch-{epoch}.log",
     benchmark:
         "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
-    params:
-        settings=lambda wildcards: study.training_settings(wildcards.model),
-        folder=subpath(output.metrics, parent=True),
-        previous=lambda wildcards, input: f"--previous {Path(input.previous[0]).parent}" if input.previous else "",
-        scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
-        tracking=study.tracking(),
+    conda:
+        "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
         gpu=lambda wildcards: study.gpus(wildcards.model, "training"),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(wildcards.model, "training", attempt),
-    conda:
-        "../envs/onkocode.yaml"
+        runtime=lambda wildcards, attempt: study.minutes(
+            wildcards.model, "training", attempt
+        ),
+    params:
+        settings=lambda wildcards: study.training_settings(wildcards.model),
+        folder=subpath(output.metrics, parent=True),
+        previous=lambda wildcards, input: (
+            f"--previous {Path(input.previous[0]).parent}" if input.previous else ""
+        ),
+        scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
+        tracking=study.tracking(),
+    message:
+        "Training {wildcards.model}, epoch {wildcards.epoch}"
     shell:
         "onkocode train-epoch --model {wildcards.model} --epoch {wildcards.epoch} --base {input.base} "
         "--questions {input.questions} --settings {params.settings:q} {params.previous} --scratch {params.scratch} "
@@ -40,7 +44,10 @@ rule train_epoch:
 
 
 rule training:
+    input:
+        [
+            f"<results>/training/{model}/epoch-{epoch}/adapter"
+            for model, epoch in study.checkpoints()
+        ],
     message:
         "All models are trained"
-    input:
-        [f"<results>/training/{model}/epoch-{epoch}/adapter" for model, epoch in study.checkpoints()],
