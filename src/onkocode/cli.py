@@ -68,9 +68,9 @@ EPOCH = Option("--epoch", "0 is the base model", int)
 CONDITION = Option("--condition", "how it is asked", str, choices=("free", "thinking"))
 OUTPUT = Option("--output", "file to write")
 TRACKING = Option("--tracking", "W&B: JSON of `tracking`; off by default", settings_argument, False, default={})
-BASE = Option("--base", "model.json of prepare-model")
+BASE = Option("--base", "base.json of prepare-model")
 METRICS = Option("--metrics", "table of collect-metrics")
-MODELS = Option("--models", "model.json files, in the order of the figure", many=True)
+MODELS = Option("--models", "files of describe-model, in the order of the figure", many=True)
 
 TRAINING_LOGS = Option("--training", "metrics.jsonl of train-epoch", many=True)
 TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False, many=True)
@@ -163,13 +163,18 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "prepare-model",
         "models",
-        "locate a base model (Hub, directory, tiny) and describe it",
+        "locate a base model (Hub, directory, tiny)",
         (
-            MODEL,
-            _settings("recipe"),
-            Option("--built", "directory of pretrain-model", required=False),
+            _settings("the recipe's base"),
+            Option("--built", "directory of pretrain-model, for a tiny model", required=False),
             OUTPUT,
         ),
+    ),
+    Verb(
+        "describe-model",
+        "models",
+        "put together what figures and tables say of a model",
+        (MODEL, _settings("recipe"), BASE, OUTPUT),
     ),
     Verb(
         "train-epoch",

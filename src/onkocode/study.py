@@ -13,7 +13,7 @@ from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
 from onkocode.config import Recipe, load_config, resolve_recipe
 from onkocode.config.schema import BuiltBase
-from onkocode.records.errors import InputError
+from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
 
 CATALOGUE = "catalogue"
@@ -78,15 +78,16 @@ class Study:
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
 
     def _check_sources(self) -> None:
-        used = [(d, getattr(self.config.data[key], d)) for key in self.data_keys for d in DATASETS]
+        tiny = [self.config.tiny_models[built].data for built in map(self.built, self.models) if built is not None]
+        used = [(d, getattr(self.config.data[key], d)) for key in [*self.data_keys, *tiny] for d in DATASETS]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
+        problems = []
         for dataset, version in dict.fromkeys(used):
             if (dataset, version) not in self.sources:
                 known = ", ".join(v for d, v in self.sources if d == dataset) or "none"
-                raise InputError(
-                    f"{self.config.catalogues.sources}: no row for {dataset} {version} (known versions: {known}); "
-                    "add one"
-                )
+                problems.append(f"no row for {dataset} {version} (known versions: {known}); add one")
+        if problems:
+            raise InputError(f"{self.config.catalogues.sources}: the configuration needs more:\n{first_of(problems)}")
 
     # -- settings slices --------------------------------------------------------------------------------------------
 
@@ -103,14 +104,17 @@ class Study:
         return as_json(self.config.tiny_models[built])
 
     def base_settings(self, model: str) -> str:
-        """Settings of prepare-model: what describes the base, and the quantisation that Table 3 names."""
+        """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
+        return canonical_json({"base": self.recipes[model].config.base.model_dump(mode="json")})
+
+    def description(self, model: str) -> str:
+        """Settings of describe-model: what figures and tables name."""
         recipe = self.recipes[model]
-        chosen = {"label", "family", "base", "parameters", "data", "thinking", "resources"}
-        quantisation = {
-            "training": {"quantisation": recipe.training.quantisation},
-            "testing": {"quantisation": recipe.testing.quantisation},
-        }
-        return canonical_json(recipe.config.model_dump(mode="json", include=chosen) | quantisation)
+        resources = {"gpus_training": self.gpus(model, "training"), "gpus_testing": self.gpus(model, "testing")}
+        shown = recipe.config.model_dump(mode="json", include={"label", "family", "base", "parameters", "data", "thinking"})
+        shown["training"] = {"quantisation": recipe.training.quantisation}
+        shown["testing"] = {"quantisation": recipe.testing.quantisation}
+        return canonical_json(shown | {"resources": resources})
 
     def training_settings(self, model: str) -> str:
         """Settings of train-epoch."""

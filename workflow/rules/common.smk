@@ -19,6 +19,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 pathvars:
     private="private",
     scratch="scratch",
+    benchmarks="logs/benchmarks",
 
 
 wildcard_constraints:

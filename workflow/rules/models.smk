@@ -29,7 +29,7 @@ rule prepare_model:
     input:
         built=built_model,
     output:
-        "<results>/models/{model}/model.json",
+        "<results>/models/{model}/base.json",
     log:
         "<logs>/prepare_model/{model}.log",
     benchmark:
@@ -44,5 +44,26 @@ rule prepare_model:
     message:
         "Locating the base model of {wildcards.model}"
     shell:
-        "onkocode prepare-model --model {wildcards.model} --settings {params.settings:q} {params.built} "
+        "onkocode prepare-model --settings {params.settings:q} {params.built} "
+        "--output {output} > {log} 2>&1"
+
+
+rule describe_model:
+    input:
+        "<results>/models/{model}/base.json",
+    output:
+        "<results>/models/{model}/model.json",
+    log:
+        "<logs>/describe_model/{model}.log",
+    benchmark:
+        "<benchmarks>/describe_model/{model}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    params:
+        settings=lambda wildcards: study.description(wildcards.model),
+    message:
+        "Describing {wildcards.model}"
+    shell:
+        "onkocode describe-model --model {wildcards.model} --settings {params.settings:q} --base {input} "
         "--output {output} > {log} 2>&1"

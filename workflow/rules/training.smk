@@ -3,7 +3,7 @@
 
 rule train_epoch:
     input:
-        base="<results>/models/{model}/model.json",
+        base="<results>/models/{model}/base.json",
         built=built_model,
         questions=questions_of_model,
         previous=previous_epoch,

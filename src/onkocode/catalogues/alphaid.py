@@ -33,7 +33,9 @@ def parse_alphaid(path: Path, version: str) -> pl.DataFrame:
             problems.append(f"line {number}: {primary!r} is not an ICD-10-GM code")
         if not text.strip():
             problems.append(f"line {number}: the text is empty")
-        if alpha_id in seen:
+        if not alpha_id:
+            problems.append(f"line {number}: the Alpha-ID is empty")
+        elif alpha_id in seen:
             problems.append(f"line {number}: Alpha-ID {alpha_id} stands in line {seen[alpha_id]} already")
         seen[alpha_id] = number
         flags = {
@@ -59,7 +61,8 @@ def parse_alphaid(path: Path, version: str) -> pl.DataFrame:
 
 def entry_frame(entries: list[dict[str, object]], dataset: str, version: str) -> pl.DataFrame:
     """Complete entries with the columns that follow from the others."""
-    frame = pl.DataFrame(entries, infer_schema_length=None)
+    types = {"code": pl.String(), "flags": pl.List(pl.String)}  # not inferred where all rows lack them
+    frame = pl.DataFrame(entries, schema_overrides=types, infer_schema_length=None)
     return frame.with_columns(
         dataset=pl.lit(dataset),
         version=pl.lit(version),

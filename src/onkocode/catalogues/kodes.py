@@ -11,7 +11,7 @@ from onkocode.catalogues.reading import decode, read_bytes, split_rows
 from onkocode.records.errors import InputError, first_of
 
 ICD10GM_FIELDS = 28
-CODE_FIELD, TITLE_FIELD = 6, 8
+TERMINAL_FIELD, CODE_FIELD, TITLE_FIELD = 1, 6, 8
 
 
 def parse_icd10gm(path: Path) -> pl.DataFrame:
@@ -22,13 +22,14 @@ def parse_icd10gm(path: Path) -> pl.DataFrame:
     """
     rows = split_rows(path, ";", [ICD10GM_FIELDS], "ICD-10-GM kodes (since 2018)")
     _check_codes(path, [row[CODE_FIELD] for row in rows], ICD10, "ICD-10-GM")
+    _check_terminal(path, rows)
     return pl.DataFrame(
         [
             {
                 "code": row[CODE_FIELD],
                 "system": "icd10gm",
                 "title": row[TITLE_FIELD],
-                "terminal": row[1] == "T",
+                "terminal": row[TERMINAL_FIELD] == "T",
                 "chapter": row[3],
                 "group": row[4],
                 "category": row[CODE_FIELD][:3],
@@ -53,7 +54,8 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         classes = [(code, title, chapter, group, True) for chapter, group, code, title in rows]
     else:
         rows = split_rows(path, ";", [max(width, TITLE_FIELD + 1)], "OPS kodes")
-        classes = [(row[CODE_FIELD], row[TITLE_FIELD], row[3], row[4], row[1] == "T") for row in rows]
+        _check_terminal(path, rows)
+        classes = [(row[CODE_FIELD], row[TITLE_FIELD], row[3], row[4], row[TERMINAL_FIELD] == "T") for row in rows]
     _check_codes(path, [row[0] for row in classes], OPS, "OPS")
     codes = pl.DataFrame(
         [
@@ -76,7 +78,17 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         {"entry_id": f"ops-{version}:{code}", "kind": "procedure", "code": code, "text": title, "flags": []}
         for code, title, *_ in classes
     ]
-    return entry_frame(entries, "ops", version).with_columns(flags=pl.lit([], pl.List(pl.String))), codes
+    return entry_frame(entries, "ops", version), codes
+
+
+def _check_terminal(path: Path, rows: list[list[str]]) -> None:
+    problems = [
+        f"line {line}: second field must be T (terminal) or N, is {row[TERMINAL_FIELD]!r}"
+        for line, row in enumerate(rows, 1)
+        if row[TERMINAL_FIELD] not in ("T", "N")
+    ]
+    if problems:
+        raise InputError(f"{path}: not a sound kodes file:\n{first_of(problems)}")
 
 
 def _check_codes(path: Path, codes: list[str], pattern: re.Pattern[str], system: str) -> None:

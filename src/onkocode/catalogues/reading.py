@@ -6,6 +6,7 @@ from pathlib import Path
 from onkocode.records.errors import InputError, first_of
 
 BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -14,7 +15,7 @@ def read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if not data.strip():
+    if not data.removeprefix(BOM).strip():
         raise InputError(f"{path}: is empty; fetch the file again")
     if looks_like_html(data):
         raise InputError(f"{path}: is an HTML page, not a catalogue file; download the file itself again")
@@ -32,10 +33,11 @@ def decode(data: bytes, path: Path) -> str:
     try:
         return data.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.removeprefix(BOM)[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
+        encoding = "UTF-16" if data.startswith(UTF16_BOMS) else "WINDOWS-1252"
         raise InputError(
             f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); convert the file, for example with "
-            f"`iconv -f WINDOWS-1252 -t UTF-8`"
+            f"`iconv -f {encoding} -t UTF-8`"
         ) from None
 
 
@@ -54,7 +56,8 @@ def split_rows(path: Path, separator: str, columns: Sequence[int], layout: str) 
     text = decode(read_bytes(path), path)
     if not text.endswith("\n"):
         raise InputError(f"{path}: the last line has no line end, so the file was cut off; fetch it again")
-    rows = [line.split(separator) for line in text.splitlines()]
+    # Not str.splitlines, which also breaks at form feeds and other characters within a title.
+    rows = [line.removesuffix("\r").split(separator) for line in text.removesuffix("\n").split("\n")]
     allowed = " or ".join(map(str, columns))
     expected = len(rows[0]) if len(rows[0]) in columns else columns[0]
     problems = [f"line {number}: {len(row)} fields" for number, row in enumerate(rows, 1) if len(row) != expected]

@@ -2,8 +2,10 @@
 
 import fnmatch
 import io
+import lzma
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +96,15 @@ def find_local(source: Source, folder: Path | None) -> Path | None:
             )
         if named:
             return named[0]
-    for archive in (path for path in files if path.suffix.lower() == ".zip"):
+    archives = [path for path in files if path.suffix.lower() == ".zip"]
+    for archive in archives:
         if zipfile.is_zipfile(archive) and _members(archive.read_bytes(), source, str(archive)):
             return archive
+    broken = [str(path.relative_to(folder)) for path in archives if not zipfile.is_zipfile(path)]
     raise InputError(
         f"{folder}: no file for {source.dataset} {source.version} (looked for {' or '.join(source.patterns)}, in "
         f"subfolders and zip files too); put it there, or leave the folder out to download"
+        + (f". Not whole zip files, so download them again: {', '.join(broken)}" if broken else "")
     )
 
 
@@ -152,7 +157,8 @@ def _download(source: Source, accept_terms: bool) -> bytes:
     try:
         with session.get(source.url, stream=True, timeout=60) as response:
             response.raise_for_status()
-            size = int(response.headers.get("content-length", 0))
+            compressed = "content-encoding" in response.headers  # the length is then that before unpacking
+            size = 0 if compressed else int(response.headers.get("content-length", 0))
             buffer = io.BytesIO()
             with tqdm(total=size or None, unit="B", unit_scale=True, desc=source.dataset) as bar:
                 for block in response.iter_content(1 << 20):
@@ -168,7 +174,7 @@ def _download(source: Source, accept_terms: bool) -> bytes:
 
 
 def _members(data: bytes, source: Source, origin: str) -> list[zipfile.ZipInfo]:
-    """Return the members of an archive that match the best pattern, largest first."""
+    """Return the members of an archive that match the best pattern."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile:
@@ -192,10 +198,12 @@ def _unpack(data: bytes, source: Source, origin: str) -> tuple[bytes, str]:
     if len(members) != 1:
         names = ", ".join(member.filename for member in members) or "none"
         raise InputError(f"{origin}: expected one member like {' or '.join(source.patterns)}, found {names}")
+    if ".." in Path(members[0].filename).parts or members[0].filename.startswith("/"):
+        raise InputError(f"{origin}: the member {members[0].filename!r} points outside the archive; refused")
     if members[0].file_size > LARGEST_MEMBER:
         raise InputError(f"{origin}: {members[0].filename} claims {members[0].file_size} bytes; refused")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.read(members[0]), members[0].filename
-    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{origin}: {members[0].filename} cannot be unpacked ({error}); download it again") from None

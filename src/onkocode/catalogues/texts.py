@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,8 @@ from onkocode.catalogues.reading import BOM, read_bytes
 from onkocode.config.schema import Columns
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import text_key
+
+CODE_LIKE = re.compile(r"[A-Za-z]\d{2}[\d.,*+!-]{0,4}")
 
 
 def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, icdo3: pl.DataFrame) -> pl.DataFrame:
@@ -28,12 +31,7 @@ def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, ic
     """
     header, rows = _table(path)
     wanted = [name for name in (columns.id, columns.text, columns.icd10, columns.topography, columns.cluster) if name]
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        raise InputError(
-            f"{path}:1: no column {', '.join(map(repr, missing))} (found: {', '.join(header)}); rename the columns or "
-            f"name them under texts.{key}.columns"
-        )
+    _check_header(path, key, header, wanted)
     problems: list[str] = []
     spaces = {
         columns.icd10: (LabelSpace.of(icd10gm, "icd10gm"), "ICD-10-GM"),
@@ -50,7 +48,7 @@ def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, ic
         for name, (space, system) in spaces.items():
             problems += _check_code(line, name, cells[name], space, system)
         if cells[columns.id] in seen:
-            problems.append(f"line {line}: id {cells[columns.id]!r} stands in line {seen[cells[columns.id]]} already")
+            problems.append(f"line {line}: the id stands in line {seen[cells[columns.id]]} already")
         seen[cells[columns.id]] = line
         entry_id = f"{key}:{cells[columns.id]}"
         cluster = f"{key}:{cells[columns.cluster]}" if columns.cluster else entry_id
@@ -89,15 +87,29 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: not a sound CSV line ({error})") from None
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path}:1: column {', '.join(map(repr, repeated))} stands twice")
     return header, rows
+
+
+def _check_header(path: Path, key: str, header: list[str], wanted: list[str]) -> None:
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        # Without a single known column the line may be no header at all, but a diagnosis.
+        known = len(missing) < len(set(wanted))
+        found = f"found: {', '.join(header)}" if known else "none of the columns is there; is the first line a header?"
+        raise InputError(
+            f"{path}:1: no column {', '.join(map(repr, missing))} ({found}); rename the columns or "
+            f"name them under texts.{key}.columns"
+        )
+    repeated = [name for name in wanted if header.count(name) > 1]
+    if repeated:
+        raise InputError(f"{path}:1: column {', '.join(map(repr, repeated))} stands twice; rename or remove one")
 
 
 def _check_code(line: int, column: str, code: str, space: LabelSpace, system: str) -> list[str]:
     if not code:
         return []
+    if not CODE_LIKE.fullmatch(code):  # not repeated: in a mistaken column it may be a diagnosis
+        return [f"line {line}: column {column!r} holds no {system} code (expected a form like C50.9)"]
     if not space.exists(code):
         return [f"line {line}: column {column!r}: {code!r} does not exist in this version of {system}"]
     if not space.is_terminal(code):

@@ -3,11 +3,12 @@
 import json
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from onkocode.commands.common import validated
-from onkocode.config.schema import BuiltBase, RecipeConfig, TinyModel
+from onkocode.commands.common import read_model, validated
+from onkocode.config.schema import BaseSettings, BuiltBase, RecipeConfig, TinyModel
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
 from onkocode.records.provenance import Provenance
@@ -43,29 +44,40 @@ def pretrain_model(options: Namespace) -> None:
 
 
 def prepare_model(options: Namespace) -> None:
-    """Locate and describe a base model."""
+    """Locate a base model; nothing but the base stands in the record, since training and testing read it."""
     from onkocode.models.sources import describe_base, locate_base
 
-    recipe = validated(RecipeConfig, options.settings)
-    base = recipe.base.model_dump(mode="json")
-    if isinstance(recipe.base, BuiltBase) and options.built is None:
+    base = validated(BaseSettings, options.settings).base
+    if isinstance(base, BuiltBase) and options.built is None:
         raise InputError("a tiny model needs --built, the directory of pretrain-model")
-    record = Provenance("prepare-model", recipe.model_dump(mode="json"), {})
-    located = locate_base(base, options.built)
-    described = describe_base(Path(located["path"]))
+    record = Provenance("prepare-model", base.model_dump(mode="json"), {})
+    located = locate_base(base.model_dump(mode="json"), options.built)
+    record.beside(options.output)
+    _write_json(options.output, located | describe_base(Path(located["path"])))
+
+
+def describe_model(options: Namespace) -> None:
+    """Put together what figures and tables say of a model."""
+    recipe = validated(RecipeConfig, options.settings)
+    base = read_model(options.base)
+    record = Provenance("describe-model", recipe.model_dump(mode="json"), {"base": options.base})
     model = {
         "model": options.model,
         "label": recipe.label,
         "family": recipe.family,
+        "architecture": base["architecture"],
+        "hub": base["hub"],
+        "revision": base["revision"],
+        "parameters": int(recipe.parameters or base["parameters"]),
         "thinking": recipe.thinking,
         "quantisation_training": recipe.training.quantisation or "none",
         "quantisation_testing": recipe.testing.quantisation or "none",
         "gpus_training": recipe.resources.gpus_training,
         "gpus_testing": recipe.resources.gpus_testing,
-        **located,
-        **described,
-        "parameters": int(recipe.parameters or described["parameters"]),
-        "parameters_stored": described["parameters"],
     }
     record.beside(options.output)
-    write_text(options.output, json.dumps(model, indent=1, ensure_ascii=False) + "\n")
+    _write_json(options.output, model)
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -28,14 +28,14 @@ def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
     """
     lines = {path: _Lines(path) for path in files}
     problems = [problem for found in lines.values() for problem in found.duplicates]
-    try:
-        # Through JSON, because Snakemake hands over its own mapping types.
-        config = Config.model_validate(json.loads(json.dumps(merged, default=str)))
-    except ValidationError as error:
-        problems += [_say(_key_path(problem["loc"], merged), _message(problem), lines) for problem in error.errors()]
-        raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems)) from None
-    problems += [_say(path, message, lines) for path, message in _cross_check(config)]
-    if problems:
+    # Through JSON, because Snakemake hands over its own mapping types.
+    plain = json.loads(json.dumps(merged, default=str))
+    config, mistakes = _validate(plain)
+    problems += [_say(path, message, lines) for path, message in mistakes]
+    if config is None:  # what can be mended is left out, to name the mistakes between the keys as well
+        config, _ = _validate(_without(plain, [path for path, _ in mistakes]))
+    problems += [_say(path, message, lines) for path, message in (_cross_check(config) if config else ())]
+    if problems or config is None:
         raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems))
     return config
 
@@ -68,6 +68,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: must hold a mapping of keys")
     return value
+
+
+def _validate(plain: Any) -> tuple[Config | None, list[tuple[KeyPath, str]]]:
+    try:
+        return Config.model_validate(plain), []
+    except ValidationError as error:
+        found = [(_key_path(problem["loc"], plain), _message(problem)) for problem in error.errors()]
+        return None, list(dict.fromkeys(found))
+
+
+def _without(plain: Any, paths: Sequence[KeyPath]) -> Any:
+    """Return a copy without the values at these paths; a path that is not there is passed over."""
+    copy = json.loads(json.dumps(plain))
+    for path in sorted(set(paths), key=str, reverse=True):  # reverse: indexes of a list stay right
+        value = copy
+        for part in path[:-1]:
+            inside = isinstance(value, dict) and part in value
+            value = value[part] if inside or (isinstance(value, list) and isinstance(part, int)) else None
+        if path and isinstance(value, dict):
+            value.pop(path[-1], None)
+        elif path and isinstance(value, list) and isinstance(path[-1], int):
+            del value[path[-1]]
+    return copy
 
 
 def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -126,7 +149,11 @@ def _message(problem: Mapping[str, Any]) -> str:
         return "unknown key" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
     if problem["type"] == "missing":
         return "required key is missing"
+    if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return "must hold exactly one of hub, path and built"
     given = problem.get("input")
+    if problem["type"] == "string_type" and isinstance(given, int | float):
+        return f"must be text: put it in quotes, '{given}'"
     shown = f" (is {given!r})" if isinstance(given, str | int | float | bool) else ""
     return str(problem["msg"]) + shown
 

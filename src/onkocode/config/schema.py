@@ -113,6 +113,12 @@ class BuiltBase(Section):
     built: Key = Field(description="Key of `tiny_models`.")
 
 
+class BaseSettings(Section):
+    """Settings of prepare-model."""
+
+    base: HubBase | LocalBase | BuiltBase
+
+
 class TinyModel(Section):
     """Shape and pre-training of a tiny model."""
 

@@ -61,8 +61,7 @@ def block_entries(
 
 def _prepare(entries: pl.DataFrame, options: Data) -> pl.DataFrame:
     """Apply de-duplication and the sample, if asked for."""
-    if not options.duplicates:
-        entries = entries.unique(["text_key", "code"], keep="first", maintain_order=True)
+    entries = _without_duplicates(entries, options)
     if options.sample is not None:
         codes = sorted(entries["code"].unique().to_list())
         kept = shuffled(codes, options.sample.seed, "sample", codes)[: options.sample.codes]
@@ -70,10 +69,16 @@ def _prepare(entries: pl.DataFrame, options: Data) -> pl.DataFrame:
     return entries
 
 
+def _without_duplicates(entries: pl.DataFrame, options: Data) -> pl.DataFrame:
+    """Keep the entry with the first id of those that share text key and code, unless duplicates are wanted."""
+    if options.duplicates:
+        return entries
+    return entries.sort("entry_id").unique(["text_key", "code"], keep="first", maintain_order=True)
+
+
 def _negatives(candidates: pl.DataFrame, positives: int, options: Data) -> pl.DataFrame:
     """Return the seeded sample of non-tumour entries; all of them when there are fewer than asked for."""
-    if not options.duplicates:
-        candidates = candidates.unique(["text_key", "code"], keep="first", maintain_order=True)
+    candidates = _without_duplicates(candidates, options)
     ids = candidates["entry_id"].to_list()
     count = min(len(ids), round(positives * options.negatives_per_tumour))
     kept = set(shuffled(ids, options.seed, "negatives", ids)[:count])

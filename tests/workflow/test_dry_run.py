@@ -1,0 +1,139 @@
+import subprocess
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT, job_counts
+
+PAPER_MODELS = [
+    "qwen2.5-7b",
+    "llama-3.1-8b",
+    "qwen3-8b",
+    "mistral-nemo",
+    "qwen3-14b",
+    "qwen3-32b",
+    "mixtral-8x7b",
+    "llama-3.3-70b",
+]
+
+
+def test_paper_study_has_all_its_jobs(project):
+    counts = job_counts(project.run("-n").stdout)
+    assert counts["train_epoch"] == 40
+    assert counts["evaluate_checkpoint"] == 48
+    assert counts["evaluate_thinking"] == 3
+    assert counts["prepare_model"] == 8
+    assert counts["summarise_checkpoint"] == 48
+    assert counts["plot_thinking_mode"] == 1
+
+
+def test_slurm_profile_is_found_by_its_name(project):
+    counts = job_counts(project.run("--profile", "slurm", "-n").stdout)
+    assert counts["train_epoch"] == 40
+
+
+def test_jobs_ask_for_their_resources(project):
+    output = project.run("-n", "results/training/llama-3.3-70b/epoch-1/adapter").stdout
+    assert "gpu=2" in output
+    assert "gpu_model=a40" in output
+    assert "mem_mb=160000" in output
+    assert "runtime=9180" in output
+
+
+@pytest.mark.parametrize(
+    ("target", "present", "absent"),
+    [
+        ("questions", "build_questions", "prepare_model"),
+        ("training", "train_epoch", "evaluate_checkpoint"),
+        ("evaluation", "collect_metrics", "plot_loss_curves"),
+        ("figures", "plot_size_accuracy", "tabulate_performance"),
+        ("tables", "tabulate_performance", "plot_loss_curves"),
+    ],
+)
+def test_named_targets_stop_where_they_say(project, target, present, absent):
+    counts = job_counts(project.run("--configfile", "config/quickstart.yaml", "-n", target).stdout)
+    assert present in counts
+    assert absent not in counts
+
+
+def test_one_model_alone(project):
+    counts = job_counts(project.run("-n", "results/qwen3-8b.done").stdout)
+    assert counts["train_epoch"] == 5
+    assert counts["evaluate_checkpoint"] == 6
+    assert counts["prepare_model"] == 1
+
+
+@pytest.mark.parametrize("config", ["quickstart", "sample"])
+def test_second_config_file_never_adds_the_paper_models(project, config):
+    extra = {} if config == "quickstart" else {"ONKOCODE_CATALOGUES": ""}
+    output = project.run("--configfile", f"config/{config}.yaml", "-n", environment=extra).stdout
+    assert "train_epoch" in job_counts(output)
+    for model in PAPER_MODELS:
+        assert f" {model}" not in output
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"recipies": {}}, "recipies: unknown key; did you mean 'recipes'?"),
+        ({"models": ["tiny-llama", "tiny-llama"]}, "'tiny-llama' stands 2 times"),
+        ({"recipes": {"tiny-llama": {"training": {"epochs": 0}}}}, "recipes.tiny-llama.training.epochs"),
+        ({"models": ["tiny-lama"]}, "did you mean 'tiny-llama'?"),
+        ({"data": {"example": {"ops": "1999"}}}, "no row for ops 1999"),
+    ],
+)
+def test_mistakes_in_the_configuration_stop_everything(project, change, expected):
+    (project.root / "mine.yaml").write_text(yaml.safe_dump(change))
+    done = project.run("--configfile", "config/quickstart.yaml", "mine.yaml", "--cores", "1", check=False)
+    assert done.returncode == 1
+    assert expected in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "results").exists()
+
+
+def test_repeated_recipe_key_is_found_although_yaml_keeps_the_last(project):
+    path = project.root / "config/quickstart.yaml"
+    path.write_text(path.read_text().replace("  tiny-qwen3-m:\n", "  tiny-qwen3-s:\n"))
+    done = project.run("--configfile", "config/quickstart.yaml", "-n", check=False)
+    assert done.returncode == 1
+    assert "recipes.tiny-qwen3-s: stands twice" in done.stderr
+    assert "config/quickstart.yaml:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (("id;text;icd10;", "id;text;code;"), "no column 'icd10'"),
+        ((";C50.4;C50.4;P001", ";C50.7;C50.4;P001"), "line 2: column 'icd10': 'C50.7' does not exist"),
+    ],
+)
+def test_mistakes_in_a_test_set_show_before_any_training(project, edit, expected):
+    path = project.root / "example/texts.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(*edit, 1), encoding="utf-8")
+    arguments = ("--configfile", "config/quickstart.yaml", "--cores", "2", "--keep-going", "check_inputs")
+    done = project.run(*arguments, check=False)
+    assert done.returncode == 1
+    assert expected in done.stdout + done.stderr
+    assert "Mamma-Ca" not in done.stdout + done.stderr
+    plan = project.run("--configfile", "config/quickstart.yaml", "-n", "training").stdout
+    assert "results/inputs.json" in plan.split("Training tiny-llama, epoch 1")[1].split("\n\n")[0]
+
+
+def test_missing_catalogue_file_is_named(project):
+    (project.root / "empty").mkdir()
+    done = project.run("-n", environment={"ONKOCODE_CATALOGUES": "empty"}, check=False)
+    assert done.returncode == 1
+    assert "no file for alphaid 2024" in done.stdout + done.stderr
+
+
+def test_download_without_consent_is_refused(project):
+    done = project.run("--cores", "1", "results/catalogues/icdo3-2019/source", "--retries", "0", check=False)
+    assert done.returncode == 1
+    log = project.root / "logs/retrieve_catalogue/icdo3-2019.log"
+    assert "accept_terms: true" in done.stdout + done.stderr + (log.read_text() if log.is_file() else "")
+
+
+def test_lint_and_format_are_clean():
+    for command in (["snakefmt", "--check", "Snakefile", "workflow"], ["snakemake", "--lint"]):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

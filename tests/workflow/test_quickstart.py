@@ -1,0 +1,178 @@
+import json
+import stat
+
+import polars as pl
+import pytest
+
+from onkocode.records.provenance import read_provenance
+from tests.workflow.conftest import job_counts
+
+CONFIG = ("--configfile", "config/quickstart.yaml", "--cores", "2")
+MODELS = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+
+
+@pytest.fixture(scope="module")
+def metrics(quickstart):
+    return pl.read_parquet(quickstart.root / "results/metrics.parquet")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_learns(metrics, model):
+    # The gain in exact ICD-10 accuracy over the base model, on held-out formulations of trained labels.
+    gain = metrics.filter(
+        (pl.col("model") == model)
+        & (pl.col("epoch") == 3)
+        & (pl.col("condition") == "free")
+        & (pl.col("dataset") == "catalogue")
+        & (pl.col("task") == "icd10")
+        & (pl.col("stratum") == "heldout_formulation")
+        & (pl.col("metric") == "gain_accuracy")
+    )
+    assert gain.height == 1
+    assert gain["clusters"][0] >= 100
+    assert gain["method"][0] == "cluster-bootstrap"
+    assert gain["low"][0] >= 0.30, gain.row(0, named=True)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_heldout_labels_are_reported_beside(metrics, model):
+    rows = metrics.filter((pl.col("model") == model) & (pl.col("stratum") == "heldout_label") & (pl.col("task") == "icd10"))
+    assert sorted(rows["epoch"].unique().to_list()) == [0, 1, 2, 3]
+    assert rows.filter(pl.col("metric") == "accuracy")["n"].min() > 100
+
+
+def test_all_outputs_are_there(quickstart):
+    results = quickstart.root / "results"
+    for figure in ("loss_curves", "accuracy_by_epoch", "heldout_by_epoch", "size_accuracy", "thinking_mode"):
+        for suffix in (".svg", ".png", ".tsv"):
+            assert (results / "figures" / f"{figure}{suffix}").stat().st_size > 500, figure
+    for table in ("questions-example", "models", "performance"):
+        assert (results / "tables" / f"{table}.html").stat().st_size > 500, table
+        assert (results / "tables" / f"{table}.tsv").stat().st_size > 100, table
+    for model in MODELS:
+        for epoch in range(4):
+            assert (results / f"evaluation/{model}/epoch-{epoch}/summary.html").is_file()
+        for epoch in range(1, 4):
+            folder = results / f"training/{model}/epoch-{epoch}"
+            assert (folder / "adapter/adapter_model.safetensors").is_file()
+            assert (folder / "state/optimizer.pt").is_file()
+
+
+def test_training_log_goes_on_over_the_epochs(quickstart):
+    steps, rates, losses = [], [], []
+    for epoch in (1, 2, 3):
+        path = quickstart.root / f"results/training/tiny-llama/epoch-{epoch}/metrics.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert {"step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "seconds", "peak_memory_mb"} <= set(rows[0])
+        assert rows[-1]["epoch"] == epoch
+        steps += [row["step"] for row in rows]
+        rates += [row["learning_rate"] for row in rows]
+        losses.append(rows[-1]["loss"])
+    assert steps == sorted(set(steps))
+    assert rates[-1] < 1e-5 < max(rates)
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_quantised_recipes_were_quantised(quickstart):
+    llama = json.loads((quickstart.root / "results/models/tiny-llama/model.json").read_text())
+    small = json.loads((quickstart.root / "results/models/tiny-qwen3-s/model.json").read_text())
+    assert (llama["quantisation_training"], llama["quantisation_testing"]) == ("4bit", "none")
+    assert (small["quantisation_training"], small["quantisation_testing"]) == ("none", "8bit")
+
+
+def test_provenance_stands_beside_results(quickstart):
+    results = quickstart.root / "results"
+    adapter = read_provenance(results / "training/tiny-llama/epoch-2/adapter")
+    assert adapter["settings"]["quantisation"] == "4bit"
+    assert set(adapter["inputs"]) == {"base", "questions", "previous"}
+    assert adapter["versions"]["trl"] != "absent"
+    assert adapter["seconds"] > 0
+    for path in [*results.glob("figures/*.svg"), *results.glob("tables/*.html"), results / "metrics.parquet"]:
+        assert read_provenance(path)["inputs"], path
+
+
+def test_no_text_leaves_the_private_folder(quickstart):
+    texts = pl.read_csv(quickstart.root / "example/texts.csv", separator=";")["text"].to_list()
+    needles = [text.encode() for text in texts if len(text) > 12]
+    assert len(needles) > 100
+    for folder in ("results", "logs", ".snakemake/log"):
+        for path in (quickstart.root / folder).rglob("*"):
+            if path.is_file():
+                # Parquet files may be compressed, so their columns are read instead.
+                data = path.read_bytes()
+                if path.suffix == ".parquet":
+                    data = "\n".join(
+                        value
+                        for column in pl.read_parquet(path).select(pl.col(pl.String)).iter_columns()
+                        for value in column.unique().drop_nulls().to_list()
+                    ).encode()
+                assert not [needle for needle in needles if needle in data], path
+
+
+def test_private_folder_is_closed(quickstart):
+    private = quickstart.root / "private"
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    predictions = [path for path in (private / "predictions").rglob("*.parquet")]
+    assert len(predictions) == 3 * 4 * 2 + 2
+    for path in predictions:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_scratch_is_cleared(quickstart):
+    left = [path for name in ("scratch", "private/scratch") for path in (quickstart.root / name).rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_second_run_does_nothing(quickstart):
+    assert "Nothing to be done" in quickstart.run(*CONFIG).stderr
+
+
+def test_report_is_one_file_with_figures_tables_captions_and_labels(quickstart):
+    quickstart.run("--configfile", "config/quickstart.yaml", "--report", "report.html")
+    report = (quickstart.root / "report.html").read_text(encoding="utf-8")
+    for expected in ("loss_curves.svg", "thinking_mode.svg", "performance.html", "summary.html", "tiny-qwen3-m"):
+        assert expected in report
+    for caption in ("Training loss per model", "Exact accuracy, partial accuracy", "Questions per block"):
+        assert caption in report
+    assert not [line for line in report.splitlines() if 'src="http' in line]
+
+
+def test_changed_testing_repeats_no_training(quickstart):
+    change = ("--config", "recipes={'tiny-llama': {'testing': {'batch_size': 32}}}")
+    counts = job_counts(quickstart.run(*CONFIG, "-n", *change).stdout)
+    assert counts["evaluate_checkpoint"] == 4
+    assert "train_epoch" not in counts
+    assert "pretrain_model" not in counts
+
+
+def test_changed_training_of_one_model_repeats_only_that_model(quickstart):
+    change = ("--config", "recipes={'tiny-llama': {'training': {'learning_rate': 0.001}}}")
+    output = quickstart.run(*CONFIG, "-n", *change).stdout
+    counts = job_counts(output)
+    assert counts["train_epoch"] == 3
+    assert "Training tiny-llama, epoch 1" in output
+    assert "Training tiny-qwen3-s" not in output
+
+
+def test_changed_test_set_repeats_no_training(quickstart):
+    file = quickstart.root / "example/texts.csv"
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + "T999;Magen-Ca, Korpus;C16.2;C16.2;P999\n".encode())
+        counts = job_counts(quickstart.run(*CONFIG, "-n").stdout)
+    finally:
+        file.write_bytes(before)
+    assert counts["read_texts"] == 1
+    assert counts["evaluate_checkpoint"] == 12
+    assert "train_epoch" not in counts
+
+
+def test_mended_parser_repeats_no_generation(quickstart):
+    counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "judge_answers").stdout)
+    assert counts["judge_answers"] == 26
+    assert not {"evaluate_checkpoint", "evaluate_thinking", "train_epoch"} & set(counts)
+
+
+def test_config_is_saved_as_a_record(quickstart):
+    text = (quickstart.root / "results/config.yaml").read_text(encoding="utf-8")
+    assert "models:\n- tiny-qwen3-s\n- tiny-qwen3-m\n- tiny-llama\n" in text
