@@ -87,7 +87,8 @@ VERBS: tuple[Verb, ...] = (
             Option("--version", "version as in the table of sources", str),
             Option("--sources", "table of sources", default=Path("config/catalogues.tsv"), required=False),
             Option("--folder", "folder with files of yours; default: ONKOCODE_CATALOGUES", required=False),
-            Option("--accept-terms", "you have read and accept the terms of use", flag=True, required=False),
+            Option("--file", "the file, where it is already known", required=False),
+            Option("--consent", "true: you have read and accept the terms of use", settings_argument, False, default=False),
             OUTPUT,
         ),
     ),
@@ -314,6 +315,12 @@ VERBS: tuple[Verb, ...] = (
             Option("--of", "training, testing or recipe of a {model} key, or data of a data key", str),
             Option("--key", "the {model} or data key", str),
         ),
+    ),
+    Verb(
+        "write-option",
+        "configuration",
+        "write settings that change no result to a file",
+        (_settings("the option"), OUTPUT),
     ),
     Verb(
         "write-config",

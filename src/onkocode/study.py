@@ -13,6 +13,7 @@ from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
 from onkocode.config import Recipe, load_config, resolve_recipe
 from onkocode.config.schema import BuiltBase
+from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
 
@@ -29,6 +30,8 @@ class Study:
         self.test_sets = list(self.config.test_sets)
         self.sources = read_sources(self.config.catalogues.sources)
         self._check_sources()
+        for version in self._formulations():
+            load_formulations(version)  # raises InputError when it is unknown
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
@@ -76,6 +79,10 @@ class Study:
     def text_codes(self, dataset: str, test_set: str) -> str:
         """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
+
+    def _formulations(self) -> set[str]:
+        data, texts = self.config.data, self.config.texts
+        return {data[key].formulations for key in self.data_keys} | {texts[key].formulations for key in self.test_sets}
 
     def _check_sources(self) -> None:
         tiny = [self.config.tiny_models[built].data for built in map(self.built, self.models) if built is not None]
@@ -129,9 +136,11 @@ class Study:
         """Settings of evaluate-checkpoint under the condition thinking."""
         return canonical_json(self._asking(model) | {"thinking": self.config.thinking.model_dump(mode="json")})
 
-    def tracking(self) -> str:
-        """Settings of W&B."""
-        return as_json(self.config.tracking)
+    def option(self, name: str) -> str:
+        """Settings that change no result: `tracking` (W&B) or `consent` to the terms of the catalogues."""
+        if name == "tracking":
+            return as_json(self.config.tracking)
+        return canonical_json(self.config.catalogues.accept_terms)
 
     def merged(self) -> str:
         """Return the whole configuration, for the record."""

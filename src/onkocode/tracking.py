@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from onkocode.config.schema import Tracking
 from onkocode.records.errors import InputError
@@ -46,7 +46,10 @@ class Run:
         if self._run is not None:
             self._run.log(dict(values) | ({} if step is None else {"train/global_step": step}))
 
-    def finish(self) -> None:
-        """Close the run."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the run, as failed when the block ended with an error."""
         if self._run is not None:
-            self._run.finish()
+            self._run.finish(exit_code=0 if kind is None else 1)

@@ -1,9 +1,29 @@
 # Catalogue files and users' texts → entries and label spaces.
 
 
+rule write_option:
+    # What changes no result stands in files of its own, read as ancient: an edit repeats nothing.
+    output:
+        "<results>/options/{option}.json",
+    log:
+        "<logs>/write_option/{option}.log",
+    benchmark:
+        "<benchmarks>/write_option/{option}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    params:
+        value=lambda wildcards: study.option(wildcards.option),
+    message:
+        "Writing the option {wildcards.option}"
+    shell:
+        "onkocode write-option --settings {params.value:q} --output {output} > {log} 2>&1"
+
+
 rule retrieve_catalogue:
     input:
         table=ancient(study.config.catalogues.sources),
+        consent=ancient("<results>/options/consent.json"),
         local=local_catalogue,
     output:
         "<results>/catalogues/{catalogue}-{version}/source",
@@ -16,17 +36,12 @@ rule retrieve_catalogue:
     conda:
         "../envs/onkocode.yaml"
     params:
-        folder=(
-            f"--folder {study.config.catalogues.folder}"
-            if study.config.catalogues.folder
-            else ""
-        ),
-        consent="--accept-terms" if study.config.catalogues.accept_terms else "",
+        local=lambda wildcards, input: f"--file {input.local}" if input.local else "",
     message:
         "Fetching {wildcards.catalogue} {wildcards.version}"
     shell:
         "onkocode retrieve-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} "
-        "--sources {input.table} {params.folder} {params.consent} --output {output} > {log} 2>&1"
+        "--sources {input.table} {params.local} --consent @{input.consent} --output {output} > {log} 2>&1"
 
 
 rule parse_catalogue:

@@ -1,19 +1,15 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
-import os
-import sys
-
 from onkocode.records.errors import InputError
 from onkocode.study import Study
 
+# Snakemake lists the files of the command line first, but they are merged last.
+given = [Path(file) for file in workflow.overwrite_configfiles]
+files = [Path(file) for file in workflow.configfiles if Path(file) not in given] + given
+
 try:
-    study = Study(config, [Path(file) for file in workflow.configfiles])
+    study = Study(config, files)
 except InputError as error:
     raise WorkflowError(str(error)) from None
-
-
-# Every job runs on one thread unless its recipe says more: tiny steps are slower on several.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 pathvars:
@@ -32,6 +28,7 @@ wildcard_constraints:
     version=r"[\w.]+",
     epoch=r"\d+",
     condition="free|thinking",
+    option="tracking|consent",
 
 
 def local_catalogue(wildcards):

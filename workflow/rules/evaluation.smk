@@ -117,6 +117,7 @@ rule measure_answers:
     input:
         judged=judged_answers,
         baseline=judged_baseline,
+        tracking=ancient("<results>/options/tracking.json"),
     output:
         "<results>/evaluation/{model}/epoch-{epoch}/{condition}/metrics.parquet",
     log:
@@ -131,12 +132,11 @@ rule measure_answers:
         runtime=30,
     params:
         bootstrap=study.config.evaluation.bootstrap,
-        tracking=study.tracking(),
     message:
         "Measuring {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}"
     shell:
         "onkocode measure-answers --judged {input.judged} --baseline {input.baseline} --bootstrap {params.bootstrap} "
-        "--tracking {params.tracking:q} --output {output} > {log} 2>&1"
+        "--tracking @{input.tracking} --output {output} > {log} 2>&1"
 
 
 rule collect_metrics:

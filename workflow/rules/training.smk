@@ -9,6 +9,7 @@ rule train_epoch:
         previous=previous_epoch,
         # A fault in any input shows before the first training; a later edit of a test set trains nothing again.
         checked=ancient("<results>/inputs.json"),
+        tracking=ancient("<results>/options/tracking.json"),
     output:
         adapter=directory("<results>/training/{model}/epoch-{epoch}/adapter"),
         state=directory("<results>/training/{model}/epoch-{epoch}/state"),
@@ -34,13 +35,12 @@ rule train_epoch:
             f"--previous {Path(input.previous[0]).parent}" if input.previous else ""
         ),
         scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
-        tracking=study.tracking(),
     message:
         "Training {wildcards.model}, epoch {wildcards.epoch}"
     shell:
         "onkocode train-epoch --model {wildcards.model} --epoch {wildcards.epoch} --base {input.base} "
         "--questions {input.questions} --settings {params.settings:q} {params.previous} --scratch {params.scratch} "
-        "--tracking {params.tracking:q} --output {params.folder} > {log} 2>&1"
+        "--tracking @{input.tracking} --output {params.folder} > {log} 2>&1"
 
 
 rule training:

@@ -24,8 +24,8 @@ def retrieve_catalogue(options: Namespace) -> None:
         known = ", ".join(f"{dataset} {version}" for dataset, version in sources)
         raise InputError(f"{options.sources}: no row for {options.dataset} {options.version} (known: {known})")
     record = Provenance("retrieve-catalogue", {"dataset": options.dataset, "version": options.version}, {})
-    local = find_local(source, catalogue_folder(options.folder))
-    record.add(**retrieve(source, local, options.accept_terms, options.output))
+    local = options.file or find_local(source, catalogue_folder(options.folder))
+    record.add(**retrieve(source, local, options.consent is True, options.output))
     record.beside(options.output)
 
 

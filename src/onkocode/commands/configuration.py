@@ -39,6 +39,11 @@ def write_config(options: Namespace) -> None:
     )
 
 
+def write_option(options: Namespace) -> None:
+    """Write one option as JSON."""
+    write_text(options.output, json.dumps(options.settings, ensure_ascii=False) + "\n")
+
+
 def write_schema(options: Namespace) -> None:
     """Write the JSON schema."""
     write_text(options.output, schema_text())

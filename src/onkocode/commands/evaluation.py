@@ -11,8 +11,10 @@ from pydantic import Field
 from onkocode.catalogues.label_space import SYSTEM_OF_TASK, LabelSpace
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Evaluation, Section, Testing, Thinking, Tracking
+from onkocode.models.sources import weights_identity
 from onkocode.records.errors import InputError
 from onkocode.records.files import close_to_others
+from onkocode.records.ids import digest, hash_file
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 
@@ -58,6 +60,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
     if thinking:
         decoding = Decoding(settings.thinking.batch_size, settings.thinking.max_new_tokens, settings.thinking)
     record.add(prompt_sha256=form.sha256)
+    coder = _coder(Path(base["path"]), options.adapter, settings.testing)
     for name, path in questions.items():
         asked = _choose(read_table(path, "questions"), name, options.condition, settings)
         texts = _texts(asked, options.epoch, settings)
@@ -69,21 +72,33 @@ def evaluate_checkpoint(options: Namespace) -> None:
             question_id=pl.col("question_id"),
         )
         prompts = encode_prompts(tokenizer, form, texts)
-        shard = settings.evaluation.shard
-        answered = answer_questions(model, tokenizer, prompts, identity, decoding, options.scratch / name, shard)
+        shards, size = options.scratch / name, settings.evaluation.shard
+        answered = answer_questions(model, tokenizer, prompts, identity, decoding, shards, size, coder)
         record.beside(outputs[name])
         write_table(answered, "predictions", outputs[name])
     shutil.rmtree(options.scratch)
+
+
+def _coder(base: Path, adapter: Path | None, testing: Testing) -> str:
+    """Return a hash of what makes the model that answers."""
+    weights = hash_file(adapter / "adapter_model.safetensors") if adapter else None
+    return digest(weights_identity(base), weights, testing.quantisation, testing.precision)
 
 
 def _choose(questions: pl.DataFrame, name: str, condition: str, settings: Asking) -> pl.DataFrame:
     from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions
 
     if condition == "thinking":
-        return thinking_questions(questions, settings.thinking)
-    if name == CATALOGUE:
-        return catalogue_questions(questions, settings.evaluation)
-    return text_questions(questions, list(settings.evaluation.tasks))
+        chosen = thinking_questions(questions, settings.thinking)
+    elif name == CATALOGUE:
+        chosen = catalogue_questions(questions, settings.evaluation)
+    else:
+        chosen = text_questions(questions, list(settings.evaluation.tasks))
+    if chosen.is_empty():
+        raise InputError(
+            f"data set {name!r}: no question belongs to the chosen tasks and splits (evaluation, thinking)"
+        )
+    return chosen
 
 
 def _texts(asked: pl.DataFrame, epoch: int, settings: Asking) -> list[str]:
@@ -136,8 +151,8 @@ def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
         if item["value"] is not None:
             name = "/".join(item[key] for key in ("dataset", "task", "stratum", "metric", "denominator"))
             values[f"evaluate/{item['condition']}/{name}"] = item["value"]
-    run.log(values)
-    run.finish()
+    with run:
+        run.log(values)
 
 
 def collect_metrics(options: Namespace) -> None:

@@ -1,5 +1,6 @@
 """Verb of the stage training."""
 
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def train_epoch(options: Namespace) -> None:
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
     job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
-    record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run))
-    run.finish()
+    with run:
+        record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run))
     record.beside(options.output / "adapter", options.output / "metrics.jsonl")
+    shutil.rmtree(options.scratch)

@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -81,7 +81,8 @@ def _validate(plain: Any) -> tuple[Config | None, list[tuple[KeyPath, str]]]:
 def _without(plain: Any, paths: Sequence[KeyPath]) -> Any:
     """Return a copy without the values at these paths; a path that is not there is passed over."""
     copy = json.loads(json.dumps(plain))
-    for path in sorted(set(paths), key=str, reverse=True):  # reverse: indexes of a list stay right
+    # In reverse, so that the indexes of a list stay right.
+    for path in sorted(set(paths), key=lambda path: [str(part).zfill(9) for part in path], reverse=True):
         value = copy
         for part in path[:-1]:
             inside = isinstance(value, dict) and part in value
@@ -155,19 +156,24 @@ def _message(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "string_type" and isinstance(given, int | float):
         return f"must be text: put it in quotes, '{given}'"
     shown = f" (is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return str(problem["msg"]) + shown
+    return str(problem["msg"]).removeprefix("Value error, ") + shown
 
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:
-    """Return the field names of the section at a location, walking over mapping keys and list indexes."""
-    section: Any = Config
+    """Return the field names of the section at a location, walking over mapping keys, list indexes and unions."""
+    sections: list[type[BaseModel]] = [Config]
     for part in location:
-        if isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
-            section = section.model_fields[str(part)].annotation
-        for inner in getattr(section, "__args__", ()):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                section = inner
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+        holding = [section for section in sections if part in section.model_fields]
+        if holding:
+            inner = [model for section in holding for model in _models_in(section.model_fields[str(part)].annotation)]
+            sections = inner or holding
+    return [name for section in sections for name in section.model_fields]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:
@@ -176,6 +182,9 @@ def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:
     value = merged
     for index, part in enumerate(location):
         last = index == len(location) - 1
+        scalar = isinstance(value, Mapping) and part in value and not isinstance(value[part], Mapping | list)
+        if scalar and any(later in value for later in location[index + 1 :]):
+            continue  # the alternative of `base`, which is named like its key
         if isinstance(value, Mapping) and (part in value or last):
             path.append(part)
             value = value.get(part)

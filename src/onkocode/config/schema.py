@@ -1,13 +1,13 @@
 """Every key of the configuration, its type, its default and what it means.
 
-`workflow/schemas/config.schema.json` is generated from these classes (`onkocode schema`), and a test fails when the two
-drift apart. Order of precedence: field default < preset < recipe.
+`workflow/schemas/config.schema.json` is generated from these classes (`onkocode write-schema`), and a test fails when
+the two drift apart. Order of precedence: field default < preset < recipe.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Quantisation = Literal["none", "8bit", "4bit"]
@@ -83,6 +83,14 @@ class Columns(Section):
     topography: str = Field("topography", description="ICD-O-3 topography code.")
     cluster: str | None = Field(None, description="Patient or case, if known: intervals are clustered by it.")
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        """Refuse one column for two meanings: the text would become an id, which is not private."""
+        names = [self.text, self.icd10, self.topography, self.id]
+        if len(set(names)) < len(names) or self.cluster in names[:3]:
+            raise ValueError("the columns text, icd10, topography, and id or cluster must be different ones")
+        return self
+
 
 class Texts(Section):
     """A test set of coded diagnosis texts. It never takes part in training."""
@@ -90,7 +98,10 @@ class Texts(Section):
     file: Path = Field(description="CSV or TSV file, UTF-8 or Windows-1252; the separator is recognised.")
     icd10gm: str = Field(description="Version of ICD-10-GM that its codes follow.")
     icdo3: str = Field(description="Version of ICD-O-3 that its codes follow.")
-    columns: Columns = Field(default_factory=lambda: Columns.model_validate({}))
+    columns: Columns = Field(
+        default_factory=lambda: Columns.model_validate({}),
+        description="Names of the columns that differ from the default.",
+    )
     formulations: str = Field("v1", description="Version of the formulations.")
 
 
@@ -104,7 +115,7 @@ class HubBase(Section):
 class LocalBase(Section):
     """A model in a local directory that `from_pretrained` reads."""
 
-    path: Path
+    path: Path = Field(description="The directory.")
 
 
 class BuiltBase(Section):
@@ -113,63 +124,78 @@ class BuiltBase(Section):
     built: Key = Field(description="Key of `tiny_models`.")
 
 
+def _base_kind(value: Any) -> str | None:
+    """Return which key of a base is given; None when it is none or more than one."""
+    given = set(value) if isinstance(value, dict) else set(getattr(value, "model_fields_set", ()))
+    kinds = given & {"hub", "path", "built"}
+    return str(kinds.pop()) if len(kinds) == 1 else None
+
+
+Base = Annotated[
+    Annotated[HubBase, Tag("hub")] | Annotated[LocalBase, Tag("path")] | Annotated[BuiltBase, Tag("built")],
+    Discriminator(_base_kind),
+]
+
+
 class BaseSettings(Section):
     """Settings of prepare-model."""
 
-    base: HubBase | LocalBase | BuiltBase
+    base: Base = Field(description="Where the base model comes from.")
 
 
 class TinyModel(Section):
     """Shape and pre-training of a tiny model."""
 
-    architecture: Literal["qwen2", "qwen3", "llama", "mistral", "mixtral"]
+    architecture: Literal["qwen2", "qwen3", "llama", "mistral", "mixtral"] = Field(description="Model architecture.")
     data: Key = Field(description="Data key whose labels (without codes) give the vocabulary.")
-    hidden_size: PositiveInt = 128
-    layers: PositiveInt = 2
-    heads: PositiveInt = 4
+    hidden_size: PositiveInt = Field(128, description="Width; a multiple of twice the heads.")
+    layers: PositiveInt = Field(2, description="Decoder layers.")
+    heads: PositiveInt = Field(4, description="Attention heads.")
     steps: int = Field(300, ge=0, description="Pre-training steps.")
-    batch_size: PositiveInt = 32
-    learning_rate: float = Field(3e-3, gt=0)
-    seed: int = 0
+    batch_size: PositiveInt = Field(32, description="Documents per pre-training step.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of the pre-training.")
+    seed: int = Field(0, description="Seed of the weights and of the order of documents.")
 
 
 class Training(Section):
     """How one adapter is trained."""
 
-    epochs: int = Field(5, ge=1)
-    lora_rank: PositiveInt = 8
-    lora_alpha: PositiveInt = 16
-    lora_dropout: Share = 0.1
+    epochs: int = Field(5, ge=1, description="Passes over the training questions; a checkpoint after each.")
+    lora_rank: PositiveInt = Field(8, description="Rank of the LoRA matrices.")
+    lora_alpha: PositiveInt = Field(16, description="LoRA scaling: alpha / rank.")
+    lora_dropout: Share = Field(0.1, description="Dropout before the LoRA matrices.")
     target_modules: list[str] | Literal["all-linear"] | None = Field(
         None,
         description="Modules that get LoRA matrices; null = PEFT's default for the architecture (q_proj and v_proj).",
     )
-    learning_rate: float = Field(5e-5, gt=0)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="How the learning rate goes on after the warm-up, over all epochs together."
+    )
     warmup_share: Share = Field(0.0, description="Share of all steps over which the learning rate rises.")
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     batch_size: PositiveInt = Field(6, description="Questions per device and step.")
-    gradient_accumulation: PositiveInt = 1
+    gradient_accumulation: PositiveInt = Field(1, description="Batches per optimizer step.")
     max_grad_norm: float = Field(0.0, ge=0, description="Gradient norm clipping; 0 = none.")
-    precision: Literal["bf16", "fp32"] = "bf16"
-    quantisation: Quantisation = "none"
+    precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
+    quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
     loss: Literal["answer", "full"] = Field("answer", description="Loss on the answer only, or on the prompt as well.")
-    group_by_length: bool = False
-    activation_checkpointing: bool = False
+    group_by_length: bool = Field(False, description="Put questions of like length into a batch: less padding.")
+    activation_checkpointing: bool = Field(False, description="Less GPU memory for about a third more time.")
     max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
     system_prompt: str | None = Field(None, description="System prompt; null = what the chat template does by itself.")
     save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
     log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
-    seed: int = 0
+    seed: int = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
 
 
 class Testing(Section):
     """How a model answers."""
 
-    quantisation: Quantisation = "none"
-    precision: Literal["bf16", "fp32"] = "bf16"
-    batch_size: PositiveInt = 64
-    max_new_tokens: PositiveInt = 32
+    quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
+    precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
+    batch_size: PositiveInt = Field(64, description="Questions answered at once.")
+    max_new_tokens: PositiveInt = Field(32, description="Longest answer, in tokens.")
     short_answer: bool = Field(True, description="Ask base models (epoch 0), and only those, for a short answer.")
 
 
@@ -210,21 +236,32 @@ class TestingChange(Section):
     short_answer: bool | None = None
 
 
+def _describe(change: type[Section], whole: type[Section]) -> None:
+    """Give the keys of a change the descriptions of the whole, where they stand once."""
+    for name, field in change.model_fields.items():
+        field.description = whole.model_fields[name].description
+    change.model_rebuild(force=True)
+
+
+_describe(TrainingChange, Training)
+_describe(TestingChange, Testing)
+
+
 class Preset(Section):
     """A named set of training and testing values."""
 
-    training: TrainingChange = Field(default_factory=TrainingChange)
-    testing: TestingChange = Field(default_factory=TestingChange)
+    training: TrainingChange = Field(default_factory=TrainingChange, description="Training keys.")
+    testing: TestingChange = Field(default_factory=TestingChange, description="Testing keys.")
 
 
 class Resources(Section):
     """What one job of a recipe asks the cluster for."""
 
-    gpus_training: int = Field(0, ge=0)
-    gpus_testing: int = Field(0, ge=0)
+    gpus_training: int = Field(0, ge=0, description="GPUs of a training job.")
+    gpus_testing: int = Field(0, ge=0, description="GPUs of a testing job.")
     gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
     memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job; doubled on a retry.")
-    threads: PositiveInt = 1
+    threads: PositiveInt = Field(1, description="CPU cores of a training or testing job.")
     training_hours: float = Field(1.0, gt=0, description="Hours of one epoch.")
     testing_hours: float = Field(1.0, gt=0, description="Hours of one evaluation.")
 
@@ -232,29 +269,31 @@ class Resources(Section):
 class RecipeConfig(Section):
     """One complete recipe: a base model and how it is trained and tested. Its key is the `{model}` of all paths."""
 
-    kind: Literal["llm"] = "llm"
+    kind: Literal["llm"] = Field("llm", description="Kind of coder.")
     label: str = Field(description="Name in figures and tables.")
     family: str = Field(description="Model family; one colour in figures.")
-    base: HubBase | LocalBase | BuiltBase
+    base: Base = Field(description="Where the base model comes from: hub, path or built.")
     parameters: float | None = Field(None, gt=0, description="Number of parameters; null = counted from the weights.")
     data: Key = Field(description="Data key that it is trained on.")
-    preset: Key = "paper"
-    training: TrainingChange = Field(default_factory=TrainingChange)
-    testing: TestingChange = Field(default_factory=TestingChange)
+    preset: Key = Field("paper", description="Preset that gives the values which are not set here.")
+    training: TrainingChange = Field(default_factory=TrainingChange, description="What differs from the preset.")
+    testing: TestingChange = Field(default_factory=TestingChange, description="What differs from the preset.")
     thinking: bool = Field(False, description="The base model has a thinking mode that is to be tested as well.")
-    resources: Resources = Field(default_factory=lambda: Resources.model_validate({}))
+    resources: Resources = Field(
+        default_factory=lambda: Resources.model_validate({}), description="What its jobs ask the cluster for."
+    )
 
 
 class Evaluation(Section):
     """What every checkpoint is asked."""
 
-    tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1)
+    tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1, description="Tasks that are asked.")
     splits: list[Split] = Field(
         ["train", "heldout_formulation", "heldout_label"],
         description="Splits of the catalogue questions that are asked.",
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
-    seed: int = 0
+    seed: int = Field(0, description="Seed of the choice of entries.")
     bootstrap: PositiveInt = Field(1000, description="Resamples of the cluster bootstrap.")
     shard: PositiveInt = Field(2048, description="Questions between two saves within an evaluation.")
     paper_ceilings: bool = Field(
@@ -266,22 +305,22 @@ class Thinking(Section):
     """Thinking mode of base models; sampling as the Qwen3 model cards recommend it."""
 
     share: float = Field(0.1, gt=0, le=1, description="Share of each test set's texts.")
-    tasks: list[Task] = Field(["icd10", "topography"], min_length=1)
-    max_new_tokens: PositiveInt = 4096
-    batch_size: PositiveInt = 16
-    temperature: float = Field(0.6, gt=0)
-    top_p: float = Field(0.95, gt=0, le=1)
-    top_k: PositiveInt = 20
-    min_p: float = Field(0.0, ge=0, lt=1)
-    seed: int = 0
+    tasks: list[Task] = Field(["icd10", "topography"], min_length=1, description="Tasks that are asked.")
+    max_new_tokens: PositiveInt = Field(4096, description="Longest thought and answer together, in tokens.")
+    batch_size: PositiveInt = Field(16, description="Questions answered at once.")
+    temperature: float = Field(0.6, gt=0, description="Sampling temperature.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Sample among the likeliest tokens of this total share.")
+    top_k: PositiveInt = Field(20, description="Sample among this many likeliest tokens.")
+    min_p: float = Field(0.0, ge=0, lt=1, description="Least probability of a token, relative to the likeliest one.")
+    seed: int = Field(0, description="Seed of the choice of texts and of the sampling.")
 
 
 class Tracking(Section):
     """Weights & Biases. The key and host come from WANDB_API_KEY and WANDB_BASE_URL only."""
 
-    mode: Literal["off", "offline", "online"] = "off"
-    project: str = "onkocode"
-    entity: str | None = None
+    mode: Literal["off", "offline", "online"] = Field("off", description="offline writes files to be sent later.")
+    project: str = Field("onkocode", description="Project at W&B.")
+    entity: str | None = Field(None, description="User or team at W&B; null = the account's default.")
 
 
 class Config(Section):
@@ -294,14 +333,21 @@ class Config(Section):
         min_length=1, description="Keys of `recipes` to run. A list, so that a later file replaces it."
     )
     test_sets: list[Key] = Field(default_factory=list, description="Keys of `texts` to test on.")
-    recipes: dict[Key, RecipeConfig]
-    data: dict[Key, Data]
-    texts: dict[Key, Texts] = Field(default_factory=dict)
-    tiny_models: dict[Key, TinyModel] = Field(default_factory=dict)
+    recipes: dict[Key, RecipeConfig] = Field(description="Recipes by {model} key.")
+    data: dict[Key, Data] = Field(description="Data keys.")
+    texts: dict[Key, Texts] = Field(default_factory=dict, description="Test sets.")
+    tiny_models: dict[Key, TinyModel] = Field(default_factory=dict, description="Tiny models that can be built.")
     presets: dict[Key, Preset] = Field(
         default_factory=dict, description="Presets of your own, beside the built-in ones."
     )
-    catalogues: Catalogues = Field(default_factory=lambda: Catalogues.model_validate({}))
-    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
-    thinking: Thinking = Field(default_factory=lambda: Thinking.model_validate({}))
-    tracking: Tracking = Field(default_factory=lambda: Tracking.model_validate({}))
+    catalogues: Catalogues = Field(
+        default_factory=lambda: Catalogues.model_validate({}), description="Where the catalogue files come from."
+    )
+    evaluation: Evaluation = Field(
+        default_factory=lambda: Evaluation.model_validate({}), description="What every checkpoint is asked."
+    )
+    thinking: Thinking = Field(
+        default_factory=lambda: Thinking.model_validate({}),
+        description="How the thinking mode of base models is tested.",
+    )
+    tracking: Tracking = Field(default_factory=lambda: Tracking.model_validate({}), description="Weights & Biases.")

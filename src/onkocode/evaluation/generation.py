@@ -32,6 +32,7 @@ def answer_questions(
     decoding: Decoding,
     scratch: Path,
     shard_size: int,
+    coder: str = "",
 ) -> pl.DataFrame:
     """Return predictions (schema PREDICTIONS), resuming from the shards that an interrupted job left.
 
@@ -43,6 +44,7 @@ def answer_questions(
         decoding: batch size, length and sampling.
         scratch: directory of the shards, private to this job.
         shard_size: questions per shard.
+        coder: hash of everything that makes the model; shards of another coder are not used.
     """
     # Sorting by length keeps padding small; ids break ties, so shards are the same on every run.
     order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), identity["question_id"][index]))
@@ -52,7 +54,8 @@ def answer_questions(
         for start in range(0, len(order), shard_size):
             rows = order[start : start + shard_size]
             ids = [identity["question_id"][index] for index in rows]
-            path = scratch / f"{digest(decoding, len(prompts), *ids)[:16]}.parquet"
+            key = digest(coder, decoding, *ids, *(prompts[index] for index in rows))
+            path = scratch / f"{key[:16]}.parquet"
             if path.is_file():
                 parts.append(read_table(path, "predictions"))
             else:
@@ -68,13 +71,14 @@ def answer_questions(
 
 def _answer_shard(model: Any, tokenizer: Any, prompts: Sequence[list[int]], decoding: Decoding) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
+    stops = stop_tokens(model, tokenizer)
     for start in range(0, len(prompts), decoding.batch_size):
         batch = list(prompts[start : start + decoding.batch_size])
         began = time.perf_counter()
-        generated = _generate(model, tokenizer, batch, decoding)
+        generated = _generate(model, tokenizer.pad_token_id, stops, batch, decoding)
         seconds = (time.perf_counter() - began) / len(batch)
         for ids in generated:
-            length = _length(ids, tokenizer)
+            length = _length(ids, stops)
             text = tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
             rows.append(
                 {"rank": 1, "answer": text, "score": None, "tokens": length, "seconds": seconds, "batch": len(batch)}
@@ -82,16 +86,22 @@ def _answer_shard(model: Any, tokenizer: Any, prompts: Sequence[list[int]], deco
     return pl.DataFrame(rows, schema_overrides={"score": pl.Float64})
 
 
-def _length(ids: list[int], tokenizer: Any) -> int:
-    """Return the number of generated tokens up to and with the end of turn."""
-    eos = tokenizer.eos_token_id
-    return ids.index(eos) + 1 if eos in ids else len(ids)
+def _length(ids: list[int], stops: list[int]) -> int:
+    """Return the number of generated tokens up to and with the one that ended the answer."""
+    return next((number for number, token in enumerate(ids, 1) if token in stops), len(ids))
+
+
+def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return the tokens that end an answer: the end of turn, and what the model's own configuration adds to it."""
+    own = model.generation_config.eos_token_id
+    return sorted({tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None})
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
-def _generate(model: Any, tokenizer: Any, batch: Sequence[list[int]], decoding: Decoding) -> list[list[int]]:
+def _generate(
+    model: Any, pad: int, stops: list[int], batch: Sequence[list[int]], decoding: Decoding
+) -> list[list[int]]:
     width = max(map(len, batch))
-    pad = tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (width - len(row)) + row for row in batch], device=model.device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in batch], device=model.device)
     options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "min_p": None}
@@ -109,7 +119,8 @@ def _generate(model: Any, tokenizer: Any, batch: Sequence[list[int]], decoding: 
         attention_mask=mask,
         max_new_tokens=decoding.max_new_tokens,
         pad_token_id=pad,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=stops,
+        repetition_penalty=1.0,  # some models bring one, which would punish repeating a code
         **options,
     )
     generated: list[list[int]] = output[:, width:].tolist()

@@ -1,6 +1,6 @@
 """95 % intervals: Clopper–Pearson, and a bootstrap over clusters."""
 
-from functools import cache
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import beta
@@ -44,22 +44,18 @@ def cluster_bootstrap(
         return None, None
     if bounded and sums.sum() in (0, totals.sum()):
         return clopper_pearson(0 if sums.sum() == 0 else clusters, clusters)
-    drawn = _draws(clusters, resamples)
-    values = drawn @ sums / (drawn @ totals)
+    values = [(drawn @ sums) / (drawn @ totals) for drawn in _draws(clusters, resamples)]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
-@cache
-def _draws(clusters: int, resamples: int) -> np.ndarray:
-    """Return how often each cluster is drawn, shape (resamples, clusters).
+def _draws(clusters: int, resamples: int) -> Iterator[np.ndarray]:
+    """Yield for each resample how often each cluster is drawn, shape (clusters,).
 
     The raw 64-bit stream of PCG64 is guaranteed not to change between numpy versions, unlike the methods of its
     generators; modulo bias is below 2^-40 for any realistic number of clusters.
     """
     stream = np.random.PCG64(int(digest("cluster-bootstrap", clusters, resamples)[:16], 16))
-    counts = np.empty((resamples, clusters))
-    for row in range(resamples):
-        counts[row] = np.bincount(stream.random_raw(clusters) % np.uint64(clusters), minlength=clusters)
-    return counts
+    for _ in range(resamples):
+        yield np.bincount((stream.random_raw(clusters) % np.uint64(clusters)).astype(np.int64), minlength=clusters)

@@ -8,13 +8,14 @@ and the answer is flagged.
 import re
 from dataclasses import dataclass
 
-# Not inside a longer word or number, so that `8140/3`, `C50.91` asked as topography, and "MC50" give nothing.
-_START, _END = r"(?<![\w.])", r"(?![\w]|[./]\d)"
+# Not inside a longer word or number, so that `8140/3`, `C50.91` asked as topography, and "MC50" give nothing. An
+# underscore is no part of a word: Markdown sets `_C50.9_` in italics.
+_START, _END = r"(?<![^\W_])(?<![^\W_]\.)", r"(?![^\W_]|[./][0-9])"
 PATTERNS = {
-    "icd10": re.compile(rf"{_START}([A-Z]\d{{2}})(?:\.?(\d{{1,2}}))?(?:\.?-)?{_END}", re.IGNORECASE),
-    "topography": re.compile(rf"{_START}(C[0-7]\d|C80)(?:\.?(\d))?(?:\.?-)?{_END}", re.IGNORECASE),
+    "icd10": re.compile(rf"{_START}([A-Za-z][0-9]{{2}})(?:\.?([0-9]{{1,2}}))?(?:\.?-)?{_END}"),
+    "topography": re.compile(rf"{_START}([Cc][0-7][0-9]|[Cc]80)(?:\.?([0-9]))?(?:\.?-)?{_END}"),
 }
-YES_NO = re.compile(r"\b(ja|nein)\b", re.IGNORECASE)
+YES_NO = re.compile(r"(?<![^\W_])(ja|nein)(?![^\W_])", re.IGNORECASE)
 THOUGHT_END = "</think>"
 THOUGHT_START = "<think>"
 

@@ -20,7 +20,7 @@ def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> Sample
     """
     blocks = [BLOCK_OF_TASK[task] for task in settings.tasks]
     chosen = questions.filter(pl.col("block").is_in(blocks) & pl.col("split").is_in(settings.splits))
-    if settings.entries is None:
+    if settings.entries is None or chosen.is_empty():
         return chosen
     parts = []
     for (block, split), part in chosen.group_by(["block", "split"], maintain_order=True):

@@ -7,12 +7,24 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from onkocode.models.sources import weight_files
+from onkocode.records.errors import InputError
+
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def load_tokenizer(path: Path) -> Any:
-    """Load a tokenizer that pads on the left, as batched generation needs it; a missing pad token becomes EOS."""
-    tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left", trust_remote_code=False)
+    """Load a tokenizer that pads on the left, as batched generation needs it; a missing pad token becomes EOS.
+
+    Raises:
+        InputError: no directory, or no tokenizer in it.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no model directory; run prepare-model again")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left", trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no tokenizer can be loaded from there ({type(error).__name__})") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -39,7 +51,11 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         path: directory with config and safetensors.
         quantisation: none, 8bit or 4bit.
         precision: bf16 or fp32, for everything that is not quantised.
+
+    Raises:
+        InputError: no directory, or no safetensors in it.
     """
+    weight_files(path)
     gpus = torch.cuda.device_count()
     device_map: Any = {"": "cpu"} if gpus == 0 else {"": 0} if gpus == 1 else "auto"
     return AutoModelForCausalLM.from_pretrained(
@@ -53,5 +69,11 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
 
 
 def load_adapter(model: Any, adapter: Path) -> Any:
-    """Put a trained adapter on a base model, unmerged: merging in low precision can change answers."""
+    """Put a trained adapter on a base model, unmerged: merging in low precision can change answers.
+
+    Raises:
+        InputError: no adapter there; without this check PEFT would ask the Hub for it, or load pickled weights.
+    """
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise InputError(f"{adapter}: no adapter (adapter_model.safetensors is missing); train that epoch first")
     return PeftModel.from_pretrained(model, adapter, is_trainable=False)

@@ -1,5 +1,6 @@
 """The one prompt function: training and evaluation put a question into tokens here and nowhere else."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,31 @@ from onkocode.records.ids import digest
 QUESTION_MARK, ANSWER_MARK = "\ue000question\ue000", "\ue000answer\ue000"
 # Llama's template prints today's date in the system header otherwise, so prompts would change from day to day.
 DATE = "26 Jul 2024"
+# Mixtral's template writes its turn marks as plain text, so its tokenizer does not list them as special.
+TURN_MARKS = ("[INST]", "[/INST]")
+EMPTY_THOUGHT = re.compile(r"\s*<think>\s*</think>\s*")
 
 
 @dataclass(frozen=True)
 class PromptFormat:
-    """A chat template, rendered once: what stands before and after the question, and around the answer."""
+    """A chat template, rendered once: what stands before and after the question, and around the answer.
+
+    `special` are the texts that the tokenizer turns into special tokens.
+    """
 
     before: str
     after: str
     answer_before: str
     answer_after: str
+    special: tuple[str, ...] = ()
 
     def prompt(self, question: str) -> str:
-        """Return the prompt up to the point where the model answers."""
+        """Return the prompt up to the point where the model answers.
+
+        A special token's text inside the question is broken by a space, so that no text of a user can end the turn.
+        """
+        for token in self.special:
+            question = question.replace(token, f"{token[0]} {token[1:]}")
         return self.before + question + self.after
 
     def completion(self, answer: str) -> str:
@@ -67,11 +80,19 @@ def prompt_format(tokenizer: Any, system_prompt: str | None = None, thinking: bo
     # Some templates write a space between prompt and answer; others render the assistant's turn differently from the
     # generation prompt (think blocks), and then the generation prompt is what the model sees.
     answer_before = start[len(prompt) :] if start.startswith(prompt) else ""
+    answer_before = EMPTY_THOUGHT.sub("", answer_before)
     eos = tokenizer.eos_token
     if not eos:
         raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no end-of-turn token")
     answer_after = end[: end.index(eos) + len(eos)] if eos in end else eos
-    return PromptFormat(before, after, answer_before, answer_after)
+    return PromptFormat(before, after, answer_before, answer_after, _special_texts(tokenizer))
+
+
+def _special_texts(tokenizer: Any) -> tuple[str, ...]:
+    """Return what must not stand in a question, the longest first, since one may be a part of another."""
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    texts = {*added, *tokenizer.all_special_tokens, *TURN_MARKS}
+    return tuple(sorted((text for text in texts if len(text) > 1), key=lambda text: (-len(text), text)))
 
 
 def encode_prompts(tokenizer: Any, form: PromptFormat, questions: Sequence[str]) -> list[list[int]]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from onkocode.records.errors import InputError
-from onkocode.records.ids import hash_file
+from onkocode.records.ids import digest, hash_file
 
 # Weights are safetensors only: pickled weights can run code when they are loaded.
-HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"]
+# Some repositories hold the same weights a second time as consolidated.safetensors, which is not asked for.
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+HUB_FILES = ["model*.safetensors", INDEX, "config.json", "generation_config.json"]
 TOKENIZER_FILES = ["tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.jinja", "tekken.json"]
 
 
@@ -42,19 +44,47 @@ def describe_base(path: Path) -> dict[str, Any]:
     Raises:
         InputError: no safetensors there.
     """
-    from safetensors import safe_open
-
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        raise InputError(f"{path}: holds no *.safetensors; only safetensors are loaded, convert the weights first")
-    parameters = 0
-    for file in weights:
-        with safe_open(str(file), framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 -- not a dict
-                parameters += math.prod(tensors.get_slice(name).get_shape())
+    sizes: dict[str, int] = {}
+    for file in weight_files(path):
+        sizes |= tensor_sizes(file)
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    if config.get("tie_word_embeddings"):
+        sizes.pop("lm_head.weight", None)  # some files hold the tied matrix twice
+    parameters = sum(sizes.values())
     hashes = {name: hash_file(path / name) for name in ("config.json", "tokenizer.json") if (path / name).is_file()}
     return {"architecture": config["model_type"], "parameters": parameters, "sha256": hashes}
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Return the safetensors files of a model directory.
+
+    Raises:
+        InputError: no directory, no safetensors, or a part of them is missing.
+    """
+    index = path / INDEX
+    names = [WEIGHTS]
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{path}: {missing[0]} is missing; only safetensors are loaded; fetch the whole model or convert it"
+        )
+    return [path / name for name in names]
+
+
+def weights_identity(path: Path) -> str:
+    """Return a hash that changes with the weights, from names, sizes and times of the files, cheap for any model."""
+    facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
+    return digest(path.resolve(), *facts)
+
+
+def tensor_sizes(file: Path) -> dict[str, int]:
+    """Return the number of values of every tensor in a safetensors file, from its header."""
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="numpy") as tensors:
+        return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
 
 
 def _snapshot(hub: str, revision: str) -> tuple[Path, str]:

@@ -35,6 +35,7 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, path: Path, token_counts: list[int], first_step: int, seconds_before: float, run: Run) -> None:
         self.path, self.first_step, self.run = path, first_step, run
+        self.last_step = first_step + len(token_counts)
         self.tokens = [0, *accumulate(token_counts)]
         self.seconds_before, self.start = seconds_before, time.monotonic()
 
@@ -53,15 +54,21 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
 
 
 class Saves(TrainerCallback):  # type: ignore[misc]
-    """Saves every so many minutes and at the end of the epoch, which also ends the job."""
+    """Saves every so many minutes and at the end of the epoch, which also ends the job.
 
-    def __init__(self, epoch: int, minutes: float) -> None:
-        self.epoch, self.seconds = epoch, 60 * minutes
+    Args:
+        epoch: the epoch of this job.
+        last_step: global step at which it ends.
+        minutes: between saves.
+    """
+
+    def __init__(self, epoch: int, last_step: int, minutes: float) -> None:
+        self.epoch, self.last_step, self.seconds = epoch, last_step, 60 * minutes
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a save when the time has come."""
-        if time.monotonic() - self.saved >= self.seconds:
+        """Ask for a save when the time has come; the last step is saved once its row is logged."""
+        if state.global_step < self.last_step and time.monotonic() - self.saved >= self.seconds:
             control.should_save = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -34,10 +34,15 @@ def is_complete(checkpoint: Path) -> bool:
     )
 
 
+def step_of(checkpoint: Path) -> int:
+    """Return the global step that stands at the end of a checkpoint's name."""
+    return int(checkpoint.name.rsplit("-", 1)[1])
+
+
 def latest_checkpoint(scratch: Path) -> Path | None:
     """Return the newest whole checkpoint of an interrupted job; broken ones are passed over."""
     found = [path for path in scratch.glob("checkpoint-*") if is_complete(path)]
-    return max(found, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
+    return max(found, key=step_of, default=None)
 
 
 def assemble(previous: Path, scratch: Path) -> Path:

@@ -1,0 +1,69 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from onkocode.catalogues.parse import DATASETS, parse_catalogue
+from onkocode.catalogues.sources import FOLDER_VARIABLE, read_sources
+from onkocode.config import Config, load_config_files
+from onkocode.questions.build import QuestionSet, build_questions
+
+ROOT = Path(__file__).parents[1]
+REQUIRE_VARIABLE = "ONKOCODE_REQUIRE"
+
+Tables = dict[str, tuple[pl.DataFrame, pl.DataFrame]]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def catalogues() -> Path:
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    reason = f"{FOLDER_VARIABLE} names no folder with the real catalogue files"
+    if "catalogues" in os.environ.get(REQUIRE_VARIABLE, ""):
+        pytest.fail(f"{reason}, but {REQUIRE_VARIABLE} demands them")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def in_root(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work from the project's root, since paths in configuration files are relative to it."""
+    monkeypatch.chdir(ROOT)
+    return ROOT
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """Give this process its umask back after a verb that writes private files."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(scope="session")
+def quickstart() -> Config:
+    return load_config_files([ROOT / "config/config.yaml", ROOT / "config/quickstart.yaml"])
+
+
+@pytest.fixture(scope="session")
+def example() -> Tables:
+    """Entries and label space of each example catalogue."""
+    sources = read_sources(ROOT / "config/catalogues.tsv")
+    return {
+        dataset: parse_catalogue(dataset, "example", ROOT / sources[dataset, "example"].file) for dataset in DATASETS
+    }
+
+
+@pytest.fixture(scope="session")
+def example_questions(example: Tables, quickstart: Config) -> QuestionSet:
+    """Questions of the data key `example`."""
+    entries = {name: example[name][0] for name in ("alphaid", "icdo3", "ops")}
+    return build_questions(**entries, icd10gm=example["icd10gm"][1], options=quickstart.data["example"])

@@ -1,0 +1,3 @@
+import time
+def test_x(tiny_models):
+    print(tiny_models)

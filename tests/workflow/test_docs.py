@@ -1,0 +1,73 @@
+"""Every command that the documentation shows is run here, or is what runs these tests."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.workflow.conftest import ROOT, job_counts
+
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+# Called by hand and by .ci/run; what they do after the setup is what this test session does.
+ENTRY = {"./run quickstart", "./run tests", "./run setup"}
+# Run to the end here, on what the quickstart left.
+ON_THE_QUICKSTART = {
+    "snakemake --configfile config/quickstart.yaml --report report.html",
+    "onkocode settings --config config/config.yaml --of training --key qwen3-8b",
+}
+# Need a cluster, GPUs and gated models, so their plan is made here instead.
+PLANNED = {
+    "snakemake -n",
+    "snakemake --profile slurm",
+    "snakemake questions --cores 2",
+    "snakemake results/qwen3-8b.done --cores 2",
+}
+# Run to the end by test_real_input.py on the real catalogues.
+ON_REAL_CATALOGUES = {"snakemake --configfile config/sample.yaml --cores 2"}
+
+
+def documented_commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = " ".join(line.split(" #")[0].split())
+                if command and not command.startswith("#"):
+                    found.append((page, command))
+    return found
+
+
+def test_pages_show_commands():
+    assert len(documented_commands()) >= 8
+
+
+@pytest.mark.parametrize(("page", "command"), documented_commands())
+def test_every_command_is_one_that_is_run(page, command):
+    assert command in ENTRY | ON_THE_QUICKSTART | PLANNED | ON_REAL_CATALOGUES
+
+
+def test_entry_points_are_those_of_the_script():
+    script = (ROOT / "run").read_text(encoding="utf-8")
+    for command in sorted(ENTRY):
+        assert f"    {command.split()[1]})\n" in script
+    assert "snakemake --configfile config/quickstart.yaml --cores all" in script
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").rstrip().endswith("./run tests")
+
+
+@pytest.mark.parametrize("command", sorted(ON_THE_QUICKSTART))
+def test_command_on_the_quickstart(quickstart, command):
+    assert quickstart.command(shlex.split(command)).returncode == 0
+
+
+@pytest.mark.parametrize("command", sorted(PLANNED))
+def test_planned_command(project, command):
+    output = project.command([*shlex.split(command), "-n"]).stdout
+    assert job_counts(output)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        folder = (ROOT / page).parent
+        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+            if not link.startswith("http"):
+                assert (folder / link).exists(), f"{page}: {link}"
