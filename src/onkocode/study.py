@@ -118,7 +118,9 @@ class Study:
         """Settings of describe-model: what figures and tables name."""
         recipe = self.recipes[model]
         resources = {"gpus_training": self.gpus(model, "training"), "gpus_testing": self.gpus(model, "testing")}
-        shown = recipe.config.model_dump(mode="json", include={"label", "family", "base", "parameters", "data", "thinking"})
+        shown = recipe.config.model_dump(
+            mode="json", include={"label", "family", "base", "parameters", "data", "thinking"}
+        )
         shown["training"] = {"quantisation": recipe.training.quantisation}
         shown["testing"] = {"quantisation": recipe.testing.quantisation}
         return canonical_json(shown | {"resources": resources})

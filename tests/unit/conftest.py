@@ -1,7 +1,7 @@
 """Shared by the unit tests: tiny models of every architecture, and a small table of questions."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from onkocode.catalogues.parse import parse_catalogue
 from onkocode.models.corpus import Document, build_corpus
-from onkocode.records.schemas import QUESTIONS
+from onkocode.records.schemas import TABLES
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = {
@@ -21,7 +21,7 @@ CATALOGUES = {
 }
 ARCHITECTURES = ("qwen2", "qwen3", "llama", "mistral", "mixtral")
 # Pre-training steps: models that answer questions below need to know the end of turn, the others only exist.
-STEPS = {"llama": 60, "qwen3": 60}
+STEPS = {"llama": 200, "qwen3": 300}
 
 Parsed = dict[str, tuple[pl.DataFrame, pl.DataFrame]]
 
@@ -43,7 +43,7 @@ def labels_and_codes(parsed_catalogues: Parsed) -> tuple[list[str], dict[str, li
 
 
 def make_tiny(
-    architecture: str, corpus: list[Document], directory: Path, steps: int = 2, seed: int = 0
+    architecture: str, corpus: Sequence[tuple[str, str, str | None]], directory: Path, steps: int = 2, seed: int = 0
 ) -> tuple[Any, list[float]]:
     """Build, pre-train and save a tiny model; returns the model and the losses."""
     from onkocode.config.schema import TinyModel
@@ -64,7 +64,7 @@ def make_tiny(
     )
     tokenizer = tiny.build_tokenizer(architecture, [f"{q} {a} {t or ''}" for q, a, t in corpus], 500)
     model = tiny.build_model(shape, tokenizer)
-    losses = tiny.pretrain(model, tokenizer, corpus, shape)
+    losses = tiny.pretrain(model, tokenizer, list(corpus), shape)
     tiny.save(model, tokenizer, directory)
     return model, losses
 
@@ -81,9 +81,14 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory, corpus: list[Document]
     folder = tmp_path_factory.mktemp("tiny")
     plain = [(question, answer, None) for question, answer, _ in corpus]
     for architecture in ARCHITECTURES:
-        documents = corpus if architecture == "qwen3" else plain
+        documents: Sequence[Document] = corpus if architecture == "qwen3" else plain
         make_tiny(architecture, documents, folder / architecture, STEPS.get(architecture, 2))
     return {architecture: folder / architecture for architecture in ARCHITECTURES}
+
+
+def schema_of(table: str) -> Any:
+    """Return the columns and types of a table."""
+    return TABLES[table]
 
 
 LABELS = [
@@ -133,13 +138,13 @@ def question_rows(dataset: str, split: str | None = None) -> list[dict[str, obje
 @pytest.fixture(scope="session")
 def small_questions() -> pl.DataFrame:
     """32 questions on a catalogue, 28 of them for training."""
-    return pl.DataFrame(question_rows("catalogue"), schema=QUESTIONS)
+    return pl.DataFrame(question_rows("catalogue"), schema=schema_of("questions"))
 
 
 @pytest.fixture(scope="session")
 def text_table() -> pl.DataFrame:
     """The same questions as a test set."""
-    return pl.DataFrame(question_rows("clinic", "test"), schema=QUESTIONS)
+    return pl.DataFrame(question_rows("clinic", "test"), schema=schema_of("questions"))
 
 
 @pytest.fixture

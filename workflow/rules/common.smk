@@ -1,4 +1,6 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
+import os
+
 from onkocode.records.errors import InputError
 from onkocode.study import Study
 
@@ -10,6 +12,12 @@ try:
     study = Study(config, files)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+# By default glibc hands freed memory back at once and fetches it again for the next tensor; keeping it saves about a
+# fifth of the time of training on a CPU.
+for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+    os.environ.setdefault(variable, str(2**30))
 
 
 pathvars:

@@ -94,12 +94,20 @@ def label_text(label: Element) -> str:
 
 
 def _plain(element: Element) -> str:
-    pieces = [element.text or ""]
-    for child in element:
-        if child.tag != "Reference" and not (child.tag == "Term" and child.get("class") == "italic"):
-            pieces.append(_plain(child))
-        pieces.append(child.tail or "")
-    return " ".join(pieces)
+    """Return the text of an element without references and italic terms; a loop, so that no depth is too much."""
+    pieces: list[str] = []
+    waiting: list[Element | str] = [element]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+            continue
+        pieces.append(item.text or "")
+        for child in reversed(item):
+            waiting.append(child.tail or "")
+            if child.tag != "Reference" and not (child.tag == "Term" and child.get("class") == "italic"):
+                waiting.append(child)
+    return "".join(pieces)
 
 
 def _clean(text: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from onkocode.records.errors import InputError, first_of
 
 BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -30,14 +29,18 @@ def looks_like_html(data: bytes) -> bool:
 
 def decode(data: bytes, path: Path) -> str:
     """Decode UTF-8, with or without byte order mark; raises InputError naming the line of the first wrong byte."""
+    if b"\0" in data:
+        raise InputError(
+            f"{path}: holds zero bytes, so it is UTF-16 or no text; convert the file, for example with "
+            f"`iconv -f UTF-16 -t UTF-8`"
+        )
     try:
         return data.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        encoding = "UTF-16" if data.startswith(UTF16_BOMS) else "WINDOWS-1252"
         raise InputError(
             f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); convert the file, for example with "
-            f"`iconv -f {encoding} -t UTF-8`"
+            f"`iconv -f WINDOWS-1252 -t UTF-8`"
         ) from None
 
 

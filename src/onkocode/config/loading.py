@@ -196,9 +196,9 @@ def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:
 
 def _say(path: KeyPath, message: str, files: Mapping[Path, "_Lines"]) -> str:
     key = ".".join(str(part) for part in path) or "(top level)"
-    for name, lines in reversed(list(files.items())):  # the last file wins a merge, so the value is most likely its
-        for length in range(len(path), 0, -1):
-            if path[:length] in lines.number and length >= min(len(path), 2):
+    for length in range(len(path), min(len(path), 2) - 1, -1):
+        for name, lines in reversed(list(files.items())):  # the last file wins a merge, so the value is its
+            if length and path[:length] in lines.number:
                 return f"{name}:{lines.number[path[:length]]}: {key}: {message}"
     where = " + ".join(str(name) for name in files)
     return f"{where}: {key}: {message}" if where else f"{key}: {message}"
@@ -228,6 +228,7 @@ class _Lines:
                         f"{self._path}:{line}: {'.'.join(map(str, key))}: stands twice (first in line "
                         f"{self.number[key]}); rename or remove one"
                     )
+                    continue  # its own keys would all stand twice as well
                 self.number[key] = line
                 self._walk(value, key)
         elif isinstance(node, yaml.SequenceNode):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
 Quantisation = Literal["none", "8bit", "4bit"]
 Task = Literal["icd10", "topography", "tumour"]
 Split = Literal["train", "heldout_formulation", "heldout_label"]
@@ -47,10 +48,10 @@ class Sample(Section):
 class Data(Section):
     """A data key: dataset-versions plus the options that turn them into questions."""
 
-    alphaid: str = Field(description="Version of Alpha-ID (labels of diagnoses).")
-    icd10gm: str = Field(description="Version of ICD-10-GM (label space).")
-    icdo3: str = Field(description="Version of ICD-O-3 (topography and morphology).")
-    ops: str = Field(description="Version of OPS (procedures).")
+    alphaid: Version = Field(description="Version of Alpha-ID (labels of diagnoses).")
+    icd10gm: Version = Field(description="Version of ICD-10-GM (label space).")
+    icdo3: Version = Field(description="Version of ICD-O-3 (topography and morphology).")
+    ops: Version = Field(description="Version of OPS (procedures).")
     formulations: str = Field("v1", description="Version of the formulations.")
     seed: int = Field(20240627, description="Seed of the negatives and of both held-out choices.")
     negatives_per_tumour: float = Field(
@@ -96,8 +97,8 @@ class Texts(Section):
     """A test set of coded diagnosis texts. It never takes part in training."""
 
     file: Path = Field(description="CSV or TSV file, UTF-8 or Windows-1252; the separator is recognised.")
-    icd10gm: str = Field(description="Version of ICD-10-GM that its codes follow.")
-    icdo3: str = Field(description="Version of ICD-O-3 that its codes follow.")
+    icd10gm: Version = Field(description="Version of ICD-10-GM that its codes follow.")
+    icdo3: Version = Field(description="Version of ICD-O-3 that its codes follow.")
     columns: Columns = Field(
         default_factory=lambda: Columns.model_validate({}),
         description="Names of the columns that differ from the default.",

@@ -58,7 +58,7 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
     weight_files(path)
     gpus = torch.cuda.device_count()
     device_map: Any = {"": "cpu"} if gpus == 0 else {"": 0} if gpus == 1 else "auto"
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         path,
         dtype=DTYPES[precision],
         device_map=device_map,
@@ -66,6 +66,19 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         use_safetensors=True,
         trust_remote_code=False,
     )
+    if gpus == 0 and quantisation == "4bit":
+        _keep_weights_as_they_are(model)
+    return model
+
+
+def _keep_weights_as_they_are(model: Any) -> None:
+    """Stop bitsandbytes from repacking 4-bit weights at the first answer.
+
+    On CPUs with AVX512-BF16 it does so, which fails where a row is no multiple of 64 values and spoils later training.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def load_adapter(model: Any, adapter: Path) -> Any:

@@ -53,7 +53,7 @@ TABLE_4 = tuple(
     if (task, metric) != ("tumour", "partial_accuracy")
 )
 INTERVAL_NOTE = (
-    "Below each rate: 95 % interval from a bootstrap clustered by text (all wordings of a text stay together); "
+    "Below each rate: 95 % interval from a bootstrap clustered by text (all formulations of a text stay together); "
     "Clopper–Pearson where there is no bootstrap."
 )
 KEYS = ["dataset", "stratum", "condition", "task", "metric", "denominator"]

@@ -25,7 +25,7 @@ def is_complete(checkpoint: Path) -> bool:
     """Tell whether a checkpoint has its mark, all needed files, and each in its marked size."""
     try:
         sizes = json.loads((checkpoint / COMPLETE).read_text(encoding="utf-8"))["sizes"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     if not set(ADAPTER_FILES) | set(STATE_FILES) <= set(sizes):
         return False

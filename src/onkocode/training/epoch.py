@@ -80,13 +80,15 @@ def train_epoch(job: EpochJob, questions: pl.DataFrame, settings: Training, run:
     steps = math.ceil(rows.height / _step_size(settings))
 
     _open_scratch(job, settings, examples)
-    resume = latest_checkpoint(job.scratch) or (assemble(job.previous, job.scratch) if job.previous else None)
+    resume = latest_checkpoint(job.scratch)
+    if resume is None and job.previous is not None:
+        resume = assemble(job.previous, job.scratch)
+        if step_of(resume) != steps * (job.epoch - 1):
+            raise InputError(
+                f"{job.previous}: ends at step {step_of(resume)}, but epoch {job.epoch} begins at step "
+                f"{steps * (job.epoch - 1)}; it was trained on other data or in other batches, train it again"
+            )
     done = step_of(resume) if resume else 0
-    if not steps * (job.epoch - 1) <= done <= steps * job.epoch:
-        raise InputError(
-            f"{resume}: stands at step {done}, but epoch {job.epoch} begins at step {steps * (job.epoch - 1)}; "
-            "the epoch before was trained on other data or in other batches, train it again"
-        )
     if done < steps * job.epoch:  # else the job was killed between the last save and its publication
         _fit(job, settings, tokenizer, examples, order, resume, run)
     final = job.scratch / f"checkpoint-{steps * job.epoch}"

@@ -1,0 +1,176 @@
+import re
+
+import polars as pl
+import pytest
+
+from onkocode.config import Config
+from onkocode.questions.build import QuestionSet, build_questions, build_text_questions, questions_hash
+from onkocode.questions.formulations import load_formulations
+from onkocode.records.errors import InputError
+from onkocode.records.ids import text_key
+from onkocode.records.schemas import ENTRIES, QUESTIONS, read_table, write_table
+from tests.conftest import Tables
+
+# Of the data key `example` in config/quickstart.yaml.
+EXAMPLE_HASH = "95efc12f65d9e6303b34174d29d75b46f30f9b965413a8ff5247e2ea7812c62d"
+
+
+def rebuilt(example: Tables, quickstart: Config, **changes: object) -> QuestionSet:
+    tables = {name: example[name][0] for name in ("alphaid", "icdo3", "ops")}
+    options = quickstart.data["example"].model_copy(update=changes)
+    return build_questions(**tables, icd10gm=example["icd10gm"][1], options=options)
+
+
+def test_hash_of_the_example_is_a_constant(example_questions: QuestionSet) -> None:
+    assert example_questions.facts["questions_sha256"] == EXAMPLE_HASH
+    assert questions_hash(example_questions.questions) == EXAMPLE_HASH
+
+
+def test_entries_and_questions_per_block_are_constants(example_questions: QuestionSet) -> None:
+    assert example_questions.facts["counts"] == {
+        "icd10": 196,
+        "tumour": 392,
+        "tumour-icd10": 392,
+        "ops": 114,
+        "ops-tumour": 114,
+        "morphology": 84,
+        "topography": 145,
+    }
+    assert dict(example_questions.questions.group_by("block").len().rows()) == {
+        "icd10": 196 * 12,
+        "tumour": 392 * 6,
+        "tumour-icd10": 392 * 4,
+        "ops": 114 * 10,
+        "ops-tumour": 114 * 4,
+        "morphology": 84 * 10,
+        "topography": 145 * 10,
+    }
+
+
+def test_the_order_of_rows_changes_nothing(example: Tables, quickstart: Config) -> None:
+    turned = {name: (one.reverse(), other.reverse()) for name, (one, other) in example.items()}
+    for changes in ({}, {"duplicates": False}, {"heldout_labels": 0.0}):
+        straight = rebuilt(example, quickstart, **changes).facts
+        assert rebuilt(turned, quickstart, **changes).facts == straight
+
+
+def test_another_seed_gives_other_questions(example: Tables, quickstart: Config) -> None:
+    assert rebuilt(example, quickstart, seed=1).facts["questions_sha256"] != EXAMPLE_HASH
+
+
+def test_ids_are_unique_and_of_the_form_entry_block_formulation(example_questions: QuestionSet) -> None:
+    questions = example_questions.questions
+    assert questions["question_id"].n_unique() == questions.height
+    parts = questions["entry_id"] + "/" + questions["block"] + "/" + questions["formulation_id"]
+    assert questions["question_id"].equals(parts, check_names=False)
+    assert questions["question_id"].is_sorted()
+
+
+def test_questions_put_the_text_into_the_template(example: Tables, example_questions: QuestionSet) -> None:
+    templates = {
+        key: template for block in load_formulations("v1").values() for key, template in block.templates.items()
+    }
+    texts = {
+        row["entry_id"]: row["text"]
+        for name in ("alphaid", "icdo3", "ops")
+        for row in example[name][0].iter_rows(named=True)
+    }
+    wrong = [
+        row["question_id"]
+        for row in example_questions.questions.iter_rows(named=True)
+        if row["question"] != templates[row["formulation_id"]].replace("{text}", texts[row["entry_id"]])
+    ]
+    assert wrong == []
+
+
+ANSWERS = {
+    "icd10": r"[CD]\d\d(\.\d{1,2})?",
+    "tumour": r"Ja|Nein",
+    "tumour-icd10": r"Nein|Ja, [CD]\d\d(\.\d{1,2})?",
+    "ops": r"\d-[0-9a-z]{2,3}",
+    "ops-tumour": r"Nein",
+    "morphology": r"\d{4}/\d",
+    "topography": r"C\d\d(\.\d)?",
+}
+
+
+def test_answers_have_the_form_of_their_block(example_questions: QuestionSet) -> None:
+    pairs = example_questions.questions.select("block", "answer").unique().rows()
+    assert [(block, answer) for block, answer in pairs if not re.fullmatch(ANSWERS[block], answer)] == []
+
+
+def test_tumour_answers_are_balanced(example_questions: QuestionSet) -> None:
+    for block in ("tumour", "tumour-icd10"):
+        answers = example_questions.questions.filter(pl.col("block") == block)["answer"]
+        assert (answers == "Nein").mean() == 0.5
+
+
+def test_a_held_out_label_is_in_training_nowhere(example: Tables, example_questions: QuestionSet) -> None:
+    keys = pl.concat([example[name][0].select("entry_id", "text_key") for name in ("alphaid", "icdo3", "ops")])
+    questions = example_questions.questions.join(keys, on="entry_id")
+    out = set(questions.filter(pl.col("split") == "heldout_label")["text_key"])
+    rest = set(questions.filter(pl.col("split") != "heldout_label")["text_key"])
+    assert len(out) == round(0.1 * len(out | rest))
+    assert out & rest == set()
+
+
+def test_every_code_is_trained(example_questions: QuestionSet) -> None:
+    questions = example_questions.questions.filter(pl.col("code").is_not_null())
+    trained = questions.filter(pl.col("split") == "train").select("block", "code").unique()
+    assert sorted(trained.rows()) == sorted(questions.select("block", "code").unique().rows())
+
+
+def test_two_formulations_per_block_are_held_out(example_questions: QuestionSet) -> None:
+    out = example_questions.questions.filter(pl.col("split") == "heldout_formulation")
+    assert dict(out.group_by("block").agg(pl.col("formulation_id").n_unique()).rows()) == dict.fromkeys(ANSWERS, 2)
+    trained = example_questions.questions.filter(pl.col("split") == "train")["formulation_id"]
+    assert set(out["formulation_id"]) & set(trained) == set()
+
+
+def test_the_table_can_be_written(example_questions: QuestionSet, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("questions") / "questions.parquet"
+    write_table(example_questions.questions, "questions", path)
+    back = read_table(path, "questions")
+    assert dict(back.schema) == {name: kind() if isinstance(kind, type) else kind for name, kind in QUESTIONS.items()}
+    assert questions_hash(back) == EXAMPLE_HASH
+
+
+def test_codes_that_the_label_space_does_not_know_are_named(example: Tables, quickstart: Config) -> None:
+    entries, _ = example["alphaid"]
+    other = pl.when(pl.col("code") == "C50.9").then(pl.lit("C50.7")).otherwise("code")
+    changed = example | {"alphaid": (entries.with_columns(code=other), entries.clear())}
+    with pytest.raises(
+        InputError, match=r"Alpha-ID example uses tumour codes that ICD-10-GM example does not .*C50\.7;"
+    ):
+        rebuilt(changed, quickstart)
+
+
+def test_a_block_without_entries_is_named(example: Tables, quickstart: Config) -> None:
+    entries, codes = example["ops"]
+    with pytest.raises(InputError, match="no entries for block ops, ops-tumour; check the catalogues"):
+        rebuilt(example | {"ops": (entries.clear(), codes)}, quickstart)
+
+
+def test_repeated_entry_ids_are_refused(example: Tables, quickstart: Config) -> None:
+    entries, codes = example["icdo3"]
+    with pytest.raises(
+        InputError, match=r"question id 'icdo3-example:.*' arises twice; the entries' ids are not unique"
+    ):
+        rebuilt(example | {"icdo3": (pl.concat([entries, entries.head(1)]), codes)}, quickstart)
+
+
+# -- users' texts --
+
+
+def test_questions_on_texts_by_hand() -> None:
+    row = {"entry_id": "mine:1", "kind": "text", "code": "C50.4", "topography": "C50.9", "text": "Mamma-Ca"}
+    more = {"text_key": text_key("Mamma-Ca"), "cluster": "mine:P1", "accepted": [], "flags": []}
+    texts = pl.DataFrame([row | more], schema=ENTRIES)  # type: ignore[arg-type]
+    questions = build_text_questions(texts, "v1")
+    assert dict(questions.group_by("task").len().rows()) == {"icd10": 12, "topography": 10, "tumour": 6}
+    answers = questions.select("task", "answer", "code").unique().sort("task").rows()
+    assert answers == [("icd10", "C50.4", "C50.4"), ("topography", "C50.9", "C50.9"), ("tumour", "Ja", None)]
+    assert set(questions["split"]) == {"test"}
+    assert set(questions["cluster"]) == {"mine:P1"}
+    last = questions.filter(pl.col("question_id") == "mine:1/icd10/icd10-12")
+    assert last["question"].to_list() == ["ICD-10-Code zu: Mamma-Ca"]

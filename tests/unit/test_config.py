@@ -1,0 +1,340 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from onkocode.commands.configuration import schema_text
+from onkocode.config import Config, load_config, load_config_files, resolve_recipe
+from onkocode.config import schema as schema_module
+from onkocode.config.resolve import builtin_presets
+from onkocode.config.schema import Section
+from onkocode.records.errors import InputError
+
+GOOD = """\
+models: [a]
+test_sets: [t]
+recipes:
+  a:
+    label: A
+    family: F
+    base: {hub: org/name}
+    data: d
+  b: {label: B, family: F, base: {built: s}, data: d}
+data:
+  d: {alphaid: "2024", icd10gm: "2024", icdo3: "2019", ops: "2024"}
+texts:
+  t: {file: t.csv, icd10gm: "2024", icdo3: "2019"}
+tiny_models:
+  s: {architecture: llama, data: d}
+"""
+
+
+def write(folder: Path, text: str, name: str = "config.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def complaints(folder: Path, text: str) -> list[str]:
+    """Return the lines of the message, each beginning with a line number after the file's path was taken off."""
+    with pytest.raises(InputError) as caught:
+        load_config_files([write(folder, text)])
+    first, *lines = str(caught.value).replace(f"{folder / 'config.yaml'}:", "").splitlines()
+    assert first == "the configuration has mistakes:"
+    return [line.strip() for line in lines]
+
+
+# -- what is shipped --
+
+
+def test_the_papers_configuration_is_sound(root: Path) -> None:
+    config = load_config_files([root / "config/config.yaml"])
+    assert len(config.models) == 8
+    assert set(config.models) == set(config.recipes)
+
+
+def test_the_quickstart_runs_only_its_own_models_and_texts(quickstart: Config, root: Path) -> None:
+    own = yaml.safe_load((root / "config/quickstart.yaml").read_text(encoding="utf-8"))
+    assert quickstart.models == own["models"] == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+    assert quickstart.test_sets == ["example"]
+    assert quickstart.texts["example"].icd10gm == "example"
+    assert len(quickstart.recipes) == 11
+
+
+def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
+    assert (root / "workflow/schemas/config.schema.json").read_text(encoding="utf-8") == schema_text()
+
+
+def sections() -> list[type[BaseModel]]:
+    found = [item for item in vars(schema_module).values() if isinstance(item, type) and issubclass(item, Section)]
+    return [item for item in found if item is not Section]
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
+def test_every_field_has_a_description(section: type[BaseModel]) -> None:
+    assert [name for name, field in section.model_fields.items() if not field.description] == []
+
+
+def test_the_schema_describes_the_keys_of_a_change() -> None:
+    keys = json.loads(schema_text())["$defs"]["TrainingChange"]["properties"]
+    assert keys["learning_rate"]["description"] == "Peak learning rate."
+
+
+@pytest.mark.parametrize(
+    ("whole", "change"),
+    [
+        (schema_module.Training, schema_module.TrainingChange),
+        (schema_module.Testing, schema_module.TestingChange),
+    ],
+)
+def test_a_change_has_all_keys_and_sets_none(whole: type[BaseModel], change: type[BaseModel]) -> None:
+    assert list(change.model_fields) == list(whole.model_fields)
+    assert change().model_dump(exclude_none=True) == {}
+
+
+# -- the paper's values --
+
+
+def test_paper_preset_has_the_papers_values() -> None:
+    training = builtin_presets()["paper"].training.model_dump(exclude_unset=True)
+    assert training == {
+        "epochs": 5,
+        "lora_rank": 8,
+        "lora_alpha": 16,
+        "lora_dropout": 0.1,
+        "target_modules": None,
+        "learning_rate": 5e-5,
+        "weight_decay": 0.01,
+        "batch_size": 6,
+        "gradient_accumulation": 1,
+        "schedule": "linear",
+        "warmup_share": 0.0,
+        "max_grad_norm": 1.0,
+        "precision": "bf16",
+        "loss": "full",
+        "system_prompt": None,
+        "group_by_length": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "hub", "parameters", "training", "testing", "gpus", "batch_size"),
+    [
+        ("qwen2.5-7b", "Qwen/Qwen2.5-7B-Instruct-1M", 7.61e9, "none", "none", (1, 1), 6),
+        ("llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct", 8.03e9, "none", "none", (1, 1), 6),
+        ("qwen3-8b", "Qwen/Qwen3-8B", 8.19e9, "none", "none", (1, 1), 6),
+        ("mistral-nemo", "mistralai/Mistral-Nemo-Instruct-2407", 12.2e9, "none", "8bit", (2, 1), 6),
+        ("qwen3-14b", "Qwen/Qwen3-14B", 14.8e9, "8bit", "8bit", (1, 1), 2),
+        ("qwen3-32b", "Qwen/Qwen3-32B", 32.8e9, "8bit", "8bit", (2, 1), 6),
+        ("mixtral-8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1", 46.7e9, "4bit", "4bit", (2, 2), 6),
+        ("llama-3.3-70b", "meta-llama/Llama-3.3-70B-Instruct", 70.6e9, "4bit", "4bit", (2, 2), 4),
+    ],
+)
+def test_recipes_are_those_of_table_3(
+    root: Path, model: str, hub: str, parameters: float, training: str, testing: str, gpus: Any, batch_size: int
+) -> None:
+    recipe = resolve_recipe(load_config_files([root / "config/config.yaml"]), model)
+    resources = recipe.config.resources
+    assert recipe.config.base.model_dump() == {"hub": hub, "revision": "main"}
+    assert recipe.config.parameters == parameters
+    assert (recipe.training.quantisation, recipe.testing.quantisation) == (training, testing)
+    assert (resources.gpus_training, resources.gpus_testing) == gpus
+    assert recipe.training.batch_size == batch_size
+    assert recipe.training.learning_rate == (1e-5 if model == "qwen3-32b" else 5e-5)
+    assert recipe.config.thinking == model.startswith("qwen3")
+
+
+# -- precedence --
+
+
+def test_field_default_then_preset_then_recipe(tmp_path: Path) -> None:
+    text = GOOD + (
+        "presets:\n"
+        "  mine:\n"
+        "    training: {batch_size: 3, epochs: 2, learning_rate: 0.1, target_modules: all-linear}\n"
+        "    testing: {batch_size: 7, max_new_tokens: 9}\n"
+    )
+    changes = (
+        "    preset: mine\n"
+        "    training: {epochs: 4, learning_rate: null, target_modules: null}\n"
+        "    testing: {batch_size: 8}\n"
+    )
+    text = text.replace("    data: d\n  b:", f"    data: d\n{changes}  b:")
+    recipe = resolve_recipe(load_config_files([write(tmp_path, text)]), "a")
+    training = recipe.training
+    assert training.weight_decay == 0.01  # field default
+    assert training.batch_size == 3  # preset
+    assert training.epochs == 4  # recipe
+    assert training.learning_rate == 0.1  # null in a recipe = not set
+    assert training.target_modules is None  # null is a value of its own here
+    assert (recipe.testing.batch_size, recipe.testing.max_new_tokens, recipe.testing.precision) == (8, 9, "bf16")
+
+
+def test_a_later_file_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
+    later = "models: [b]\nrecipes:\n  b: {label: Other}\n"
+    config = load_config_files([write(tmp_path, GOOD), write(tmp_path, later, "later.yaml")])
+    assert config.models == ["b"]
+    assert (config.recipes["b"].label, config.recipes["b"].family) == ("Other", "F")
+    assert config.recipes["a"].label == "A"
+
+
+# -- mistakes --
+
+
+def test_the_pattern_of_these_tests_is_sound(tmp_path: Path) -> None:
+    assert load_config_files([write(tmp_path, GOOD)]).models == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (
+            "data: d\n  b",
+            "data: d\n    presett: paper\n  b",
+            "9: recipes.a.presett: unknown key; did you mean 'preset'?",
+        ),
+        (
+            "data: d\n  b",
+            "data: d\n    training: {lora_rnk: 3}\n  b",
+            "9: recipes.a.training.lora_rnk: unknown key; did you mean 'lora_rank'?",
+        ),
+        ("test_sets: [t]", "testsets: [t]", "2: testsets: unknown key; did you mean 'test_sets'?"),
+        ("test_sets: [t]", "quux: 3", "2: quux: unknown key; remove it"),
+        (
+            "{hub: org/name}",
+            "{hub: org/name, revison: x}",
+            "7: recipes.a.base.revison: unknown key; did you mean 'revision'?",
+        ),
+        (
+            "{hub: org/name}",
+            "{hub: org/name, path: x}",
+            "7: recipes.a.base: must hold exactly one of hub, path and built",
+        ),
+        ("{hub: org/name}", "{hubb: org/name}", "7: recipes.a.base: must hold exactly one of hub, path and built"),
+        (
+            "{hub: org/name}",
+            "{hub: name}",
+            r"7: recipes.a.base.hub: String should match pattern '^[\w.-]+/[\w.-]+$' (is 'name')",
+        ),
+        ("models: [a]", "models: [a, a]", "1: models: 'a' stands 2 times; each name once"),
+        ("test_sets: [t]", "test_sets: [t, t]", "2: test_sets: 't' stands 2 times; each name once"),
+        ("models: [a]", "models: []", "1: models: List should have at least 1 item after validation, not 0"),
+        ("models: [a]", "models: [aa]", "1: models: 'aa' is not a key of `recipes`; did you mean 'a'?"),
+        ("models: [a]", "models: [xyz]", "1: models: 'xyz' is not a key of `recipes` (known: a, b)"),
+        ("test_sets: [t]", "test_sets: [mine]", "2: test_sets: 'mine' is not a key of `texts` (known: t)"),
+        ("data: d\n  b", "data: dd\n  b", "8: recipes.a.data: 'dd' is not a key of `data`; did you mean 'd'?"),
+        (
+            "data: d\n  b",
+            "data: d\n    preset: papr\n  b",
+            "9: recipes.a.preset: 'papr' is not a key of `presets`; did you mean 'paper'?",
+        ),
+        ("built: s", "built: x", "9: recipes.b.base: 'x' is not a key of `tiny_models` (known: s)"),
+        ("llama, data: d", "llama, data: x", "15: tiny_models.s.data: 'x' is not a key of `data` (known: d)"),
+        (
+            "llama, data: d",
+            "llama, data: d, hidden_size: 100",
+            "15: tiny_models.s.hidden_size: must be a multiple of twice the heads (8)",
+        ),
+        (
+            "data: d\n  b",
+            "data: d\n    training: {epochs: 0}\n  b",
+            "9: recipes.a.training.epochs: Input should be greater than or equal to 1 (is 0)",
+        ),
+        (
+            'alphaid: "2024"',
+            "alphaid: ../2024",
+            "11: data.d.alphaid: String should match pattern '^[A-Za-z0-9_.]+$' (is '../2024')",
+        ),
+        ('alphaid: "2024"', "alphaid: 2024", "11: data.d.alphaid: must be text: put it in quotes, '2024'"),
+        ('alphaid: "2024", ', "", "11: data.d.alphaid: required key is missing"),
+        ("models: [a]\n", "", "models: required key is missing"),
+        ("label: B,", "label: A,", None),
+        ("models: [a]\n", "models: [a, b]\nevaluation: {bootstrap: 1}\n", None),
+        ("  b: {label: B", "  a: {label: B", "9: recipes.a: stands twice (first in line 4); rename or remove one"),
+        (
+            "file: t.csv,",
+            "file: t.csv, columns: {text: id},",
+            "13: texts.t.columns: the columns text, icd10, topography, and id or cluster must be different ones",
+        ),
+        (
+            "tiny_models:",
+            "presets:\n  paper: {}\ntiny_models:",
+            "15: presets.paper: redefines a built-in preset; choose another name",
+        ),
+        (
+            "  b: {label: B",
+            "  B: {label: B",
+            "9: recipes.B.[key]: String should match pattern '^[a-z0-9][a-z0-9._-]*$' (is 'B')",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_key(tmp_path: Path, old: str, new: str, complaint: str | None) -> None:
+    assert GOOD.count(old) == 1
+    text = GOOD.replace(old, new)
+    if complaint is None:
+        load_config_files([write(tmp_path, text)])
+    else:
+        assert complaints(tmp_path, text) == [complaint]
+
+
+def test_equal_labels_of_models_that_run_are_refused(tmp_path: Path) -> None:
+    text = GOOD.replace("models: [a]", "models: [a, b]").replace("label: B", "label: A")
+    assert complaints(tmp_path, text) == ["9: recipes.b.label: 'A' is the label of a too; figures need distinct labels"]
+
+
+def test_reserved_names_are_refused(tmp_path: Path) -> None:
+    text = GOOD.replace("test_sets: [t]", "test_sets: [catalogue]").replace("  t: {", "  catalogue: {")
+    assert complaints(tmp_path, text) == ["2: test_sets: 'catalogue' is a reserved name; choose another"]
+
+
+def test_all_mistakes_at_once_of_all_kinds(tmp_path: Path) -> None:
+    text = GOOD.replace("models: [a]", "models: [a, c]").replace("family: F\n", "family: F\n    colour: red\n")
+    text = text.replace("    data: d\n", "    data: x\n    training: {epochs: 0}\n")
+    assert complaints(tmp_path, text) == [
+        "10: recipes.a.training.epochs: Input should be greater than or equal to 1 (is 0)",
+        "7: recipes.a.colour: unknown key; remove it",
+        "1: models: 'c' is not a key of `recipes` (known: a, b)",
+        "9: recipes.a.data: 'x' is not a key of `data` (known: d)",
+    ]
+
+
+def test_of_two_files_the_one_that_won_is_named(tmp_path: Path) -> None:
+    files = [write(tmp_path, GOOD), write(tmp_path, "\nrecipes:\n  b: {datta: x}\n", "later.yaml")]
+    with pytest.raises(InputError, match=r"later\.yaml:3: recipes\.b\.datta: unknown key; did you mean 'data'\?"):
+        load_config_files(files)
+
+
+def test_of_two_files_the_one_that_holds_the_key_is_named(tmp_path: Path) -> None:
+    first = GOOD.replace("data: d\n  b", "data: d\n    training: {epochs: 0}\n  b")
+    files = [write(tmp_path, first), write(tmp_path, "recipes:\n  a: {label: Other}\n", "later.yaml")]
+    with pytest.raises(InputError, match=r"config\.yaml:9: recipes\.a\.training\.epochs"):
+        load_config_files(files)
+
+
+def test_without_files_the_key_is_named() -> None:
+    merged = yaml.safe_load(GOOD) | {"models": ["z"]}
+    with pytest.raises(InputError, match=r"\n  models: 'z' is not a key of `recipes`"):
+        load_config(merged)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such configuration file"),
+        (b"", "must hold a mapping of keys"),
+        (b"- a\n- b\n", "must hold a mapping of keys"),
+        (b"models: [a\n", r"not valid YAML in UTF-8: (.|\n)*line 2"),
+        ("label: Größe".encode("latin-1"), "not valid YAML in UTF-8"),
+        (b"a: !!python/object/apply:os.system [true]\n", "not valid YAML in UTF-8"),
+    ],
+)
+def test_unreadable_files_are_one_input_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        load_config_files([path])
+    assert str(caught.value).startswith(str(path))

@@ -1,0 +1,84 @@
+import pytest
+import yaml
+
+from onkocode.questions.formulations import COUNTS, PLACE, formulations_hash, load_formulations, parse_formulations
+from onkocode.records.errors import InputError
+
+
+def raw() -> dict[str, dict[str, object]]:
+    blocks = {
+        name: {
+            "task": name,
+            "count": count,
+            "short": "Kurz.",
+            "formulations": {f"{name}-{n:02}": f"{name} {n}: {{text}}" for n in range(1, count + 1)},
+        }
+        for name, count in COUNTS.items()
+    }
+    return dict(blocks)
+
+
+def test_counts_are_those_of_table_1() -> None:
+    counts = {name: len(block.templates) for name, block in load_formulations("v1").items()}
+    assert counts == {
+        "icd10": 12,
+        "tumour": 6,
+        "tumour-icd10": 4,
+        "ops": 10,
+        "ops-tumour": 4,
+        "morphology": 10,
+        "topography": 10,
+    }
+
+
+def test_every_template_holds_the_text_once_and_has_an_id_of_its_block() -> None:
+    blocks = load_formulations("v1")
+    templates = [(name, key, template) for name, block in blocks.items() for key, template in block.templates.items()]
+    assert len({template for *_, template in templates}) == len({key for _, key, _ in templates}) == 56
+    assert [key for _, key, template in templates if template.count(PLACE) != 1 or template.count("{") != 1] == []
+    assert [key for name, key, _ in templates if not key.startswith(f"{name}-")] == []
+
+
+def test_tasks_of_the_blocks() -> None:
+    assert {name: block.task for name, block in load_formulations("v1").items()} == {
+        "icd10": "icd10",
+        "tumour": "tumour",
+        "tumour-icd10": "tumour-icd10",
+        "ops": "ops",
+        "ops-tumour": "tumour",
+        "morphology": "morphology",
+        "topography": "topography",
+    }
+
+
+def test_hash_of_version_1_is_a_constant() -> None:
+    # A changed formulation changes results: it gets a new id, and this constant is changed with it.
+    assert formulations_hash("v1") == "b3bd8856ee88ac1a30d4e01b61a2e7cb67721e26998eac87857130b6749f4cf4"
+
+
+def test_an_unknown_version_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"formulations 'v0' do not exist \(known: v1\)"):
+        load_formulations("v0")
+
+
+def test_the_pattern_of_these_tests_is_sound() -> None:
+    assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == list(COUNTS)
+
+
+def test_unsound_files_name_block_or_id() -> None:
+    without = raw()
+    del without["ops"]
+    fewer, twice, none, same = raw(), raw(), raw(), raw()
+    del fewer["icd10"]["formulations"]["icd10-12"]  # type: ignore[attr-defined]
+    twice["ops"]["formulations"]["ops-01"] = "{text} {text}"  # type: ignore[index]
+    none["ops"]["formulations"]["ops-01"] = "OPS?"  # type: ignore[index]
+    same["ops"]["formulations"]["ops-02"] = "ops 1: {text}"  # type: ignore[index]
+    for content, message in (
+        (without, "x.yaml: the blocks must be icd10, tumour, tumour-icd10, ops"),
+        (fewer, "x.yaml: icd10: 11 formulations, 12 expected"),
+        (twice, r"x.yaml: ops-01: must hold \{text\} exactly once"),
+        (none, r"x.yaml: ops-01: must hold \{text\} exactly once"),
+        (same, "x.yaml: ops-02: same words as ops-01"),
+    ):
+        with pytest.raises(InputError, match=message):
+            parse_formulations(yaml.safe_dump(content, sort_keys=False), "x.yaml")

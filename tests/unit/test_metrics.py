@@ -1,0 +1,196 @@
+"""Metrics against numbers worked out by hand."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from onkocode.evaluation.intervals import clopper_pearson
+from onkocode.evaluation.metrics import measure
+from onkocode.records.schemas import METRICS
+
+from .conftest import schema_of
+
+# (question, cluster, split, expected, predicted, valid, exact, partial, exists, terminal, several)
+# Ten answers: 8 valid, of which 4 exact, 6 partial, 1 does not exist, 2 exist without being terminal; 1 holds several.
+Row = tuple[str, str, str, str, str | None, bool, bool, bool, bool | None, bool | None, bool]
+ICD10: list[Row] = [
+    ("q0", "a", "train", "C50.9", "C50.9", True, True, True, True, True, False),
+    ("q1", "a", "train", "C50.9", "C50.9", True, True, True, True, True, False),
+    ("q2", "b", "train", "C18.0", "C18.0", True, True, True, True, True, False),
+    ("q3", "b", "train", "C18.0", "C18", True, False, True, True, False, False),
+    ("q4", "c", "train", "C73", "C73.5", True, False, True, False, False, False),
+    ("q5", "c", "heldout_label", "C73", "C73", True, True, True, True, True, True),
+    ("q6", "d", "heldout_label", "C16.9", "C34", True, False, False, True, False, False),
+    ("q7", "d", "heldout_label", "C16.9", "C34.1", True, False, False, True, True, False),
+    ("q8", "e", "heldout_label", "C61", None, False, False, False, None, None, False),
+    ("q9", "e", "heldout_label", "C61", None, False, False, False, None, None, False),
+]
+
+
+def frame(rows: list[Row], task: str = "icd10", **values: Any) -> pl.DataFrame:
+    columns = ["question_id", "cluster", "split", "expected", "predicted", "valid", "exact", "partial", "exists"]
+    columns += ["terminal", "several"]
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    defaults = {"model": "tiny", "epoch": 1, "condition": "free", "dataset": "catalogue", "task": task}
+    more = {"formulation_id": "f", "tokens": 4, "seconds": 0.5}
+    return pl.DataFrame(
+        [defaults | more | row | {"entry_id": row["cluster"]} | values for row in named], schema=schema_of("judged")
+    )
+
+
+def found(metrics: pl.DataFrame, metric: str, denominator: str, stratum: str = "all", task: str = "icd10") -> Any:
+    rows = metrics.filter(
+        pl.col("metric") == metric,
+        pl.col("denominator") == denominator,
+        pl.col("stratum") == stratum,
+        pl.col("task") == task,
+        pl.col("method") == "clopper-pearson",
+    )
+    assert rows.height == 1
+    return rows.row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "denominator", "k", "n"),
+    [
+        ("accuracy", "valid", 4, 8),
+        ("accuracy", "all", 4, 10),
+        ("partial_accuracy", "valid", 6, 8),
+        ("partial_accuracy", "all", 6, 10),
+        ("invalid_rate", "all", 2, 10),
+        ("nonexistent_rate", "valid", 1, 8),
+        ("nonterminal_rate", "valid", 2, 8),
+        ("several_rate", "all", 1, 10),
+    ],
+)
+def test_rates(metric: str, denominator: str, k: int, n: int) -> None:
+    row = found(measure(frame(ICD10), None, 50), metric, denominator)
+    assert (row["k"], row["n"], row["value"]) == (k, n, k / n)
+    assert (row["low"], row["high"]) == clopper_pearson(k, n)
+    assert row["clusters"] == (4 if denominator == "valid" else 5)
+
+
+def test_strata_are_measured_apart() -> None:
+    metrics = measure(frame(ICD10), None, 50)
+    assert metrics["stratum"].unique().sort().to_list() == ["all", "heldout_label", "train"]
+    assert found(metrics, "accuracy", "all", "train")["value"] == 3 / 5
+    assert found(metrics, "accuracy", "all", "heldout_label")["value"] == 1 / 5
+    assert found(metrics, "accuracy", "valid", "heldout_label")["value"] == 1 / 3
+    only_train = measure(frame(ICD10[:5]), None, 50)
+    assert only_train["stratum"].unique().sort().to_list() == ["all", "train"]
+    texts = measure(frame([(*row[:2], "test", *row[3:]) for row in ICD10]), None, 50)
+    assert texts["stratum"].unique().to_list() == ["all"]
+
+
+TUMOUR: list[Row] = [
+    # 4 positives: 2 found, 1 missed, 1 unreadable; 3 negatives: 2 right, 1 wrong
+    ("q0", "a", "train", "Ja", "Ja", True, True, True, None, None, False),
+    ("q1", "b", "train", "Ja", "Ja", True, True, True, None, None, False),
+    ("q2", "c", "train", "Ja", "Nein", True, False, False, None, None, False),
+    ("q3", "d", "train", "Ja", None, False, False, False, None, None, False),
+    ("q4", "e", "train", "Nein", "Nein", True, True, True, None, None, False),
+    ("q5", "f", "train", "Nein", "Nein", True, True, True, None, None, False),
+    ("q6", "g", "train", "Nein", "Ja", True, False, False, None, None, False),
+]
+
+
+def test_recall_and_specificity_count_unreadable_answers_as_wrong() -> None:
+    metrics = measure(frame(TUMOUR, "tumour"), None, 50)
+    recall = found(metrics, "recall", "all", task="tumour")
+    assert (recall["k"], recall["n"]) == (2, 4)
+    specificity = found(metrics, "specificity", "all", task="tumour")
+    assert (specificity["k"], specificity["n"]) == (2, 3)
+    assert found(metrics, "accuracy", "valid", task="tumour")["value"] == 4 / 6
+    assert found(metrics, "accuracy", "all", task="tumour")["value"] == 4 / 7
+    assert not metrics.filter(
+        pl.col("metric").is_in(["partial_accuracy", "nonexistent_rate", "nonterminal_rate"])
+    ).height
+
+
+def test_no_negatives_no_specificity() -> None:
+    metrics = measure(frame(TUMOUR[:4], "tumour"), None, 50)
+    assert metrics.filter(pl.col("metric") == "specificity").is_empty()
+    assert found(metrics, "recall", "all", task="tumour")["n"] == 4
+
+
+def test_nothing_valid_gives_null_and_not_zero() -> None:
+    metrics = measure(frame(ICD10[8:]), None, 50)
+    row = found(metrics, "accuracy", "valid")
+    assert row["n"] == 0
+    assert (row["value"], row["low"], row["high"]) == (None, None, None)
+    bootstrap = metrics.filter(
+        pl.col("metric") == "accuracy", pl.col("denominator") == "valid", pl.col("method") == "cluster-bootstrap"
+    )
+    assert bootstrap["low"].null_count() == bootstrap.height
+    assert found(metrics, "accuracy", "all")["value"] == 0.0
+
+
+def test_means_are_per_question_and_without_binomial_interval() -> None:
+    judged = frame(ICD10).with_columns(
+        seconds=pl.Series([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]), tokens=pl.Series(range(10))
+    )
+    rows = measure(judged, None, 50).filter(pl.col("stratum") == "all")
+    seconds = rows.filter(pl.col("metric") == "seconds_per_question")
+    assert seconds.height == 1
+    assert seconds["value"].item() == pytest.approx(0.55)
+    assert seconds["method"].item() == "cluster-bootstrap"
+    tokens = rows.filter(pl.col("metric") == "tokens_per_question")
+    assert tokens["value"].item() == 4.5
+    assert tokens["k"].item() == 45
+
+
+def test_gain_pairs_the_questions_that_both_were_asked() -> None:
+    """Of the four questions that both answered, the base was right in q0 and q7, the model in q0, q1 and q5."""
+    base = frame(
+        [
+            ("q0", "a", "train", "C50.9", "C50.9", True, True, True, True, True, False),
+            ("q1", "a", "train", "C50.9", "C50", True, False, True, True, False, False),
+            ("q5", "c", "train", "C73", None, False, False, False, None, None, False),
+            ("q7", "d", "train", "C16.9", "C16.9", True, True, True, True, True, False),
+            ("q99", "z", "train", "C61", "C61", True, True, True, True, True, False),
+        ],
+        epoch=0,
+    )
+    metrics = measure(frame(ICD10), base, 200).filter(pl.col("stratum") == "all")
+    gain = metrics.filter(pl.col("metric") == "gain_accuracy").row(0, named=True)
+    assert (gain["k"], gain["n"], gain["value"], gain["clusters"]) == (1, 4, 0.25, 3)
+    assert gain["method"] == "cluster-bootstrap"
+    assert gain["low"] <= 0.25 <= gain["high"]
+    partial = metrics.filter(pl.col("metric") == "gain_partial_accuracy").row(0, named=True)
+    # partial: model q0, q1, q5; base q0, q1, q7
+    assert (partial["k"], partial["n"], partial["value"]) == (0, 4, 0.0)
+
+
+def test_thinking_gain_pairs_with_the_free_answers_of_the_base() -> None:
+    thinking = frame(ICD10[:3], condition="thinking", epoch=0, dataset="clinic")
+    free = frame(ICD10[:2], epoch=0, dataset="clinic").with_columns(exact=pl.Series([False, True]))
+    gain = measure(thinking, free, 50).filter(pl.col("metric") == "gain_accuracy", pl.col("stratum") == "all")
+    assert gain.height == 1
+    row = gain.row(0, named=True)
+    assert (row["condition"], row["k"], row["n"], row["value"]) == ("thinking", 1, 2, 0.5)
+    other = frame(ICD10[:2], epoch=0, dataset="elsewhere")
+    assert measure(thinking, other, 50).filter(pl.col("metric").str.starts_with("gain")).is_empty()
+
+
+def test_base_has_no_gains() -> None:
+    assert measure(frame(ICD10), None, 50).filter(pl.col("metric").str.starts_with("gain")).is_empty()
+
+
+def test_tumour_task_has_no_partial_gain() -> None:
+    metrics = measure(frame(TUMOUR, "tumour"), frame(TUMOUR, "tumour", epoch=0), 50)
+    assert metrics.filter(pl.col("metric") == "gain_accuracy")["value"].unique().to_list() == [0.0]
+    assert metrics.filter(pl.col("metric") == "gain_partial_accuracy").is_empty()
+
+
+def test_data_sets_and_tasks_are_measured_apart_in_the_schema() -> None:
+    both = pl.concat([frame(ICD10), frame(TUMOUR, "tumour"), frame(ICD10[:2], dataset="clinic")])
+    metrics = measure(both, None, 50)
+    assert set(metrics.columns) == set(METRICS)
+    parts = metrics.select("dataset", "task").unique().sort("dataset", "task").rows()
+    assert parts == [("catalogue", "icd10"), ("catalogue", "tumour"), ("clinic", "icd10")]
+    clinic = metrics.filter(pl.col("dataset") == "clinic", pl.col("metric") == "accuracy", pl.col("stratum") == "all")
+    assert clinic["n"].unique().to_list() == [2]
+    key = ["dataset", "task", "stratum", "metric", "denominator", "method"]
+    assert not metrics.select(key).is_duplicated().any()
+    assert measure(both, None, 50).equals(metrics)

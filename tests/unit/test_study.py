@@ -1,0 +1,189 @@
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from onkocode.config import schema
+from onkocode.config.loading import merge
+from onkocode.records.errors import InputError
+from onkocode.study import Study
+
+FILES = [Path("config/config.yaml"), Path("config/quickstart.yaml")]
+
+pytestmark = pytest.mark.usefixtures("in_root")
+
+
+@pytest.fixture(scope="module")
+def merged(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for file in FILES:
+        merge(found, yaml.safe_load((root / file).read_text(encoding="utf-8")))
+    return found
+
+
+def changed(merged: dict[str, Any], path: str, value: object) -> Study:
+    """Return the study of a configuration in which the key at a path has another value."""
+    other = copy.deepcopy(merged)
+    section = other
+    *parents, last = path.split("/")
+    for part in parents:
+        section = section.setdefault(part, {})
+    assert section.get(last) != value
+    section[last] = value
+    return Study(other, [])
+
+
+def slices(study: Study, model: str = "tiny-qwen3-s") -> dict[str, str]:
+    return {
+        "data": study.data_settings("example"),
+        "columns": study.columns("example"),
+        "tiny": study.tiny_settings("qwen3-s"),
+        "base": study.base_settings(model),
+        "description": study.description(model),
+        "training": study.training_settings(model),
+        "testing": study.testing_settings(model),
+        "thinking": study.thinking_settings(model),
+        "tracking": study.option("tracking"),
+        "consent": study.option("consent"),
+    }
+
+
+RECIPE = "recipes/tiny-qwen3-s"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "concerned"),
+    [
+        (f"{RECIPE}/training/batch_size", 3, {"training"}),
+        (f"{RECIPE}/training/system_prompt", "Kurz.", {"training", "testing", "thinking"}),
+        (f"{RECIPE}/testing/batch_size", 3, {"testing", "thinking"}),
+        (f"{RECIPE}/testing/quantisation", "none", {"testing", "thinking", "description"}),
+        (f"{RECIPE}/training/quantisation", "4bit", {"training", "description"}),
+        (f"{RECIPE}/label", "Other", {"description"}),
+        (f"{RECIPE}/resources/memory_mb", 9000, set()),
+        (f"{RECIPE}/resources/gpus_training", 1, {"description"}),
+        (f"{RECIPE}/base", {"built": "qwen3-m"}, {"base", "description"}),
+        ("recipes/tiny-llama/training/epochs", 7, set()),
+        ("evaluation/bootstrap", 7, set()),
+        ("evaluation/paper_ceilings", True, set()),
+        ("evaluation/entries", 7, {"testing"}),
+        ("thinking/top_k", 7, {"thinking"}),
+        ("tracking/project", "other", {"tracking"}),
+        ("catalogues/accept_terms", True, {"consent"}),
+        ("data/example/seed", 7, {"data"}),
+        ("texts/example/columns/id", "nr", {"columns"}),
+        ("tiny_models/qwen3-s/steps", 7, {"tiny"}),
+    ],
+)
+def test_a_change_concerns_only_the_slices_that_depend_on_it(
+    merged: dict[str, Any], path: str, value: object, concerned: set[str]
+) -> None:
+    before, after = slices(Study(merged, [])), slices(changed(merged, path, value))
+    assert {name for name in before if before[name] != after[name]} == concerned
+
+
+def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
+    found = {name: json.loads(text) for name, text in slices(Study(merged, [])).items()}
+    assert schema.Data.model_validate(found["data"]).heldout_labels == 0.1
+    assert schema.Columns.model_validate(found["columns"]).cluster == "patient"
+    assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
+    assert schema.BaseSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
+    assert schema.RecipeConfig.model_validate(found["description"]).testing.quantisation == "8bit"
+    assert schema.Training.model_validate(found["training"]).epochs == 3
+    assert schema.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
+    assert found["consent"] is False
+
+
+def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:
+    study = Study(merged, FILES)
+    assert study.models == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+    assert study.thinking_models == ["tiny-qwen3-s", "tiny-qwen3-m"]
+    assert study.data_keys == ["example"]
+    assert study.largest_epoch == 3
+    assert study.checkpoints() == [(model, epoch) for model in study.models for epoch in (1, 2, 3)]
+    assert study.epochs("tiny-llama", 0) == [0, 1, 2, 3]
+    assert study.datasets() == ["catalogue", "example"]
+    assert study.datasets("thinking") == ["example"]
+    assert study.catalogue("icdo3", "example") == "icdo3-example"
+    assert study.text_codes("icd10gm", "example") == "icd10gm-example"
+    assert study.built("tiny-llama") == "llama"
+    assert study.local_catalogue("ops", "example") == ["example/catalogues/ops/ops2024syst_kodes_example.txt"]
+
+
+def test_without_test_sets_nothing_thinks(merged: dict[str, Any]) -> None:
+    study = changed(merged, "test_sets", [])
+    assert study.thinking_models == []
+    assert study.datasets() == ["catalogue"]
+
+
+def test_jobs_of_the_paper(root: Path) -> None:
+    study = Study(yaml.safe_load((root / FILES[0]).read_text(encoding="utf-8")), FILES[:1])
+    assert len(study.checkpoints(0)) == 8 * 6
+    assert study.thinking_models == ["qwen3-8b", "qwen3-14b", "qwen3-32b"]
+    assert study.catalogue("icdo3", "catalogues-2024") == "icdo3-2019"
+    assert study.built("qwen3-8b") is None
+    assert (study.gpus("mistral-nemo", "training"), study.gpus("mistral-nemo", "testing")) == (2, 1)
+    assert study.gpu_model("qwen3-8b") == "a40"
+
+
+def test_resources_grow_with_every_attempt(merged: dict[str, Any]) -> None:
+    study = Study(merged, [])
+    assert [study.memory_mb("tiny-llama", attempt) for attempt in (1, 2, 3)] == [2000, 4000, 8000]
+    assert [study.minutes("tiny-llama", "testing", attempt) for attempt in (1, 2)] == [30, 60]
+    assert study.gpu_model("tiny-llama") == ""
+
+
+def test_the_record_is_a_sound_configuration(merged: dict[str, Any]) -> None:
+    assert Study(json.loads(Study(merged, []).merged()), []).models == Study(merged, []).models
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "data/example/ops",
+            "1999",
+            r"catalogues\.tsv: .*\n  no row for ops 1999 \(known versions: example, 2024\); add",
+        ),
+        ("texts/example/icdo3", "1", r"no row for icdo3 1 \(known versions: example, 2019\); add one"),
+        ("data/example/formulations", "v0", r"formulations 'v0' do not exist \(known: v1\)"),
+        ("texts/example/formulations", "v0", r"formulations 'v0' do not exist \(known: v1\)"),
+        ("catalogues/sources", "none.tsv", "none.tsv: not a readable table of sources"),
+    ],
+)
+def test_what_is_not_there_is_said_before_any_job(merged: dict[str, Any], path: str, value: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        changed(merged, path, value)
+
+
+def test_all_missing_sources_are_named_together(merged: dict[str, Any]) -> None:
+    other = copy.deepcopy(merged)
+    other["data"]["example"] |= {"ops": "1", "alphaid": "2"}
+    with pytest.raises(InputError, match=r"no row for alphaid 2 .*\n  no row for ops 1 "):
+        Study(other, [])
+
+
+def test_sources_of_a_tiny_models_own_data_are_checked(merged: dict[str, Any]) -> None:
+    other = copy.deepcopy(merged)
+    other["data"]["corpus"] = other["data"]["example"] | {"ops": "7"}
+    other["tiny_models"]["llama"]["data"] = "corpus"
+    with pytest.raises(InputError, match="no row for ops 7 "):
+        Study(other, [])
+
+
+def test_a_users_folder_is_searched(merged: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "ops2024syst_kodes_20231201.txt"
+    file.write_text("text\n")
+    study = changed(merged, "catalogues/folder", str(tmp_path))
+    assert study.local_catalogue("ops", "2024") == [str(file)]
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: no file for icdo3 2019")):
+        study.local_catalogue("icdo3", "2019")
+
+
+def test_without_a_folder_a_catalogue_is_downloaded(merged: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONKOCODE_CATALOGUES", raising=False)
+    assert Study(merged, []).local_catalogue("icdo3", "2019") == []

@@ -1,3 +1,0 @@
-import time
-def test_x(tiny_models):
-    print(tiny_models)
