@@ -77,6 +77,8 @@ TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False
 FIGURE = Option("--output", "SVG to write; PNG and the plotted numbers (TSV) lie beside it")
 TABLE = Option("--output", "HTML to write; the TSV lies beside it")
 
+SLICES = ("data", "base", "description", "training", "testing", "thinking")
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "retrieve-catalogue",
@@ -88,7 +90,9 @@ VERBS: tuple[Verb, ...] = (
             Option("--sources", "table of sources", default=Path("config/catalogues.tsv"), required=False),
             Option("--folder", "folder with files of yours; default: ONKOCODE_CATALOGUES", required=False),
             Option("--file", "the file, where it is already known", required=False),
-            Option("--consent", "true: you have read and accept the terms of use", settings_argument, False, default=False),
+            Option(
+                "--consent", "true: you have read and accept the terms of use", settings_argument, False, default=False
+            ),
             OUTPUT,
         ),
     ),
@@ -312,8 +316,8 @@ VERBS: tuple[Verb, ...] = (
         "print the settings that a rule hands to its verb, from configuration files",
         (
             Option("--config", "configuration files, later ones over earlier ones", many=True),
-            Option("--of", "training, testing or recipe of a {model} key, or data of a data key", str),
-            Option("--key", "the {model} or data key", str),
+            Option("--of", "which settings", str, choices=SLICES),
+            Option("--key", "a {model} key, or a data key", str),
         ),
     ),
     Verb(
@@ -370,6 +374,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"onkocode {verb.name}: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"onkocode {verb.name}: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

@@ -153,19 +153,23 @@ def test_build_questions_from_tables(tmp_path: Path, example: Tables, root: Path
 @pytest.mark.parametrize(
     ("of", "key", "path", "value"),
     [
-        ("training", "tiny-llama", "quantisation", "4bit"),
-        ("testing", "tiny-qwen3-s", "quantisation", "8bit"),
-        ("recipe", "tiny-llama", "label", "Tiny Llama"),
-        ("data", "example", "heldout_labels", 0.1),
+        ("training", "tiny-llama", ["quantisation"], "4bit"),
+        ("testing", "tiny-qwen3-s", ["testing", "quantisation"], "8bit"),
+        ("description", "tiny-llama", ["training", "quantisation"], "4bit"),
+        ("base", "tiny-llama", ["base", "built"], "llama"),
+        ("data", "example", ["heldout_labels"], 0.1),
     ],
 )
 def test_settings_prints_json(
-    root: Path, capsys: pytest.CaptureFixture[str], of: str, key: str, path: str, value: object
+    root: Path, capsys: pytest.CaptureFixture[str], of: str, key: str, path: list[str], value: object
 ) -> None:
     files = [str(root / "config" / name) for name in ("config.yaml", "quickstart.yaml")]
     assert main(["settings", "--config", *files, "--of", of, "--key", key]) == 0
     shown = capsys.readouterr()
-    assert (json.loads(shown.out)[path], shown.err) == (value, "")
+    found = json.loads(shown.out)
+    for name in path:
+        found = found[name]
+    assert (found, shown.err) == (value, "")
 
 
 def test_write_schema_and_config(tmp_path: Path, root: Path) -> None:
@@ -344,12 +348,12 @@ def test_bad_configurations(
     assert len(said.splitlines()) == 2
 
 
-@pytest.mark.parametrize(
-    ("of", "key", "message"),
-    [("training", "qwen3", "--key qwen3: unknown (known: qwen2.5-7b, "), ("loss", "qwen3-8b", "--of loss: must be")],
-)
-def test_settings_of_what_is_not_there(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], of: str, key: str, message: str
-) -> None:
-    arguments = ["settings", "--config", str(root / "config/config.yaml"), "--of", of, "--key", key]
-    assert message in refused(arguments, tmp_path, capsys)
+def test_settings_of_what_is_not_there(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["settings", "--config", str(root / "config/config.yaml"), "--of", "training", "--key", "qwen3"]
+    assert "--key qwen3: not in use (known: qwen2.5-7b, " in refused(arguments, tmp_path, capsys)
+
+
+def test_output_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["write-schema", "--output", str(tmp_path / "file" / "schema.json")]) == 1
+    assert capsys.readouterr().err.startswith(f"onkocode write-schema: {tmp_path / 'file'}")

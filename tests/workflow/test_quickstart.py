@@ -36,7 +36,9 @@ def test_every_model_learns(metrics, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_heldout_labels_are_reported_beside(metrics, model):
-    rows = metrics.filter((pl.col("model") == model) & (pl.col("stratum") == "heldout_label") & (pl.col("task") == "icd10"))
+    rows = metrics.filter(
+        (pl.col("model") == model) & (pl.col("stratum") == "heldout_label") & (pl.col("task") == "icd10")
+    )
     assert sorted(rows["epoch"].unique().to_list()) == [0, 1, 2, 3]
     assert rows.filter(pl.col("metric") == "accuracy")["n"].min() > 100
 
@@ -63,7 +65,9 @@ def test_training_log_goes_on_over_the_epochs(quickstart):
     for epoch in (1, 2, 3):
         path = quickstart.root / f"results/training/tiny-llama/epoch-{epoch}/metrics.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        assert {"step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "seconds", "peak_memory_mb"} <= set(rows[0])
+        assert {"step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "seconds", "peak_memory_mb"} <= set(
+            rows[0]
+        )
         assert rows[-1]["epoch"] == epoch
         steps += [row["step"] for row in rows]
         rates += [row["learning_rate"] for row in rows]
@@ -119,7 +123,12 @@ def test_private_folder_is_closed(quickstart):
 
 
 def test_scratch_is_cleared(quickstart):
-    left = [path for name in ("scratch", "private/scratch") for path in (quickstart.root / name).rglob("*") if path.is_file()]
+    left = [
+        path
+        for name in ("scratch", "private/scratch")
+        for path in (quickstart.root / name).rglob("*")
+        if path.is_file()
+    ]
     assert left == []
 
 

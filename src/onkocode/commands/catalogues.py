@@ -55,21 +55,18 @@ def read_texts(options: Namespace) -> None:
 
 def check_inputs(options: Namespace) -> None:
     """Check everything that training and evaluation will read, and count what a reader wants to know first."""
-    inputs = dict(options.questions) | dict(options.texts)
+    inputs = {f"data {key}": path for key, path in options.questions}
+    inputs |= {f"texts {key}": path for key, path in options.texts}
     record = Provenance("check-inputs", {}, inputs)
-    report: dict[str, dict[str, int]] = {}
-    trained: set[str] = set()
+    report: dict[str, dict[str, dict[str, int]]] = {"data": {}, "texts": {}}
     for key, path in options.questions:
         questions = read_table(path, "questions")
-        report[key] = {
-            "questions": questions.height,
-            "training questions": questions.filter(pl.col("split") == "train").height,
-        }
-        trained |= {entry.split(":", 1)[0] for entry in questions["entry_id"].unique()}
+        trained = questions.filter(pl.col("split") == "train").height
+        if not trained:
+            raise InputError(f"data key {key!r} has no training questions; check its options")
+        report["data"][key] = {"questions": questions.height, "training questions": trained}
     for key, path in options.texts:
         texts = read_table(path, "entries")
-        if key in trained:
-            raise InputError(f"test set {key!r} has the name of a catalogue that is trained on; choose another key")
-        report[key] = {"texts": texts.height, "clusters": texts["cluster"].n_unique()}
+        report["texts"][key] = {"texts": texts.height, "clusters": texts["cluster"].n_unique()}
     record.beside(options.output)
     write_text(options.output, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

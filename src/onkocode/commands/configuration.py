@@ -2,32 +2,35 @@
 
 import json
 from argparse import Namespace
-from typing import Any
+from collections.abc import Callable
 
 import yaml
-from pydantic import BaseModel
 
-from onkocode.config import load_config, load_config_files, resolve_recipe
+from onkocode.config import load_config
+from onkocode.config.loading import merge_files
 from onkocode.config.schema import Config
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
+from onkocode.study import Study
 
 
 def settings(options: Namespace) -> None:
-    """Print settings as JSON."""
-    config = load_config_files(options.config)
-    known: dict[str, Any] = dict(config.data) if options.of == "data" else dict(config.recipes)
-    if options.of not in ("training", "testing", "recipe", "data"):
-        raise InputError(f"--of {options.of}: must be training, testing, recipe or data")
+    """Print the settings that a rule hands to its verb."""
+    study = Study(merge_files(options.config), options.config)
+    known = study.config.data if options.of == "data" else study.recipes
     if options.key not in known:
-        raise InputError(f"--key {options.key}: unknown (known: {', '.join(known)})")
-    chosen: BaseModel
-    if options.of == "data":
-        chosen = config.data[options.key]
-    else:
-        recipe = resolve_recipe(config, options.key)
-        chosen = {"training": recipe.training, "testing": recipe.testing, "recipe": recipe.config}[options.of]
-    print(json.dumps(chosen.model_dump(mode="json"), ensure_ascii=False))  # noqa: T201
+        raise InputError(f"--key {options.key}: not in use (known: {', '.join(known)})")
+    print(SLICES[options.of](study, options.key))  # noqa: T201
+
+
+SLICES: dict[str, Callable[[Study, str], str]] = {
+    "data": Study.data_settings,
+    "base": Study.base_settings,
+    "description": Study.description,
+    "training": Study.training_settings,
+    "testing": Study.testing_settings,
+    "thinking": Study.thinking_settings,
+}
 
 
 def write_config(options: Namespace) -> None:

@@ -42,10 +42,15 @@ def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
 
 def load_config_files(files: Sequence[Path]) -> Config:
     """Read configuration files as Snakemake does (later files are merged over earlier ones) and check the result."""
+    return load_config(merge_files(files), files)
+
+
+def merge_files(files: Sequence[Path]) -> dict[str, Any]:
+    """Return the mapping that Snakemake makes of configuration files, unchecked."""
     merged: dict[str, Any] = {}
     for path in files:
         merge(merged, read_yaml(path))
-    return load_config(merged, files)
+    return merged
 
 
 def merge(base: dict[str, Any], other: Mapping[str, Any]) -> None:
