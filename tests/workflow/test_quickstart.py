@@ -116,7 +116,7 @@ def test_no_text_leaves_the_private_folder(quickstart):
 def test_private_folder_is_closed(quickstart):
     private = quickstart.root / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
-    predictions = [path for path in (private / "predictions").rglob("*.parquet")]
+    predictions = list((private / "predictions").rglob("*.parquet"))
     assert len(predictions) == 3 * 4 * 2 + 2
     for path in predictions:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
@@ -167,7 +167,7 @@ def test_changed_test_set_repeats_no_training(quickstart):
     file = quickstart.root / "example/texts.csv"
     before = file.read_bytes()
     try:
-        file.write_bytes(before + "T999;Magen-Ca, Korpus;C16.2;C16.2;P999\n".encode())
+        file.write_bytes(before + b"T999;Magen-Ca, Korpus;C16.2;C16.2;P999\n")
         counts = job_counts(quickstart.run(*CONFIG, "-n").stdout)
     finally:
         file.write_bytes(before)
