@@ -58,6 +58,17 @@ def test_quantised_modules_are_those_of_bitsandbytes(
     assert likeness > 0.9
 
 
+def test_experts_of_a_mixture_are_quantised_too(tiny_models: dict[str, Path]) -> None:
+    model = load_base(tiny_models["mixtral"], "4bit", "fp32")
+    inner = [(name, value) for name, value in model.named_parameters() if value.ndim > 1 and "layers" in name]
+    coarse = {name for name, value in inner if value.dtype == torch.uint8}
+    assert {name for name, _ in inner} - coarse == {"model.layers.0.mlp.gate.weight"}  # the router stays as it is
+    assert len([name for name in coarse if "experts" in name]) == 2
+    plain = logits(load_base(tiny_models["mixtral"], "none", "fp32"))
+    likeness = torch.nn.functional.cosine_similarity(plain.flatten(), logits(model).flatten(), dim=0)
+    assert 0.9 < likeness < 1
+
+
 def test_four_bits_are_nf4_with_double_quantisation() -> None:
     config = quantisation_config("4bit")
     assert config is not None

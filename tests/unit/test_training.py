@@ -27,6 +27,7 @@ from onkocode.records.ids import hash_file
 from onkocode.records.schemas import write_table
 from onkocode.tracking import Run
 from onkocode.training.callbacks import Saves
+from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.epoch import EpochJob, train_epoch
 
 # 28 training questions in batches of 4 make 7 steps an epoch.
@@ -208,6 +209,14 @@ def test_quantised_bases_train_and_resume_exactly(
         assert same(tmp_path / "epoch-2", tmp_path / "again" / "epoch-2")
 
 
+def test_quantised_mixture_trains(tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {"quantisation": "4bit", "target_modules": ["q_proj", "v_proj"]}
+    train(tiny_models["mixtral"], small_questions, tmp_path, **chosen)
+    rows = rows_of(tmp_path / "epoch-1")
+    assert sum(row["loss"] for row in rows[-3:]) < sum(row["loss"] for row in rows[:3])
+    assert len(adapter_of(tmp_path / "epoch-1")) == 4
+
+
 class StopError(Exception):
     """Stands for whatever ends a process in the middle of an epoch."""
 
@@ -265,15 +274,20 @@ def test_two_jobs_are_one_run_of_two_epochs(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.mark.parametrize("all_broken", [False, True])
 def test_broken_save_is_passed_over(
-    tiny_models: dict[str, Path], small_questions: pl.DataFrame, trained: Trained, tmp_path: Path
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, trained: Trained, tmp_path: Path, all_broken: bool
 ) -> None:
     interrupted(tiny_models["llama"], small_questions, tmp_path, 1, after=4)
     scratch = tmp_path / "scratch" / "epoch-1"
-    assert sorted(path.name for path in scratch.glob("checkpoint-*")) == [f"checkpoint-{step}" for step in (1, 2, 3, 4)]
+    # The last save and, should it be damaged, the one before are kept.
+    assert sorted(path.name for path in scratch.glob("checkpoint-*")) == ["checkpoint-3", "checkpoint-4"]
     newest = scratch / "checkpoint-4" / "optimizer.pt"
     newest.write_bytes(newest.read_bytes()[:100])
-    (scratch / "checkpoint-3" / "adapter_model.safetensors").unlink()
+    assert latest_checkpoint(scratch) == scratch / "checkpoint-3"
+    if all_broken:
+        (scratch / "checkpoint-3" / "adapter_model.safetensors").unlink()
+        assert latest_checkpoint(scratch) is None
     train(tiny_models["llama"], small_questions, tmp_path)
     assert same(trained.folder / "epoch-1", tmp_path / "epoch-1")
     assert [row["step"] for row in rows_of(tmp_path / "epoch-1")] == list(range(1, STEPS + 1))
@@ -389,7 +403,7 @@ def test_non_finite_gradient_stops_before_the_weights_change(
     assert failure["epoch"] == 1
     saves = sorted((path for path in scratch.glob("checkpoint-*")), key=lambda path: int(path.name[11:]))
     assert len(saves) >= 1
-    assert f"step {len(saves) + 1}:" in failure["message"]
+    assert f"step {int(saves[-1].name[11:]) + 1}:" in failure["message"]
     assert str(saves[-1]) in str(caught.value)
     for save in saves:
         assert all(bool(value.isfinite().all()) for value in load_file(save / "adapter_model.safetensors").values())

@@ -1,3 +1,4 @@
+import re
 import subprocess
 
 import pytest
@@ -123,6 +124,30 @@ def test_download_without_consent_is_refused(project):
     assert done.returncode == 1
     log = project.root / "logs/retrieve_catalogue/icdo3-2019.log"
     assert "accept_terms: true" in done.stdout + done.stderr + (log.read_text() if log.is_file() else "")
+
+
+def rules_with_a_command() -> list[str]:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    return [block for block in re.split(r"^rule ", text, flags=re.MULTILINE)[1:] if "\n    shell:" in block]
+
+
+@pytest.mark.parametrize("rule", rules_with_a_command(), ids=lambda block: block.split(":")[0])
+def test_every_rule_is_complete_and_thin(rule):
+    for directive in ("output:", "log:", "benchmark:", "message:", "conda:"):
+        assert f"\n    {directive}" in rule
+    assert '"onkocode ' in rule
+    assert "\n    run:" not in rule
+    name = rule.split(":")[0]
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name)
+
+
+def test_jobs_on_gpus_name_what_they_need():
+    for name in ("train_epoch", "evaluate_checkpoint", "evaluate_thinking"):
+        (rule,) = [block for block in rules_with_a_command() if block.startswith(f"{name}:")]
+        for resource in ("threads:", "gpu=", "gpu_model=", "mem_mb=", "runtime="):
+            assert resource in rule
+    defaults = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["default-resources"]
+    assert {"mem_mb", "runtime", "gpu"} <= set(defaults)
 
 
 def test_lint_and_format_are_clean():

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes.nn.parametrize import replace_parameter_4bit
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
@@ -66,9 +67,26 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         use_safetensors=True,
         trust_remote_code=False,
     )
-    if gpus == 0 and quantisation == "4bit":
-        _keep_weights_as_they_are(model)
+    if quantisation == "4bit":
+        _quantise_experts(model)
+        if gpus == 0:
+            _keep_weights_as_they_are(model)
     return model
+
+
+def _quantise_experts(model: Any) -> None:
+    """Quantise the experts of a mixture, which transformers fuses into 3-D parameters that bitsandbytes passes over.
+
+    They are nearly all of Mixtral's weights, and preparing for training would even cast them to float32.
+    """
+    fused = [
+        (module, name)
+        for module in model.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim == 3 and parameter.is_floating_point()
+    ]
+    for module, name in fused:
+        replace_parameter_4bit(module, name, compress_statistics=True, quant_type="nf4")
 
 
 def _keep_weights_as_they_are(model: Any) -> None:

@@ -197,6 +197,7 @@ def _arguments(job: EpochJob, settings: Training) -> SFTConfig:
         logging_first_step=True,
         logging_nan_inf_filter=False,
         save_strategy="no",  # the callback `Saves` asks for saves
+        save_total_limit=2,  # the last one, and the one before should it be damaged
         eval_strategy="no",
         report_to=[],
         dataloader_num_workers=0,
