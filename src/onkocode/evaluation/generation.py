@@ -54,7 +54,7 @@ def answer_questions(
         for start in range(0, len(order), shard_size):
             rows = order[start : start + shard_size]
             ids = [identity["question_id"][index] for index in rows]
-            key = digest(decoding, *ids)
+            key = digest(coder, decoding, *ids, *(prompts[index] for index in rows))
             path = scratch / f"{key[:16]}.parquet"
             if path.is_file():
                 parts.append(read_table(path, "predictions"))
