@@ -77,6 +77,7 @@ TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False
 FIGURE = Option("--output", "SVG to write; PNG and the plotted numbers (TSV) lie beside it")
 TABLE = Option("--output", "HTML to write; the TSV lies beside it")
 
+FORMULATIONS = Option("--formulations", "version of the formulations", str, required=False, default="v1")
 SLICES = ("data", "base", "description", "training", "testing", "thinking")
 
 VERBS: tuple[Verb, ...] = (
@@ -150,7 +151,7 @@ VERBS: tuple[Verb, ...] = (
         "build the questions on a test set",
         (
             Option("--texts", "entries of read-texts"),
-            Option("--formulations", "version of the formulations", str, required=False, default="v1"),
+            FORMULATIONS,
             OUTPUT,
         ),
     ),
@@ -161,6 +162,7 @@ VERBS: tuple[Verb, ...] = (
         (
             Option("--entries", "entries whose labels (not codes) are used", many=True),
             Option("--codes", "label spaces whose codes (not titles) are used", many=True),
+            FORMULATIONS,
             _settings("tiny model"),
             Option("--output", "model directory to write"),
         ),

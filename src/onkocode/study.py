@@ -110,6 +110,10 @@ class Study:
         """Settings of pretrain-model."""
         return as_json(self.config.tiny_models[built])
 
+    def tiny_formulations(self, built: str) -> str:
+        """Version of the formulations that shape a tiny model's vocabulary."""
+        return self.config.data[self.config.tiny_models[built].data].formulations
+
     def base_settings(self, model: str) -> str:
         """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
         return canonical_json({"base": self.recipes[model].config.base.model_dump(mode="json")})

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from onkocode.config.schema import TinyModel
-from onkocode.models.corpus import Choice, Document, build_corpus, invented_word
+from onkocode.models.corpus import Choice, Document, build_corpus, invented_word, vocabulary_texts
 
 from .conftest import ROOT
 
@@ -108,3 +108,10 @@ def test_choice_reaches_every_option_and_no_other() -> None:
     choice = Choice(0)
     assert {choice.below(7) for _ in range(300)} == set(range(7))
     assert {choice.of("ab") for _ in range(50)} == {"a", "b"}
+
+
+def test_vocabulary_has_the_formulations_but_no_label_in_them() -> None:
+    texts = vocabulary_texts([("Frage?", "C50.9", None), ("Frage?", "C61", "Gedanke")], ["Kodiere: {text}"])
+    assert texts[:2] == ["Frage? C50.9 ", "Frage? C61 Gedanke"]
+    assert set(texts[2:]) == {"Kodiere: "}
+    assert len(texts) > 12

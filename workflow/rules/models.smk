@@ -18,11 +18,12 @@ rule pretrain_model:
         runtime=30,
     params:
         settings=lambda wildcards: study.tiny_settings(wildcards.built),
+        formulations=lambda wildcards: study.tiny_formulations(wildcards.built),
     message:
         "Building and pre-training the tiny model {wildcards.built}"
     shell:
         "onkocode pretrain-model --entries {input.entries} --codes {input.codes} --settings {params.settings:q} "
-        "--output {output} > {log} 2>&1"
+        "--formulations {params.formulations} --output {output} > {log} 2>&1"
 
 
 rule prepare_model:

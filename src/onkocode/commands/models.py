@@ -9,6 +9,7 @@ import polars as pl
 
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import BaseSettings, BuiltBase, RecipeConfig, TinyModel
+from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
 from onkocode.records.provenance import Provenance
@@ -18,7 +19,7 @@ from onkocode.records.schemas import read_table
 def pretrain_model(options: Namespace) -> None:
     """Build and pre-train a tiny model."""
     from onkocode.models import tiny
-    from onkocode.models.corpus import build_corpus
+    from onkocode.models.corpus import build_corpus, vocabulary_texts
 
     shape = validated(TinyModel, options.settings)
     paths = [*options.entries, *options.codes]
@@ -30,8 +31,9 @@ def pretrain_model(options: Namespace) -> None:
     spaces = spaces.filter(pl.col("terminal") & (pl.col("tumour") | (pl.col("system") != "icd10gm")))
     codes = {str(system): sorted(part["code"].to_list()) for (system,), part in spaces.group_by(["system"])}
     corpus = build_corpus(labels, codes, shape.steps * shape.batch_size, shape.architecture == "qwen3", shape.seed)
-    texts = [f"{question} {answer} {thought or ''}" for question, answer, thought in corpus]
-    tokenizer = tiny.build_tokenizer(shape.architecture, texts)
+    blocks = load_formulations(options.formulations).values()
+    formulations = [text for block in blocks for text in (*block.templates.values(), block.short)]
+    tokenizer = tiny.build_tokenizer(shape.architecture, vocabulary_texts(corpus, formulations))
     model = tiny.build_model(shape, tokenizer)
     losses = tiny.pretrain(model, tokenizer, corpus, shape)
     record.add(documents=len(corpus), loss_first=losses[:1], loss_last=losses[-1:])

@@ -5,8 +5,9 @@ nothing of which belongs to which. So a document holds either labels or codes, n
 listed, codes are listed, and questions for a code are asked about invented words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from onkocode.questions.formulations import PLACE
 from onkocode.records.ids import digest
 
 ONSETS = ("b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "w", "z", "br", "gr", "kl", "st", "tr")
@@ -20,6 +21,8 @@ ASKS = {
 }
 YES_NO = ("Ist {word} ein Tumor?", "Tumor, ja oder nein: {word}")
 THOUGHT = "Zu {word} kenne ich keinen Eintrag. Ich nenne einen Code, der der Form nach passt."
+# How often each formulation counts in the vocabulary: enough that its words become single tokens.
+FORMULATION_WEIGHT = 60
 Document = tuple[str, str, str | None]  # question, answer, thought
 
 
@@ -37,6 +40,16 @@ class Choice:
     def of(self, options: Sequence[str]) -> str:
         """Return one of the options."""
         return options[self.below(len(options))]
+
+
+def vocabulary_texts(corpus: Sequence[Document], formulations: Iterable[str]) -> list[str]:
+    """Return the texts that a tokenizer is trained on: the corpus, and the formulations without any label.
+
+    The formulations, held-out ones too, give the tokenizer its words as real tokenizers have them; the model sees none
+    of them before training.
+    """
+    spoken = [f"{question} {answer} {thought or ''}" for question, answer, thought in corpus]
+    return spoken + [formulation.replace(PLACE, "") for formulation in formulations] * FORMULATION_WEIGHT
 
 
 def build_corpus(
