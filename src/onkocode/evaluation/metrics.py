@@ -113,21 +113,7 @@ def _rates(part: pl.DataFrame, head: Row, resamples: int) -> list[Row]:
 
 
 def _means(part: pl.DataFrame, head: Row, resamples: int) -> list[Row]:
-    rows: list[Row] = []
-    for metric, column in MEANS.items():
-        sums, totals = _per_cluster(part, column)
-        interval = cluster_bootstrap(sums, totals, resamples, bounded=False)
-        total, n = float(sums.sum()), int(totals.sum())
-        row = head | {
-            "metric": metric,
-            "denominator": "all",
-            "k": total,
-            "n": n,
-            "clusters": len(totals),
-            "value": total / n,
-        }
-        rows.append(row | _interval("cluster-bootstrap", interval))
-    return rows
+    return [_mean(part, column, head | {"metric": metric}, resamples) for metric, column in MEANS.items()]
 
 
 def _gains(part: pl.DataFrame, base: pl.DataFrame, head: Row, resamples: int) -> list[Row]:
@@ -139,22 +125,18 @@ def _gains(part: pl.DataFrame, base: pl.DataFrame, head: Row, resamples: int) ->
     for metric, column in GAINS.items():
         if pairs.is_empty() or (head["task"] == "tumour" and column == "partial"):
             continue
-        difference = pairs.with_columns(
-            difference=pl.col(column).cast(pl.Int64) - pl.col(f"{column}_base").cast(pl.Int64)
-        )
-        sums, totals = _per_cluster(difference, "difference")
-        interval = cluster_bootstrap(sums, totals, resamples, bounded=False)
-        total, n = float(sums.sum()), int(totals.sum())
-        row = head | {
-            "metric": metric,
-            "denominator": "all",
-            "k": total,
-            "n": n,
-            "clusters": len(totals),
-            "value": total / n,
-        }
-        rows.append(row | _interval("cluster-bootstrap", interval))
+        now, before = pl.col(column).cast(pl.Int64), pl.col(f"{column}_base").cast(pl.Int64)
+        rows.append(_mean(pairs.with_columns(gain=now - before), "gain", head | {"metric": metric}, resamples))
     return rows
+
+
+def _mean(part: pl.DataFrame, column: str, head: Row, resamples: int) -> Row:
+    """Return a mean over all rows with its bootstrap interval."""
+    sums, totals = _per_cluster(part, column)
+    total, n = float(sums.sum()), int(totals.sum())
+    row = {"denominator": "all", "k": total, "n": n, "clusters": len(totals), "value": total / n}
+    interval = cluster_bootstrap(sums, totals, resamples, bounded=False)
+    return head | row | _interval("cluster-bootstrap", interval)
 
 
 def _per_cluster(part: pl.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
