@@ -3,8 +3,6 @@
 import re
 
 ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,2})?")
-TOPOGRAPHY = re.compile(r"C(?:[0-7]\d|80)(\.\d)?")
-MORPHOLOGY = re.compile(r"\d{4}/\d")
 OPS = re.compile(r"\d-[0-9a-z]{2}([0-9a-z](\.[0-9a-z]{1,2})?)?")
 SECONDARY = ("C77", "C78", "C79")
 

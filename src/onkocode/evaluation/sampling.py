@@ -10,10 +10,9 @@ from onkocode.records.ids import shuffled
 
 # Each evaluated task is asked with the formulations of the block of the same name.
 BLOCK_OF_TASK = {"icd10": "icd10", "topography": "topography", "tumour": "tumour"}
-Sampled = pl.DataFrame
 
 
-def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> Sampled:
+def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> pl.DataFrame:
     """Return the catalogue questions to ask: chosen tasks and splits, and per task and split a sample of the entries.
 
     In the sample an entry keeps all its formulations, since metrics are clustered by entry.
@@ -30,12 +29,12 @@ def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> Sample
     return pl.concat(parts).sort("question_id")
 
 
-def text_questions(questions: pl.DataFrame, tasks: list[str]) -> Sampled:
+def text_questions(questions: pl.DataFrame, tasks: list[str]) -> pl.DataFrame:
     """Return the questions on a user's texts for the chosen tasks."""
     return questions.filter(pl.col("task").is_in(tasks))
 
 
-def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> Sampled:
+def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> pl.DataFrame:
     """Return all formulations of the chosen tasks on a seeded share of the texts (at least one)."""
     chosen = text_questions(questions, list(settings.tasks))
     ids = sorted(chosen["entry_id"].unique().to_list())
@@ -43,7 +42,7 @@ def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> Sampled:
     return chosen.filter(pl.col("entry_id").is_in(kept))
 
 
-def with_short_answer(questions: Sampled, formulations: str) -> list[str]:
+def with_short_answer(questions: pl.DataFrame, formulations: str) -> list[str]:
     """Return the question texts with the sentence that asks for a short answer."""
     sentences = {name: block.short for name, block in load_formulations(formulations).items()}
     return [f"{text}\n{sentences[block]}" for text, block in questions.select("question", "block").iter_rows()]
