@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
-from onkocode.config import Recipe, load_config, resolve_recipe
-from onkocode.config.schema import BuiltBase
+from onkocode.config import Recipe, load_config, resolve_data, resolve_recipe
+from onkocode.config.schema import BuiltBase, Data
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
@@ -27,6 +27,7 @@ class Study:
         self.config = load_config(merged, files)
         self.recipes: dict[str, Recipe] = {model: resolve_recipe(self.config, model) for model in self.config.models}
         self.models = list(self.recipes)
+        self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
         self.test_sets = list(self.config.test_sets)
         self.sources = read_sources(self.config.catalogues.sources)
         self._check_sources()
@@ -64,12 +65,23 @@ class Study:
 
     # -- catalogues -------------------------------------------------------------------------------------------------
 
+    def catalogues(self, dataset: str, data_key: str) -> list[str]:
+        """Return `<dataset>-<version>` of a data key for each of its versions, the leading one first."""
+        return [f"{dataset}-{version}" for version in self._versions(dataset, data_key)]
+
     def catalogue(self, dataset: str, data_key: str) -> str:
-        """Return `<dataset>-<version>` of a data key."""
-        return f"{dataset}-{getattr(self.config.data[data_key], dataset)}"
+        """Return `<dataset>-<version>` of a data key's leading version."""
+        return self.catalogues(dataset, data_key)[0]
+
+    def _versions(self, dataset: str, data_key: str) -> list[str]:
+        value = getattr(self.data[data_key], dataset)
+        return value if isinstance(value, list) else [] if value is None else [value]
 
     def local_catalogue(self, dataset: str, version: str) -> list[str]:
         """Return the local file of a catalogue as a list: empty when it is to be downloaded."""
+        named = self.config.catalogues.files.get(f"{dataset}-{version}")
+        if named is not None:
+            return [str(named)]
         source = self.sources[dataset, version]
         found = find_local(source, None)
         if found is None:
@@ -81,12 +93,13 @@ class Study:
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
 
     def _formulations(self) -> set[str]:
-        data, texts = self.config.data, self.config.texts
+        data, texts = self.data, self.config.texts
         return {data[key].formulations for key in self.data_keys} | {texts[key].formulations for key in self.test_sets}
 
     def _check_sources(self) -> None:
         tiny = [self.config.tiny_models[built].data for built in map(self.built, self.models) if built is not None]
-        used = [(d, getattr(self.config.data[key], d)) for key in [*self.data_keys, *tiny] for d in DATASETS]
+        keys = [*self.data_keys, *tiny]
+        used = [(d, v) for key in keys for d in (*DATASETS, "crosswalk") for v in self._versions(d, key)]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
         problems = []
         for dataset, version in dict.fromkeys(used):
@@ -100,7 +113,7 @@ class Study:
 
     def data_settings(self, data_key: str) -> str:
         """Settings of build-questions."""
-        return as_json(self.config.data[data_key])
+        return as_json(self.data[data_key])
 
     def columns(self, test_set: str) -> str:
         """Settings of read-texts."""
@@ -112,7 +125,7 @@ class Study:
 
     def tiny_formulations(self, built: str) -> str:
         """Version of the formulations that shape a tiny model's vocabulary."""
-        return self.config.data[self.config.tiny_models[built].data].formulations
+        return self.data[self.config.tiny_models[built].data].formulations
 
     def base_settings(self, model: str) -> str:
         """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
@@ -162,7 +175,7 @@ class Study:
         return {
             "testing": recipe.testing.model_dump(mode="json"),
             "system_prompt": recipe.training.system_prompt,
-            "formulations": self.config.data[recipe.config.data].formulations,
+            "formulations": self.data[recipe.config.data].formulations,
         }
 
     # -- resources --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from onkocode.config.resolve import builtin_presets, presets, resolve_recipe
+from onkocode.config.resolve import builtin_presets, presets, resolve_data, resolve_recipe
 from onkocode.config.schema import BuiltBase, Config
 from onkocode.records.errors import InputError
 
@@ -107,6 +107,13 @@ def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
     for name in sorted(set(config.presets) & set(builtin_presets())):
         yield ("presets", name), "redefines a built-in preset; choose another name"
+    for key, data in config.data.items():
+        yield from _references(("data", key, "preset"), [data.preset], presets(config), "presets")
+        if data.preset in presets(config):
+            resolved = resolve_data(config, key)
+            needing = [name for name in ("topography_from_alphaid", "links") if getattr(resolved, name)]
+            if needing and resolved.crosswalk is None:
+                yield ("data", key), f"{needing[0]} needs the key crosswalk (a version of the ICD-O-3 to ICD-10 rules)"
     for key, recipe in config.recipes.items():
         yield from _references(("recipes", key, "data"), [recipe.data], config.data, "data")
         yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from onkocode.config.schema import Config, Preset, RecipeConfig, Testing, Training
+from onkocode.config.schema import Config, Data, Preset, RecipeConfig, Testing, Training
 
 
 class Recipe(BaseModel):
@@ -43,6 +43,13 @@ def resolve_recipe(config: Config, model: str) -> Recipe:
         training=Training.model_validate(training),
         testing=Testing.model_validate(testing),
     )
+
+
+def resolve_data(config: Config, key: str) -> Data:
+    """Return a data key with its preset's options filled in."""
+    data = config.data[key]
+    given = data.model_dump(exclude_unset=True)
+    return Data.model_validate(_set_values(presets(config)[data.preset].data) | given)
 
 
 def _set_values(change: BaseModel) -> dict[str, Any]:

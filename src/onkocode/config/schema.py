@@ -7,15 +7,33 @@ the two drift apart. Order of precedence: field default < preset < recipe.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single version for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]
 Quantisation = Literal["none", "8bit", "4bit"]
 Task = Literal["icd10", "topography", "tumour"]
-Split = Literal["train", "heldout_formulation", "heldout_label"]
+Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+AugmentationKind = Literal["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"]
 
 
 class Section(BaseModel):
@@ -32,6 +50,10 @@ class Catalogues(Section):
         description="Folder with catalogue files that you have; searched with its subfolders. "
         "Default: the environment variable ONKOCODE_CATALOGUES. Without either, files are downloaded.",
     )
+    files: dict[str, Path] = Field(
+        default_factory=dict,
+        description="Files that you name yourself, by `<dataset>-<version>`, e.g. `alphaid-2024: my/alphaid.txt`.",
+    )
     sources: Path = Field(Path("config/catalogues.tsv"), description="Table of known sources.")
     accept_terms: bool = Field(
         False, description="Set to true after reading BfArM's terms of use; without it nothing is downloaded."
@@ -45,23 +67,55 @@ class Sample(Section):
     seed: int = Field(0, description="Seed of the choice.")
 
 
+class Augmentation(Section):
+    """Additional training rows whose labels are rewritten the way clinical texts are written."""
+
+    share: float = Field(0.5, gt=0, le=1, description="Share of the training entries that get such rows.")
+    copies: PositiveInt = Field(1, description="Rows per such entry.")
+    kinds: list[AugmentationKind] = Field(
+        ["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"],
+        min_length=1,
+        description="What may happen to a label.",
+    )
+    abbreviations: str = Field("v1", description="Version of the table of abbreviations.")
+    seed: int = Field(0, description="Seed of all choices.")
+
+
 class Data(Section):
     """A data key: dataset-versions plus the options that turn them into questions."""
 
-    alphaid: Version = Field(description="Version of Alpha-ID (labels of diagnoses).")
+    preset: Key = Field("paper", description="Preset that gives the options which are not set here.")
+    alphaid: Versions = Field(
+        description="Version of Alpha-ID (labels of diagnoses). In a list, the first leads and each further one adds "
+        "the labels that those before it lack, as far as icd10gm still has their codes."
+    )
     icd10gm: Version = Field(description="Version of ICD-10-GM (label space).")
-    icdo3: Version = Field(description="Version of ICD-O-3 (topography and morphology).")
-    ops: Version = Field(description="Version of OPS (procedures).")
+    icdo3: Versions = Field(description="Version of ICD-O-3 (topography and morphology), or a list of versions.")
+    ops: Versions = Field(description="Version of OPS (procedures), or a list of versions.")
+    crosswalk: Version | None = Field(
+        None, description="Version of the ICD-O-3 to ICD-10 rules; needed by topography_from_alphaid and links."
+    )
     formulations: str = Field("v1", description="Version of the formulations.")
-    seed: int = Field(20240627, description="Seed of the negatives and of both held-out choices.")
+    seed: int = Field(20240627, description="Seed of the negatives, of both held-out choices and of the links.")
     negatives_per_tumour: float = Field(
         1.0, ge=0, description="Non-tumour entries added per tumour entry; the same sample serves both yes/no blocks."
     )
     duplicates: bool = Field(True, description="Keep labels that occur more than once for the same code.")
     secondary_tumours: bool = Field(True, description="Keep C77–C79 (metastases).")
-    ops_characters: Literal[3, 4] = Field(4, description="Length of the OPS class that is the answer (main category).")
+    ops_classes: list[Literal[3, 4]] = Field(
+        [3, 4], min_length=1, description="Lengths of the OPS classes (main categories) whose labels are asked for."
+    )
+    ops_inclusions: bool = Field(
+        True, description="Ask for the inclusion labels of OPS as well; only the ClaML file has them."
+    )
     yes_with_code: str = Field(
         "Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour."
+    )
+    topography_from_alphaid: bool = Field(
+        False, description="Add topography questions on the Alpha-ID labels whose code has exactly one topography."
+    )
+    links: int = Field(
+        0, ge=0, description="Questions per topography code that ask for topography and morphology of one tumour."
     )
     heldout_labels: Share = Field(
         0.0, description="Share of the labels that stays out of training (development split)."
@@ -72,7 +126,23 @@ class Data(Section):
         le=2,
         description="Formulations per block that stay out of training, to measure transfer to new phrasing.",
     )
+    heldout_negatives: int = Field(
+        0, ge=0, description="Further non-tumour entries, never trained on, to measure specificity."
+    )
+    augmentation: Augmentation | None = Field(None, description="Rewritten training labels; null = none.")
     sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
+
+
+class Leakage(Section):
+    """The comparison of test texts with training labels."""
+
+    near: float = Field(
+        90.0, ge=50, le=100, description="Similarity (0–100) from which a test text is a near-duplicate of a label."
+    )
+    refuse: Literal["nothing", "exact", "near"] = Field(
+        "nothing",
+        description="What stops the workflow: a test text that stands in training, exactly or nearly.",
+    )
 
 
 class Columns(Section):
@@ -237,6 +307,22 @@ class TestingChange(Section):
     short_answer: bool | None = None
 
 
+class DataChange(Section):
+    """Data options that a preset sets; null = not set here."""
+
+    negatives_per_tumour: float | None = Field(None, ge=0)
+    duplicates: bool | None = None
+    secondary_tumours: bool | None = None
+    ops_classes: list[Literal[3, 4]] | None = Field(None, min_length=1)
+    ops_inclusions: bool | None = None
+    topography_from_alphaid: bool | None = None
+    links: int | None = Field(None, ge=0)
+    heldout_labels: Share | None = None
+    heldout_formulations: int | None = Field(None, ge=0, le=2)
+    heldout_negatives: int | None = Field(None, ge=0)
+    augmentation: Augmentation | None = None
+
+
 def _describe(change: type[Section], whole: type[Section]) -> None:
     """Give the keys of a change the descriptions of the whole, where they stand once."""
     for name, field in change.model_fields.items():
@@ -246,11 +332,13 @@ def _describe(change: type[Section], whole: type[Section]) -> None:
 
 _describe(TrainingChange, Training)
 _describe(TestingChange, Testing)
+_describe(DataChange, Data)
 
 
 class Preset(Section):
-    """A named set of training and testing values."""
+    """A named set of data, training and testing values."""
 
+    data: DataChange = Field(default_factory=DataChange, description="Data options.")
     training: TrainingChange = Field(default_factory=TrainingChange, description="Training keys.")
     testing: TestingChange = Field(default_factory=TestingChange, description="Testing keys.")
 
@@ -290,7 +378,7 @@ class Evaluation(Section):
 
     tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1, description="Tasks that are asked.")
     splits: list[Split] = Field(
-        ["train", "heldout_formulation", "heldout_label"],
+        ["train", "heldout_formulation", "heldout_label", "heldout_negative"],
         description="Splits of the catalogue questions that are asked.",
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
@@ -346,6 +434,9 @@ class Config(Section):
     )
     evaluation: Evaluation = Field(
         default_factory=lambda: Evaluation.model_validate({}), description="What every checkpoint is asked."
+    )
+    leakage: Leakage = Field(
+        default_factory=lambda: Leakage.model_validate({}), description="Comparison of test texts with training labels."
     )
     thinking: Thinking = Field(
         default_factory=lambda: Thinking.model_validate({}),

@@ -36,6 +36,22 @@ CODES = {
     "behaviour": pl.String,  # malignant | in-situ | benign | uncertain; null outside tumours
     "tumour": pl.Boolean,
 }
+TRANSITIONS = {
+    "old": pl.String,  # terminal code of the earlier version; null = none
+    "new": pl.String,  # terminal code of the later version; null = none
+    "forward": pl.Boolean,  # old → new may be done without looking at the case
+    "backward": pl.Boolean,  # new → old may be done without looking at the case
+}
+CROSSWALK = {
+    "rule": pl.Int64,  # line of the file, 1 = first rule
+    "topography": pl.String,  # regular expression that a topography code must match in full
+    "first": pl.Int64,  # morphology without behaviour, e.g. 8000; one row per range of a rule
+    "last": pl.Int64,  # inclusive
+    "behaviour": pl.String,  # digit after the slash
+    "default": pl.Boolean,
+    "icd10": pl.String,
+    "title": pl.String,
+}
 QUESTIONS = {
     "question_id": pl.String,  # entry_id/block/formulation_id
     "entry_id": pl.String,
@@ -47,7 +63,7 @@ QUESTIONS = {
     "answer": pl.String,
     "code": pl.String,  # expected code; null for yes/no
     "accepted": pl.List(pl.String),
-    "split": pl.String,  # train | heldout_formulation | heldout_label | test
+    "split": pl.String,  # train | heldout_formulation | heldout_label | heldout_negative | test
     "origin_id": pl.String,  # entry that an augmented row comes from; entry_id otherwise
 }
 PREDICTIONS = {
@@ -105,6 +121,8 @@ METRICS = {
 TABLES: dict[str, Mapping[str, object]] = {
     "entries": ENTRIES,
     "codes": CODES,
+    "transitions": TRANSITIONS,
+    "crosswalk": CROSSWALK,
     "questions": QUESTIONS,
     "predictions": PREDICTIONS,
     "judged": JUDGED,

@@ -1,0 +1,69 @@
+"""Verbs of the stage evaluation."""
+
+from onkocode.verbs.options import (
+    BASE,
+    CONDITION,
+    EPOCH,
+    MODEL,
+    OUTPUT,
+    TEXTS,
+    TRACKING,
+    Option,
+    Verb,
+    named_path,
+    settings_of,
+)
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "evaluate-checkpoint",
+        "evaluation",
+        "let a model answer all data sets",
+        (
+            MODEL,
+            EPOCH,
+            CONDITION,
+            BASE,
+            Option("--adapter", "adapter directory (from epoch 1 on)", required=False),
+            Option("--questions", "NAME=FILE of question tables", named_path, many=True),
+            settings_of("testing, evaluation and thinking"),
+            Option("--scratch", "directory for saves within the evaluation"),
+            Option("--output", "NAME=FILE of predictions; they hold raw answers", named_path, many=True),
+        ),
+    ),
+    Verb(
+        "judge-answers",
+        "evaluation",
+        "judge predictions; the result holds no text",
+        (
+            Option("--predictions", "table of evaluate-checkpoint"),
+            Option("--questions", "the questions that were asked"),
+            Option("--icd10gm", "label space of ICD-10-GM"),
+            Option("--icdo3", "label space of ICD-O-3"),
+            OUTPUT,
+        ),
+    ),
+    Verb(
+        "measure-answers",
+        "evaluation",
+        "compute rates and gains with intervals for one checkpoint",
+        (
+            Option("--judged", "tables of judge-answers", many=True),
+            Option("--baseline", "the base model's judged tables, for gains", required=False, many=True),
+            Option("--bootstrap", "resamples", int, required=False, default=1000),
+            TRACKING,
+            OUTPUT,
+        ),
+    ),
+    Verb(
+        "collect-metrics",
+        "evaluation",
+        "put the metrics of all checkpoints into one table and select the best checkpoints",
+        (
+            Option("--metrics", "tables of measure-answers", many=True),
+            TEXTS,
+            OUTPUT,
+            Option("--selection", "table of selected checkpoints to write"),
+        ),
+    ),
+)

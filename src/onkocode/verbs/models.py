@@ -1,0 +1,34 @@
+"""Verbs of the stage models."""
+
+from onkocode.verbs.options import BASE, FORMULATIONS, MODEL, OUTPUT, Option, Verb, settings_of
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "pretrain-model",
+        "models",
+        "build and briefly pre-train a tiny model, on text without label–code pairs",
+        (
+            Option("--entries", "entries whose labels (not codes) are used", many=True),
+            Option("--codes", "label spaces whose codes (not titles) are used", many=True),
+            FORMULATIONS,
+            settings_of("tiny model"),
+            Option("--output", "model directory to write"),
+        ),
+    ),
+    Verb(
+        "prepare-model",
+        "models",
+        "locate a base model (Hub, directory, tiny)",
+        (
+            settings_of("the recipe's base"),
+            Option("--built", "directory of pretrain-model, for a tiny model", required=False),
+            OUTPUT,
+        ),
+    ),
+    Verb(
+        "describe-model",
+        "models",
+        "put together what figures and tables say of a model",
+        (MODEL, settings_of("recipe"), BASE, OUTPUT),
+    ),
+)

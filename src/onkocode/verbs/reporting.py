@@ -1,0 +1,68 @@
+"""Verbs of the stage reporting."""
+
+from onkocode.verbs.options import EPOCH, FIGURE, METRICS, MODEL, MODELS, TABLE, TEXTS, TRAINING_LOGS, Option, Verb
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "plot-loss-curves",
+        "reporting",
+        "draw Figure 1, the loss of every model",
+        (TRAINING_LOGS, MODELS, FIGURE),
+    ),
+    Verb(
+        "plot-accuracy-by-epoch",
+        "reporting",
+        "draw Figure 2, accuracy on catalogue and texts at every epoch",
+        (METRICS, MODELS, TEXTS, FIGURE),
+    ),
+    Verb(
+        "plot-heldout-by-epoch",
+        "reporting",
+        "draw accuracy on trained labels, held-out formulations and held-out labels",
+        (METRICS, MODELS, FIGURE),
+    ),
+    Verb(
+        "plot-size-accuracy",
+        "reporting",
+        "draw Figure 3, accuracy against size",
+        (
+            METRICS,
+            MODELS,
+            TEXTS,
+            Option(
+                "--ceilings", "draw the paper's upper limits, which hold for its own texts", flag=True, required=False
+            ),
+            FIGURE,
+        ),
+    ),
+    Verb(
+        "plot-thinking-mode",
+        "reporting",
+        "draw Figure 4, thinking mode against base and trained models",
+        (METRICS, MODELS, TEXTS, FIGURE),
+    ),
+    Verb(
+        "tabulate-questions",
+        "reporting",
+        "write Table 1, the questions per block",
+        (Option("--questions", "table of build-questions"), TABLE),
+    ),
+    Verb(
+        "tabulate-models",
+        "reporting",
+        "write Table 3, the models",
+        (MODELS, TRAINING_LOGS, TABLE),
+    ),
+    Verb(
+        "tabulate-performance",
+        "reporting",
+        "write Table 4, base against trained models",
+        (METRICS, MODELS, TEXTS, TABLE),
+    ),
+    Verb(
+        "summarise-checkpoint",
+        "reporting",
+        "write the table of one checkpoint",
+        (MODEL, EPOCH, Option("--metrics", "table of measure-answers"), TABLE),
+    ),
+)
