@@ -24,6 +24,7 @@ include: "workflow/rules/reporting.smk"
 rule all:
     default_target: True
     input:
+        rules.questions.input,
         rules.figures.input,
         rules.tables.input,
         rules.write_config.output,

@@ -8,6 +8,7 @@ import pytest
 from onkocode.catalogues.parse import DATASETS, parse_catalogue
 from onkocode.catalogues.sources import FOLDER_VARIABLE, read_sources
 from onkocode.config import Config, load_config_files
+from onkocode.questions.blocks import Sources
 from onkocode.questions.build import QuestionSet, build_questions
 
 ROOT = Path(__file__).parents[1]
@@ -65,5 +66,10 @@ def example() -> Tables:
 @pytest.fixture(scope="session")
 def example_questions(example: Tables, quickstart: Config) -> QuestionSet:
     """Questions of the data key `example`."""
-    entries = {name: example[name][0] for name in ("alphaid", "icdo3", "ops")}
-    return build_questions(**entries, icd10gm=example["icd10gm"][1], options=quickstart.data["example"])
+    return build_questions(sources_of(example), quickstart.data["example"])
+
+
+def sources_of(tables: Tables) -> Sources:
+    """Return what questions are built from, one version of each catalogue."""
+    entries = {name: [tables[name][0]] for name in ("alphaid", "icdo3", "ops")}
+    return Sources(**entries, icd10gm=tables["icd10gm"][1])

@@ -115,6 +115,10 @@ class Study:
         """Settings of build-questions."""
         return as_json(self.data[data_key])
 
+    def leakage_settings(self) -> str:
+        """Settings of check-leakage."""
+        return as_json(self.config.leakage)
+
     def columns(self, test_set: str) -> str:
         """Settings of read-texts."""
         return as_json(self.config.texts[test_set].columns)

@@ -1,4 +1,5 @@
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -7,11 +8,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onkocode.config.schema import Data
-from onkocode.questions.blocks import block_entries, sample_hash
-from onkocode.questions.splits import heldout_formulations, heldout_labels, split_of
+from onkocode.questions.blocks import (
+    Sources,
+    combine_versions,
+    core_blocks,
+    links,
+    sample_hash,
+    select_entries,
+    topography_from_alphaid,
+)
+from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.ids import text_key
 from onkocode.records.schemas import CODES, ENTRIES
-from tests.conftest import Tables
+from tests.conftest import Tables, sources_of
 
 
 def options(**changes: Any) -> Data:
@@ -58,8 +67,13 @@ TUMOURS = pl.DataFrame(
 )
 
 
+def built(alphaid: pl.DataFrame = ALPHAID, **changes: Any) -> dict[str, pl.DataFrame]:
+    chosen = options(**changes)
+    return core_blocks(select_entries(Sources([alphaid], [ICDO3], [OPS], TUMOURS), chosen), chosen)
+
+
 def blocks(**changes: Any) -> dict[str, pl.DataFrame]:
-    return block_entries(ALPHAID, ICDO3, OPS, TUMOURS, options(**changes))
+    return built(**changes)
 
 
 def pairs(frame: pl.DataFrame) -> list[tuple[str, str, str | None]]:
@@ -113,21 +127,129 @@ def test_options_leave_entries_out() -> None:
     assert blocks(secondary_tumours=False)["icd10"]["entry_id"].to_list() == ["a1", "a2", "a4"]
     assert blocks(duplicates=False)["icd10"]["entry_id"].to_list() == ["a1", "a3", "a4"]
     assert blocks(sample={"codes": 1})["icd10"]["code"].n_unique() == 1
-    assert blocks(ops_characters=3)["ops"]["entry_id"].to_list() == ["o1"]
+    assert blocks(ops_classes=[3])["ops"]["entry_id"].to_list() == ["o1"]
+    assert blocks(ops_classes=[4])["ops"]["entry_id"].to_list() == ["o2"]
     assert blocks(yes_with_code="Ja ({code})")["tumour-icd10"]["answer"][3] == "Ja (D24)"
 
 
 def test_of_duplicates_the_first_id_stays_whatever_the_order_of_rows() -> None:
-    found = block_entries(ALPHAID.reverse(), ICDO3, OPS, TUMOURS, options(duplicates=False))
+    found = built(ALPHAID.reverse(), duplicates=False)
     assert sorted(found["icd10"]["entry_id"]) == ["a1", "a3", "a4"]
 
 
 def test_answers_of_operations_are_classes_of_up_to_four_characters(example: Tables, quickstart: Any) -> None:
-    tables = {name: example[name][0] for name in ("alphaid", "icdo3", "ops")}
-    found = block_entries(**tables, tumours=example["icd10gm"][1], options=quickstart.data["example"])["ops"]
+    selection = select_entries(sources_of(example), quickstart.data["example"])
+    found = core_blocks(selection, quickstart.data["example"])["ops"]
     assert found.filter(~pl.col("answer").str.contains(r"^\d-[0-9a-z]{2,3}$")).height == 0
     assert found.filter(pl.col("answer") != pl.col("code")).height == 0
     assert set(found["answer"].str.len_chars()) == {4, 5}  # with the hyphen
+
+
+# -- several versions --
+
+
+def test_a_further_version_adds_only_labels_that_are_new() -> None:
+    older = entries(
+        "diagnosis",
+        ("b1", "C61", "BRUSTKREBS"),  # recoded since: the leading version's code stands
+        ("b2", "C61", "Prostatakrebs"),
+        ("b3", "C99.9", "Krebs mit altem Code"),  # its code is gone
+        ("b4", "C61", "prostatakrebs"),  # a duplicate within the version, like those of the leading one
+    )
+    oldest = entries("diagnosis", ("c1", "C61", "Prostatakrebs"), ("c2", "D24", "Drüsentumor"))
+    kept = combine_versions(iter([ALPHAID, older, oldest]), pl.col("code").is_in(TUMOURS["code"].implode()))
+    assert kept["entry_id"].to_list() == [*ALPHAID["entry_id"], "b2", "b4", "c2"]
+
+
+def test_without_a_label_space_further_codes_are_those_of_the_leading_version() -> None:
+    further = entries("procedure", ("p1", "5-87", "Eingriffe, anders benannt"), ("p2", "5-99", "Neue Klasse"))
+    assert combine_versions([OPS, further])["entry_id"].to_list() == ["o1", "o2", "o3", "p1"]
+
+
+def test_topography_and_morphology_may_share_a_label() -> None:
+    further = entries("morphology", ("n1", "8500/3", "Mamma"), ("n2", "8500/3", "Duktales Karzinom"))
+    assert combine_versions([ICDO3, further], per=("kind",))["entry_id"].to_list() == ["t1", "m1", "n1"]
+
+
+def test_versions_are_read_one_at_a_time() -> None:
+    alive: list[int] = []
+
+    def versions() -> Iterator[pl.DataFrame]:
+        for number in range(3):
+            frame = ALPHAID.with_columns(text_key=pl.col("text_key") + str(number))
+            alive.append(number)
+            yield frame
+
+    source = versions()
+    combine_versions(source)
+    assert alive == [0, 1, 2]
+
+
+# -- specificity --
+
+
+def test_held_out_negatives_are_none_of_the_trained_labels() -> None:
+    extra = entries("diagnosis", ("x1", "E11.9", "brustkrebs"), ("x2", "I10", "hypertonie"), ("x3", "I10", "Gicht"))
+    alphaid = pl.concat([ALPHAID, extra])
+    selection = select_entries(Sources([alphaid], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=9))
+    trained = {*selection.positive["text_key"], *selection.negative["text_key"]}
+    assert selection.heldout_negative.height > 0
+    assert trained & set(selection.heldout_negative["text_key"]) == set()
+    assert "x1" not in selection.heldout_negative["entry_id"].to_list()
+    assert selection.heldout_negative["text_key"].is_duplicated().sum() == 0
+
+
+def test_held_out_negatives_leave_the_sample_as_it_is() -> None:
+    with_them = select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=1))
+    without = select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options())
+    assert with_them.negative.equals(without.negative)
+    assert (with_them.heldout_negative.height, without.heldout_negative.height) == (1, 0)
+
+
+# -- beyond the paper --
+
+
+def test_labels_whose_code_has_one_topography() -> None:
+    topographies = pl.DataFrame(
+        {"icd10": ["C50.9", "D24", "D24", "C50.9"], "topography": ["C50.9", "C50.1", "C50.2", "C50.9"]}
+    )
+    found = topography_from_alphaid(
+        select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options()).positive, topographies
+    )
+    assert pairs(found) == [("a1", "C50.9", "C50.9"), ("a2", "C50.9", "C50.9")]
+
+
+PLACES = entries("topography", ("t1", "C50.9", "Mamma"), ("t2", "C50.9", "Brustdrüse"), ("t3", "C61.9", "Prostata"))
+KINDS = entries("morphology", *[(f"m{n}", f"85{n:02}/3", f"Karzinom {n}") for n in range(20)])
+ALLOWED = pl.DataFrame(
+    [("C50.9", f"85{n:02}/3", "C50.9") for n in range(10)] + [("C61.9", "8500/3", "C61"), ("C99.9", "8500/3", "C99")],
+    schema=["topography", "morphology", "icd10"],
+    orient="row",
+)
+
+
+def test_links_ask_for_allowed_pairs_only() -> None:
+    found = links(ALLOWED, PLACES, KINDS, set(), options(links=3))
+    assert found.height == 3 + 1
+    allowed = {f"{place} {kind}" for place, kind, _ in ALLOWED.iter_rows()}
+    labels = dict(KINDS.select("code", "text").iter_rows())
+    for answer, text in found.select("answer", "text").iter_rows():
+        place, kind = answer.split()
+        assert answer in allowed
+        assert text in {f"{labels[kind]}, Lokalisation: {label}" for label in ("Mamma", "Brustdrüse", "Prostata")}
+        assert ("Prostata" in text) == (place == "C61.9")
+
+
+def test_links_do_not_speak_in_held_out_labels() -> None:
+    out = {text_key(label) for label in ("Mamma", "Prostata", "Karzinom 3")}
+    found = links(ALLOWED, PLACES, KINDS, out, options(links=20))
+    assert {text.split(": ")[1] for text in found["text"]} == {"Brustdrüse"}
+    assert found.height == 9
+
+
+def test_more_links_hold_the_fewer_ones() -> None:
+    fewer, more = (set(links(ALLOWED, PLACES, KINDS, set(), options(links=n))["entry_id"]) for n in (2, 5))
+    assert fewer < more
 
 
 # -- splits --
@@ -183,13 +305,3 @@ def test_at_least_half_of_the_formulations_stay_in() -> None:
     assert heldout_formulations(ids, 2, 1) > heldout_formulations(ids, 1, 1)
     assert heldout_formulations(ids, 0, 1) == set()
     assert len(heldout_formulations(ids[:3], 2, 1)) == 1
-
-
-def test_split_by_hand() -> None:
-    frame = pl.DataFrame({"label": [True, True, False, False], "formulation": [True, False, True, False]})
-    assert frame.select(split_of(pl.col("label"), pl.col("formulation"))).to_series().to_list() == [
-        "heldout_label",
-        "heldout_label",
-        "heldout_formulation",
-        "train",
-    ]

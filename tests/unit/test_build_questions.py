@@ -1,24 +1,32 @@
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from onkocode.config import Config
-from onkocode.questions.build import QuestionSet, build_questions, build_text_questions, questions_hash
+from onkocode.config.schema import Augmentation
+from onkocode.questions import build
+from onkocode.questions.build import (
+    QuestionSet,
+    QuestionStream,
+    build_questions,
+    build_text_questions,
+    canonical_rows,
+    questions_hash,
+)
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.ids import text_key
 from onkocode.records.schemas import ENTRIES, QUESTIONS, read_table, write_table
-from tests.conftest import Tables
+from tests.conftest import Tables, sources_of
 
 # Of the data key `example` in config/quickstart.yaml.
-EXAMPLE_HASH = "95efc12f65d9e6303b34174d29d75b46f30f9b965413a8ff5247e2ea7812c62d"
+EXAMPLE_HASH = "0b9ba650710a2a409a8991388623b3c8889c8639a6675485dc6c9ecd921f2ea9"
 
 
 def rebuilt(example: Tables, quickstart: Config, **changes: object) -> QuestionSet:
-    tables = {name: example[name][0] for name in ("alphaid", "icdo3", "ops")}
-    options = quickstart.data["example"].model_copy(update=changes)
-    return build_questions(**tables, icd10gm=example["icd10gm"][1], options=options)
+    return build_questions(sources_of(example), quickstart.data["example"].model_copy(update=changes))
 
 
 def test_hash_of_the_example_is_a_constant(example_questions: QuestionSet) -> None:
@@ -157,6 +165,79 @@ def test_repeated_entry_ids_are_refused(example: Tables, quickstart: Config) -> 
         InputError, match=r"question id 'icdo3-example:.*' arises twice; the entries' ids are not unique"
     ):
         rebuilt(example | {"icdo3": (pl.concat([entries, entries.head(1)]), codes)}, quickstart)
+
+
+# -- slices, hash, further blocks --
+
+
+def stream(example: Tables, quickstart: Config, **changes: object) -> QuestionStream:
+    return QuestionStream(sources_of(example), quickstart.data["example"].model_copy(update=changes))
+
+
+def test_slices_change_nothing(example: Tables, quickstart: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "SLICE", 7)
+    small = stream(example, quickstart)
+    frames = list(small)
+    assert len(frames) > 100
+    assert questions_hash(pl.concat(frames)) == small.facts["questions_sha256"] == EXAMPLE_HASH
+
+
+def test_canonical_rows_by_hand() -> None:
+    frame = pl.DataFrame(
+        {"question_id": ["a/b"], "question": ['Ä "x"\t\\\n\r;,'], "answer": ["Ja, C50.9"], "split": ["train"]}
+    )
+    assert canonical_rows(frame) == 'a/b\tÄ "x"\\t\\\\\\n\\r;,\tJa, C50.9\ttrain\n'.encode()
+
+
+def test_held_out_negatives_are_asked_once_and_never_trained(example: Tables, quickstart: Config) -> None:
+    questions = rebuilt(example, quickstart, heldout_negatives=5).questions
+    out = questions.filter(pl.col("split") == "heldout_negative")
+    assert (out["entry_id"].n_unique(), set(out["block"]), set(out["answer"])) == (5, {"tumour"}, {"Nein"})
+    assert out.height == 5 * 6
+    rest = questions.filter(pl.col("split") != "heldout_negative")
+    assert questions_hash(rest) == EXAMPLE_HASH
+
+
+RULES = pl.DataFrame({"icd10": ["C61", "C50.1", "C50.1"], "topography": ["C61.9", "C50.1", "C50.2"]})
+PAIRS = pl.DataFrame({"topography": ["C61.9", "C61.9"], "morphology": ["8140/3", "8500/3"], "icd10": ["C61", "C61"]})
+
+
+def test_further_blocks_come_on_top(example: Tables, quickstart: Config) -> None:
+    sources = replace(sources_of(example), topographies=RULES, pairs=PAIRS)
+    options = quickstart.data["example"].model_copy(update={"topography_from_alphaid": True, "links": 2})
+    built = build_questions(sources, options)
+    seven = built.questions.filter(pl.col("block").is_in(list(ANSWERS)))
+    assert questions_hash(seven) == EXAMPLE_HASH
+    derived = built.questions.filter(pl.col("block") == "topography-alphaid")
+    assert set(derived["answer"]) == {"C61.9"}
+    assert set(derived["formulation_id"]) == set(load_formulations("v1")["topography"].templates)
+    linked = built.questions.filter(pl.col("block") == "icdo-link")
+    assert set(linked["answer"]) <= {"C61.9 8140/3", "C61.9 8500/3"}
+    assert set(linked["task"]) == {"icdo"}
+    assert linked.height > 0
+    # A label that is held out for its ICD-10 code is not taught through its topography.
+    out = set(seven.filter(pl.col("split") == "heldout_label")["entry_id"])
+    assert set(derived.filter(pl.col("entry_id").is_in(out))["split"]) <= {"heldout_label"}
+
+
+@pytest.mark.parametrize("changes", [{"topography_from_alphaid": True}, {"links": 1}])
+def test_further_blocks_need_the_rules(example: Tables, quickstart: Config, changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="set the key crosswalk"):
+        rebuilt(example, quickstart, **changes)
+
+
+def test_augmented_rows_are_trained_only_and_keep_their_origin(example: Tables, quickstart: Config) -> None:
+    augmentation = Augmentation.model_validate({"share": 1.0})
+    questions = rebuilt(example, quickstart, augmentation=augmentation).questions
+    added = questions.filter(pl.col("origin_id") != pl.col("entry_id"))
+    assert questions_hash(questions.filter(pl.col("origin_id") == pl.col("entry_id"))) == EXAMPLE_HASH
+    assert added.height > 100
+    assert set(added["block"]) == {"icd10"}
+    assert set(added["split"]) == {"train", "heldout_formulation"}
+    origins = questions.filter(pl.col("block") == "icd10").select(origin_id="entry_id", original="code").unique()
+    joined = added.join(origins, on="origin_id")
+    assert joined.height == added.height
+    assert joined["code"].equals(joined["original"], check_names=False)
 
 
 # -- users' texts --

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from onkocode.cli import VERBS, Verb, main
+from onkocode.cli import GROUPS, VERBS, Verb, main
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table, write_table
 from tests.conftest import Tables
@@ -37,7 +37,19 @@ def test_help_answers_at_once_and_names_every_verb() -> None:
     done = subprocess.run([sys.executable, "-m", "onkocode.cli", "--help"], capture_output=True, text=True)
     assert children_cpu() - before < 0.5  # CPU seconds, which other processes do not change
     assert (done.returncode, done.stderr) == (0, "")
-    assert [verb.name for verb in VERBS if f"\n    {verb.name}" not in done.stdout] == []
+    # A verb of two words stands in the help of its group.
+    assert [verb.name for verb in VERBS if f"\n    {verb.name.split()[0]}" not in done.stdout] == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_of_a_group_names_its_verbs(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([group, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    inside = [verb.name.split()[1] for verb in VERBS if verb.name.startswith(f"{group} ")]
+    assert inside
+    assert [name for name in inside if f"\n    {name}" not in shown] == []
 
 
 def test_the_parser_needs_no_heavy_library() -> None:
@@ -49,12 +61,12 @@ def test_the_parser_needs_no_heavy_library() -> None:
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_has_help_and_a_function(verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([verb.name, "--help"])
+        main([*verb.name.split(), "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert [option.name for option in verb.options if option.name not in shown] == []
     module = importlib.import_module(f"onkocode.commands.{verb.module}")
-    assert callable(getattr(module, verb.name.replace("-", "_")))
+    assert callable(getattr(module, verb.function))
 
 
 def test_every_call_of_the_rules_is_a_verb_with_its_options(root: Path) -> None:
@@ -62,11 +74,12 @@ def test_every_call_of_the_rules_is_a_verb_with_its_options(root: Path) -> None:
     called = set()
     for file in sorted((root / "workflow/rules").glob("*.smk")):
         for shell in re.findall(r"shell:\s*((?:\"[^\n]*\"\s*)+)", file.read_text(encoding="utf-8")):
-            for verb, rest in re.findall(r"onkocode ([a-z-]+)((?:(?!onkocode [a-z]).)*)", shell, flags=re.DOTALL):
+            for verb, rest in re.findall(r"onkocode ((?:(?:catalogues|questions) )?[a-z-]+)((?:(?!onkocode [a-z]).)*)", shell, flags=re.DOTALL):
                 called.add(verb)
                 assert verb in options, f"{file.name}: {verb}"
                 assert set(re.findall(r"(?<=\s)--[a-z0-9-]+", rest)) <= options[verb], f"{file.name}: {verb}"
-    assert set(options) - called == {"settings", "write-schema"}
+    by_hand = {"settings", "write-schema", "catalogues diff", "catalogues recode", "questions describe"}
+    assert set(options) - called == by_hand | {"questions compare"}
 
 
 @pytest.mark.parametrize(
@@ -306,7 +319,7 @@ def test_a_table_of_another_kind(tmp_path: Path, example: Tables, capsys: pytest
     paths = tables(tmp_path, example)
     questions = ["--questions", f"example={paths['ops']}", "--output", str(tmp_path / "inputs.json")]
     said = refused(["check-inputs", *questions], tmp_path, capsys)
-    assert "ops-entries.parquet: holds entries-1, expected questions-1" in said
+    assert "ops-entries.parquet: holds entries-2, expected questions-2" in said
 
 
 def test_mistakes_in_settings_are_named_together(

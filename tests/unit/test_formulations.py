@@ -1,7 +1,15 @@
 import pytest
 import yaml
 
-from onkocode.questions.formulations import COUNTS, PLACE, formulations_hash, load_formulations, parse_formulations
+from onkocode.questions.formulations import (
+    COUNTS,
+    FURTHER,
+    PLACE,
+    SAME_FORMULATIONS,
+    formulations_hash,
+    load_formulations,
+    parse_formulations,
+)
 from onkocode.records.errors import InputError
 
 
@@ -13,14 +21,14 @@ def raw() -> dict[str, dict[str, object]]:
             "short": "Kurz.",
             "formulations": {f"{name}-{n:02}": f"{name} {n}: {{text}}" for n in range(1, count + 1)},
         }
-        for name, count in COUNTS.items()
+        for name, count in (COUNTS | FURTHER).items()
     }
     return dict(blocks)
 
 
 def test_counts_are_those_of_table_1() -> None:
     counts = {name: len(block.templates) for name, block in load_formulations("v1").items()}
-    assert counts == {
+    assert {name: counts[name] for name in COUNTS} == {
         "icd10": 12,
         "tumour": 6,
         "tumour-icd10": 4,
@@ -32,9 +40,9 @@ def test_counts_are_those_of_table_1() -> None:
 
 
 def test_every_template_holds_the_text_once_and_has_an_id_of_its_block() -> None:
-    blocks = load_formulations("v1")
+    blocks = {name: block for name, block in load_formulations("v1").items() if name not in SAME_FORMULATIONS}
     templates = [(name, key, template) for name, block in blocks.items() for key, template in block.templates.items()]
-    assert len({template for *_, template in templates}) == len({key for _, key, _ in templates}) == 56
+    assert len({template for *_, template in templates}) == len({key for _, key, _ in templates}) == 66
     assert [key for _, key, template in templates if template.count(PLACE) != 1 or template.count("{") != 1] == []
     assert [key for name, key, _ in templates if not key.startswith(f"{name}-")] == []
 
@@ -48,12 +56,19 @@ def test_tasks_of_the_blocks() -> None:
         "ops-tumour": "tumour",
         "morphology": "morphology",
         "topography": "topography",
+        "icdo-link": "icdo",
+        "topography-alphaid": "topography",
     }
+
+
+def test_labels_of_alphaid_are_asked_about_like_those_of_icdo3() -> None:
+    blocks = load_formulations("v1")
+    assert blocks["topography-alphaid"].templates == blocks["topography"].templates
 
 
 def test_hash_of_version_1_is_a_constant() -> None:
     # A changed formulation changes results: it gets a new id, and this constant is changed with it.
-    assert formulations_hash("v1") == "b3bd8856ee88ac1a30d4e01b61a2e7cb67721e26998eac87857130b6749f4cf4"
+    assert formulations_hash("v1") == "5933adbfff78fd3032666bc653e60ce8543ab362a18bc4c308d8eaec015cdac5"
 
 
 def test_an_unknown_version_names_the_known_ones() -> None:
@@ -62,7 +77,7 @@ def test_an_unknown_version_names_the_known_ones() -> None:
 
 
 def test_the_pattern_of_these_tests_is_sound() -> None:
-    assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == list(COUNTS)
+    assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == [*COUNTS, *FURTHER, *SAME_FORMULATIONS]
 
 
 def test_unsound_files_name_block_or_id() -> None:

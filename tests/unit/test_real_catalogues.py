@@ -5,10 +5,10 @@ import pytest
 
 from onkocode.catalogues.parse import parse_catalogue
 from onkocode.catalogues.sources import find_local, read_sources
-from onkocode.config import load_config_files
-from onkocode.questions.blocks import block_entries
+from onkocode.config import load_config_files, resolve_data
+from onkocode.questions.blocks import core_blocks, select_entries
 from onkocode.records.ids import text_key
-from tests.conftest import Tables
+from tests.conftest import Tables, sources_of
 
 pytestmark = pytest.mark.catalogues
 
@@ -30,9 +30,8 @@ def real(catalogues: Path, root: Path) -> Tables:
 
 @pytest.fixture(scope="module")
 def real_blocks(real: Tables, root: Path) -> dict[str, pl.DataFrame]:
-    options = load_config_files([root / "config/config.yaml"]).data["catalogues-2024"]
-    tables = {name: real[name][0] for name in ("alphaid", "icdo3", "ops")}
-    return block_entries(**tables, tumours=real["icd10gm"][1], options=options)
+    options = resolve_data(load_config_files([root / "config/config.yaml"]), "catalogues-2024")
+    return core_blocks(select_entries(sources_of(real), options), options)
 
 
 def test_icdo3_has_the_papers_counts(real_blocks: dict[str, pl.DataFrame]) -> None:

@@ -64,6 +64,42 @@ rule parse_catalogue:
         "--entries {output.entries} --codes {output.codes} > {log} 2>&1"
 
 
+rule parse_crosswalk:
+    input:
+        "<results>/catalogues/crosswalk-{version}/source",
+    output:
+        "<results>/catalogues/crosswalk-{version}/crosswalk.parquet",
+    log:
+        "<logs>/parse_crosswalk/{version}.log",
+    benchmark:
+        "<benchmarks>/parse_crosswalk/{version}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    message:
+        "Parsing the rules from ICD-O-3 to ICD-10, {wildcards.version}"
+    shell:
+        "onkocode parse-crosswalk --file {input} --output {output} > {log} 2>&1"
+
+
+rule parse_transitions:
+    input:
+        "<results>/catalogues/transitions-{version}/source",
+    output:
+        "<results>/catalogues/transitions-{version}/transitions.parquet",
+    log:
+        "<logs>/parse_transitions/{version}.log",
+    benchmark:
+        "<benchmarks>/parse_transitions/{version}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    message:
+        "Parsing the transitions {wildcards.version} of ICD-10-GM"
+    shell:
+        "onkocode parse-transitions --file {input} --output {output} > {log} 2>&1"
+
+
 rule read_texts:
     input:
         file=lambda wildcards: str(study.config.texts[wildcards.testset].file),
@@ -93,6 +129,7 @@ rule check_inputs:
         texts=[
             f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets
         ],
+        leakage=[f"<results>/leakage/{data}.json" for data in study.data_keys],
     output:
         "<results>/inputs.json",
     log:

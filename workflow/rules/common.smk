@@ -32,7 +32,7 @@ wildcard_constraints:
     data="|".join(re.escape(data) for data in study.config.data),
     testset="|".join(re.escape(testset) for testset in study.config.texts) or "none",
     dataset=r"[a-z0-9][a-z0-9._-]*",
-    catalogue="alphaid|icd10gm|icdo3|ops",
+    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|transitions",
     version=r"[\w.]+",
     epoch=r"\d+",
     condition="free|thinking",
@@ -44,15 +44,23 @@ def local_catalogue(wildcards):
 
 
 def entries_of_data(dataset):
-    return (
-        lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/entries.parquet"
-    )
+    return lambda wildcards: [
+        f"<results>/catalogues/{catalogue}/entries.parquet"
+        for catalogue in study.catalogues(dataset, wildcards.data)
+    ]
 
 
 def codes_of_data(dataset):
     return (
         lambda wildcards: f"<results>/catalogues/{study.catalogue(dataset, wildcards.data)}/codes.parquet"
     )
+
+
+def crosswalk_of_data(wildcards):
+    return [
+        f"<results>/catalogues/{catalogue}/crosswalk.parquet"
+        for catalogue in study.catalogues("crosswalk", wildcards.data)
+    ]
 
 
 def codes_of_texts(dataset):
@@ -64,8 +72,9 @@ def codes_of_texts(dataset):
 def entries_for_corpus(wildcards):
     data = study.config.tiny_models[wildcards.built].data
     return [
-        f"<results>/catalogues/{study.catalogue(d, data)}/entries.parquet"
+        f"<results>/catalogues/{catalogue}/entries.parquet"
         for d in ("alphaid", "icdo3", "ops")
+        for catalogue in study.catalogues(d, data)
     ]
 
 

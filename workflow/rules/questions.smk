@@ -7,6 +7,8 @@ rule build_questions:
         icdo3=entries_of_data("icdo3"),
         ops=entries_of_data("ops"),
         icd10gm=codes_of_data("icd10gm"),
+        topographies=codes_of_data("icdo3"),
+        crosswalk=crosswalk_of_data,
     output:
         "<results>/questions/{data}.parquet",
     log:
@@ -18,11 +20,17 @@ rule build_questions:
         "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: study.data_settings(wildcards.data),
+        crosswalk=lambda wildcards, input: (
+            f"--crosswalk {input.crosswalk} --topographies {input.topographies}"
+            if input.crosswalk
+            else ""
+        ),
     message:
         "Building the questions of {wildcards.data}"
     shell:
         "onkocode build-questions --alphaid {input.alphaid} --icdo3 {input.icdo3} --ops {input.ops} "
-        "--icd10gm {input.icd10gm} --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "--icd10gm {input.icd10gm} {params.crosswalk} --settings {params.settings:q} "
+        "--output {output} > {log} 2>&1"
 
 
 rule build_text_questions:
@@ -47,8 +55,53 @@ rule build_text_questions:
         "onkocode build-text-questions --texts {input} --formulations {params.formulations} --output {output} > {log} 2>&1"
 
 
+rule check_leakage:
+    input:
+        questions="<results>/questions/{data}.parquet",
+        texts=[
+            f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets
+        ],
+    output:
+        counts="<results>/leakage/{data}.json",
+        pairs="<private>/leakage/{data}.parquet",
+    log:
+        "<logs>/check_leakage/{data}.log",
+    benchmark:
+        "<benchmarks>/check_leakage/{data}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    params:
+        settings=study.leakage_settings(),
+        texts=lambda wildcards, input: named(study.test_sets, input.texts),
+    message:
+        "Looking for test texts in the training labels of {wildcards.data}"
+    shell:
+        "onkocode check-leakage --questions {input.questions} --texts {params.texts} "
+        "--settings {params.settings:q} --pairs {output.pairs} --output {output.counts} > {log} 2>&1"
+
+
+rule export_questions:
+    input:
+        "<results>/questions/{data}.parquet",
+    output:
+        directory("<results>/datasets/{data}"),
+    log:
+        "<logs>/export_questions/{data}.log",
+    benchmark:
+        "<benchmarks>/export_questions/{data}.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    message:
+        "Writing {wildcards.data} as a data set with its card"
+    shell:
+        "onkocode questions export --questions {input} --output {output} > {log} 2>&1"
+
+
 rule questions:
     input:
+        [f"<results>/datasets/{data}" for data in study.data_keys],
         [f"<results>/questions/{data}.parquet" for data in study.data_keys],
         [f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets],
         "<results>/inputs.json",

@@ -24,7 +24,7 @@ Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a pa
 
 def _as_list(value: Any) -> Any:
     """Take a single version for a list of one."""
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
 
 
 Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]

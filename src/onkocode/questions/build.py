@@ -1,21 +1,41 @@
-"""Building the question tables of a data key and of users' test sets."""
+"""Building the question tables of a data key and of users' test sets.
 
+Questions arise in id order, a slice of entries at a time, so that memory does not grow with the number of questions.
+"""
+
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from onkocode.config.schema import Data
-from onkocode.questions.blocks import YES, block_entries, sample_hash
+from onkocode.questions.blocks import (
+    HELDOUT_NEGATIVE,
+    NO,
+    NONE,
+    YES,
+    Selection,
+    Sources,
+    core_blocks,
+    links,
+    sample_hash,
+    select_entries,
+    topography_from_alphaid,
+)
 from onkocode.questions.formulations import PLACE, Block, formulations_hash, load_formulations
-from onkocode.questions.splits import heldout_formulations, heldout_labels, split_of
+from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.errors import InputError
-from onkocode.records.ids import hash_rows
 
 TERMS_SENTENCE = (
     "Die Erstellung erfolgt unter Verwendung der maschinenlesbaren Fassung des Bundesinstituts für Arzneimittel und "
     "Medizinprodukte (BfArM)."
 )
+SLICE = 10_000  # entries (one per block) that are turned into questions at once
+# Blocks whose labels are rewritten. In yes/no blocks rewritten tumours alone would teach that such writing means yes.
+AUGMENTED = ("icd10", "topography-alphaid")
+HASHED = ("question_id", "question", "answer", "split")
 
 
 @dataclass(frozen=True)
@@ -26,42 +46,55 @@ class QuestionSet:
     facts: dict[str, Any]
 
 
-def build_questions(
-    alphaid: pl.DataFrame, icdo3: pl.DataFrame, ops: pl.DataFrame, icd10gm: pl.DataFrame, options: Data
-) -> QuestionSet:
-    """Return all questions of a data key, with their splits.
-
-    Args:
-        alphaid: entries of Alpha-ID.
-        icdo3: entries of ICD-O-3.
-        ops: entries of OPS.
-        icd10gm: label space of ICD-10-GM.
-        options: the data key.
+class QuestionStream:
+    """Questions of a data key as frames in id order; `facts` are complete when all of them have been taken.
 
     Raises:
-        InputError: a tumour label's code is unknown to the label space, or a block has no entries.
+        InputError: a tumour label's code is unknown to the label space, or a block of Table 1 has no entries.
     """
-    _check_known(alphaid, icd10gm, options)
-    formulations = load_formulations(options.formulations)
-    entries = block_entries(alphaid, icdo3, ops, icd10gm, options)
-    empty = [name for name, frame in entries.items() if frame.is_empty()]
-    if empty:
-        raise InputError(f"no entries for block {', '.join(empty)}; check the catalogues of this data key")
-    labels_out = heldout_labels(entries, options.heldout_labels, options.seed)
-    parts = []
-    for name, block in formulations.items():
-        out = heldout_formulations(list(block.templates), options.heldout_formulations, options.seed)
-        split = split_of(pl.col("text_key").is_in(labels_out), pl.col("formulation_id").is_in(out))
-        parts.append(_cross(entries[name], block).with_columns(split=split))
-    questions = _in_id_order(pl.concat(parts))
-    facts = {
-        "questions_sha256": questions_hash(questions),
-        "formulations_sha256": formulations_hash(options.formulations),
-        "negatives_sha256": sample_hash(entries["tumour"].filter(pl.col("answer") != YES)),
-        "counts": {name: frame.height for name, frame in entries.items()},
-        "terms": TERMS_SENTENCE if options.alphaid != "example" else "example catalogue of the project",
-    }
-    return QuestionSet(questions, facts)
+
+    def __init__(self, sources: Sources, options: Data) -> None:
+        self._formulations = load_formulations(options.formulations)
+        selection = select_entries(sources, options)
+        core = core_blocks(selection, options)
+        empty = [name for name, frame in core.items() if frame.is_empty()]
+        if empty:
+            raise InputError(f"no entries for block {', '.join(empty)}; check the catalogues of this data key")
+        out = heldout_labels(core, options.heldout_labels, options.seed)
+        further = _further_blocks(sources, selection, out, options)
+        blocks = {name: frame.with_columns(origin_id=pl.col("entry_id")) for name, frame in (core | further).items()}
+        augmented = {name: _with_augmented(blocks[name], out, options) for name in AUGMENTED if name in blocks}
+        rows = blocks | augmented
+        unseen = selection.heldout_negative.with_columns(answer=pl.lit(NO), expected=NONE, origin_id=pl.col("entry_id"))
+        self._plan = _plan(rows, unseen, out)
+        self._templates = _templates(self._formulations, list(rows), options)
+        self.facts: dict[str, Any] = {
+            "formulations_sha256": formulations_hash(options.formulations),
+            "negatives_sha256": sample_hash(selection.negative),
+            "counts": {name: frame.height for name, frame in blocks.items()},
+            "heldout_negatives": unseen.height,
+            "augmented": {name: frame.height - blocks[name].height for name, frame in augmented.items()},
+            "terms": terms_of(options),
+        }
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        sha, last, count = hashlib.sha256(), "", 0
+        for start in _slices(self._plan["entry_id"]):
+            questions = _questions(self._plan.slice(*start), self._templates).sort("question_id")
+            _check_unique(questions)
+            if questions["question_id"][0] <= last:
+                raise ValueError(f"{questions['question_id'][0]} does not come after {last}")
+            last, count = questions["question_id"][-1], count + questions.height
+            sha.update(canonical_rows(questions))
+            yield questions
+        self.facts |= {"questions": count, "questions_sha256": sha.hexdigest()}
+
+
+def build_questions(sources: Sources, options: Data) -> QuestionSet:
+    """Return all questions of a data key at once; the same as collecting a `QuestionStream`."""
+    stream = QuestionStream(sources, options)
+    questions = pl.concat(list(stream))
+    return QuestionSet(questions, stream.facts)
 
 
 def build_text_questions(texts: pl.DataFrame, version: str) -> pl.DataFrame:
@@ -70,56 +103,135 @@ def build_text_questions(texts: pl.DataFrame, version: str) -> pl.DataFrame:
     Every text is a tumour, so the answer to yes/no is always yes.
     """
     formulations = load_formulations(version)
-    expected = {"icd10": pl.col("code"), "topography": pl.col("topography"), "tumour": pl.lit(None, pl.String)}
-    parts = []
+    expected = {"icd10": pl.col("code"), "topography": pl.col("topography"), "tumour": NONE}
+    frames = []
     for name, code in expected.items():
-        answers = texts.with_columns(expected=code).with_columns(answer=pl.col("expected").fill_null(YES))
-        parts.append(_cross(answers, formulations[name]).with_columns(split=pl.lit("test")))
-    return _in_id_order(pl.concat(parts))
+        asked = texts.with_columns(expected=code, origin_id=pl.col("entry_id"), block=pl.lit(name))
+        frames.append(asked.with_columns(answer=pl.col("expected").fill_null(YES), split=pl.lit("test")))
+    templates = pl.concat([_template_rows(formulations[name], set()) for name in expected])
+    questions = _questions(pl.concat(frames, how="diagonal"), templates).sort("question_id")
+    _check_unique(questions)
+    return questions
 
 
 def questions_hash(questions: pl.DataFrame) -> str:
-    """Return the SHA-256 over canonical rows (id, question, answer, split) in id order; the same on every machine."""
-    return hash_rows(questions.select("question_id", "question", "answer", "split").iter_rows())
+    """Return the SHA-256 over canonical rows in id order; the same on every machine."""
+    return hashlib.sha256(canonical_rows(questions.sort("question_id"))).hexdigest()
 
 
-def _cross(entries: pl.DataFrame, block: Block) -> pl.DataFrame:
-    """Put every entry into every formulation of a block."""
-    templates = pl.DataFrame(
-        {
-            "formulation_id": list(block.templates),
-            "before": [template.split(PLACE)[0] for template in block.templates.values()],
-            "after": [template.split(PLACE)[1] for template in block.templates.values()],
-        }
+def canonical_rows(questions: pl.DataFrame) -> bytes:
+    r"""Return rows for hashing: UTF-8; id, question, answer and split separated by tabs, a row a line.
+
+    A backslash, tab, line feed or carriage return inside a value is written ``\\``, ``\t``, ``\n`` or ``\r``.
+    """
+    escaped = questions.select(
+        pl.col(name)
+        .str.replace_all("\\", "\\\\", literal=True)
+        .str.replace_all("\t", "\\t", literal=True)
+        .str.replace_all("\n", "\\n", literal=True)
+        .str.replace_all("\r", "\\r", literal=True)
+        for name in HASHED
     )
-    columns = ["entry_id", "cluster", "text", "text_key", "answer", "expected", "accepted"]
-    return (
-        entries.select(columns)
-        .join(templates, how="cross")
-        .with_columns(
-            question_id=pl.concat_str("entry_id", pl.lit(block.name), "formulation_id", separator="/"),
-            block=pl.lit(block.name),
-            task=pl.lit(block.task),
-            question=pl.concat_str("before", "text", "after"),
-            code=pl.col("expected"),
-            origin_id=pl.col("entry_id"),
-        )
+    return escaped.write_csv(separator="\t", include_header=False, quote_style="never").encode()
+
+
+def terms_of(options: Data) -> str:
+    """Return the sentence that data derived from BfArM's files must carry."""
+    versions = {*options.alphaid, options.icd10gm, *options.icdo3, *options.ops}
+    return "example catalogue of the project" if versions == {"example"} else TERMS_SENTENCE
+
+
+def _further_blocks(sources: Sources, selection: Selection, out: set[str], options: Data) -> dict[str, pl.DataFrame]:
+    """Return the blocks that the paper does not have, as far as they are asked for."""
+    blocks = {}
+    if options.topography_from_alphaid:
+        if sources.topographies is None:
+            raise InputError("topography_from_alphaid needs the ICD-O-3 to ICD-10 rules; set the key crosswalk")
+        blocks["topography-alphaid"] = topography_from_alphaid(selection.positive, sources.topographies)
+    if options.links:
+        if sources.pairs is None:
+            raise InputError("links need the ICD-O-3 to ICD-10 rules; set the key crosswalk")
+        blocks["icdo-link"] = links(sources.pairs, selection.topography, selection.morphology, out, options)
+    return blocks
+
+
+def _with_augmented(entries: pl.DataFrame, out: set[str], options: Data) -> pl.DataFrame:
+    """Add the rewritten copies of the labels that are trained on."""
+    if options.augmentation is None:
+        return entries
+    from onkocode.questions.augmentation import augment
+
+    trained = entries.filter(~pl.col("text_key").is_in(list(out)))
+    return pl.concat([entries, augment(trained, options.augmentation).select(entries.columns)])
+
+
+def _plan(rows: dict[str, pl.DataFrame], unseen: pl.DataFrame, out: set[str]) -> pl.DataFrame:
+    """Return one row per entry and block, in the order of the question ids.
+
+    `split` is null where the formulation decides.
+    """
+    label_out = pl.when(pl.col("text_key").is_in(list(out))).then(pl.lit("heldout_label"))
+    parts = [frame.with_columns(block=pl.lit(name), split=label_out) for name, frame in rows.items()]
+    parts.append(unseen.with_columns(block=pl.lit("tumour"), split=pl.lit(HELDOUT_NEGATIVE)))
+    columns = ("entry_id", "cluster", "text", "answer", "expected", "accepted", "origin_id", "block", "split")
+    # With the slash that follows an entry's id in that of a question: `5-87/` comes after `5-87.0/`.
+    plan: pl.DataFrame = pl.concat([part.select(columns) for part in parts])
+    return plan.sort(pl.col("entry_id") + "/", "block")
+
+
+def _slices(entry_ids: pl.Series) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of slices that part no entry from itself."""
+    start, total = 0, len(entry_ids)
+    while start < total:
+        end = min(start + SLICE, total)
+        while end < total and entry_ids[end] == entry_ids[end - 1]:
+            end += 1
+        yield start, end - start
+        start = end
+
+
+def _templates(formulations: dict[str, Block], blocks: list[str], options: Data) -> pl.DataFrame:
+    parts = []
+    for name in blocks:
+        block = formulations[name]
+        out = heldout_formulations(list(block.templates), options.heldout_formulations, options.seed)
+        parts.append(_template_rows(block, out))
+    return pl.concat(parts)
+
+
+def _template_rows(block: Block, out: set[str]) -> pl.DataFrame:
+    """Return a row per formulation: the words before and after the text, and the split unless the label decides."""
+    return pl.DataFrame(
+        [
+            (block.name, block.task, key, *template.split(PLACE), "heldout_formulation" if key in out else "train")
+            for key, template in block.templates.items()
+        ],
+        schema=["block", "task", "formulation_id", "before", "after", "formulation_split"],
+        orient="row",
     )
 
 
-def _in_id_order(questions: pl.DataFrame) -> pl.DataFrame:
-    repeated = questions.filter(pl.col("question_id").is_duplicated())
-    if repeated.height:
-        raise InputError(f"question id {repeated['question_id'][0]!r} arises twice; the entries' ids are not unique")
-    return questions.sort("question_id")
+def _questions(plan: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFrame:
+    """Put every entry into every formulation of its block."""
+    crossed: pl.DataFrame = plan.join(templates, on="block")
+    return crossed.select(
+        pl.concat_str("entry_id", "block", "formulation_id", separator="/").alias("question_id"),
+        "entry_id",
+        "cluster",
+        "block",
+        "formulation_id",
+        "task",
+        pl.concat_str("before", "text", "after").alias("question"),
+        "text",
+        "answer",
+        pl.col("expected").alias("code"),
+        "accepted",
+        pl.coalesce("split", "formulation_split").alias("split"),
+        "origin_id",
+    )
 
 
-def _check_known(alphaid: pl.DataFrame, icd10gm: pl.DataFrame, options: Data) -> None:
-    known = set(icd10gm["code"].to_list())
-    valid = alphaid.filter(pl.col("code").is_not_null() & ~pl.col("flags").list.contains("invalid"))
-    unknown = sorted(code for code in valid["code"].unique().to_list() if "C" <= code < "D49" and code not in known)
-    if unknown:
-        raise InputError(
-            f"Alpha-ID {options.alphaid} uses tumour codes that ICD-10-GM {options.icd10gm} does not have: "
-            f"{', '.join(unknown[:10])}{' …' if len(unknown) > 10 else ''}; name matching versions in the data key"
-        )
+def _check_unique(questions: pl.DataFrame) -> None:
+    twice = questions.filter(pl.col("question_id").is_duplicated())["question_id"]
+    if len(twice):
+        raise InputError(f"question id {twice[0]!r} arises twice; the entries' ids are not unique")

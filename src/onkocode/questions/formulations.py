@@ -1,7 +1,7 @@
 """Question templates: versioned YAML files, checked on loading."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -12,6 +12,8 @@ from onkocode.records.ids import canonical_json, digest
 
 # Number of formulations per block (paper, Table 1).
 COUNTS = {"icd10": 12, "tumour": 6, "tumour-icd10": 4, "ops": 10, "ops-tumour": 4, "morphology": 10, "topography": 10}
+FURTHER = {"icdo-link": 10}  # blocks that go beyond the paper
+SAME_FORMULATIONS = {"topography-alphaid": "topography"}  # the same questions on other labels
 PLACE = "{text}"
 
 
@@ -27,7 +29,7 @@ class Block:
 
 @cache
 def load_formulations(version: str) -> dict[str, Block]:
-    """Return the seven blocks of a version.
+    """Return the blocks of a version: the seven of the paper, then the further ones.
 
     Raises:
         InputError: unknown version, or a file whose counts, ids or placeholders are off.
@@ -43,14 +45,15 @@ def load_formulations(version: str) -> dict[str, Block]:
 def parse_formulations(text: str, name: str) -> dict[str, Block]:
     """Check and return formulations; ``name`` is the file's name for messages."""
     raw = yaml.safe_load(text)
-    if list(raw) != list(COUNTS):
-        raise InputError(f"{name}: the blocks must be {', '.join(COUNTS)}, in this order")
+    counts = COUNTS | FURTHER
+    if list(raw) != list(counts):
+        raise InputError(f"{name}: the blocks must be {', '.join(counts)}, in this order")
     blocks = {}
     seen: dict[str, str] = {}
     for block, values in raw.items():
         templates = values["formulations"]
-        if not len(templates) == values["count"] == COUNTS[block]:
-            raise InputError(f"{name}: {block}: {len(templates)} formulations, {COUNTS[block]} expected")
+        if not len(templates) == values["count"] == counts[block]:
+            raise InputError(f"{name}: {block}: {len(templates)} formulations, {counts[block]} expected")
         for key, template in templates.items():
             if template.count(PLACE) != 1:
                 raise InputError(f"{name}: {key}: must hold {PLACE} exactly once")
@@ -58,6 +61,8 @@ def parse_formulations(text: str, name: str) -> dict[str, Block]:
                 raise InputError(f"{name}: {key}: same words as {seen[template]}")
             seen[template] = key
         blocks[block] = Block(block, values["task"], values["short"], templates)
+    for block, other in SAME_FORMULATIONS.items():
+        blocks[block] = replace(blocks[other], name=block)
     return blocks
 
 

@@ -43,12 +43,3 @@ def heldout_formulations(ids: list[str], count: int, seed: int) -> set[str]:
     return set(shuffled(ids, seed, "heldout-formulations", ids)[: min(count, len(ids) // 2)])
 
 
-def split_of(label_out: pl.Expr, formulation_out: pl.Expr) -> pl.Expr:
-    """Return the split column: a held-out label counts as such under every formulation."""
-    return (
-        pl.when(label_out)
-        .then(pl.lit("heldout_label"))
-        .when(formulation_out)
-        .then(pl.lit("heldout_formulation"))
-        .otherwise(pl.lit("train"))
-    )

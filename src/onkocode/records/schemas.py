@@ -4,10 +4,11 @@ Every table file carries ``schema`` (name and version) in its Parquet metadata. 
 says so instead of guessing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_file
@@ -60,6 +61,7 @@ QUESTIONS = {
     "formulation_id": pl.String,
     "task": pl.String,
     "question": pl.String,
+    "text": pl.String,  # the label or text that is asked about
     "answer": pl.String,
     "code": pl.String,  # expected code; null for yes/no
     "accepted": pl.List(pl.String),
@@ -128,7 +130,7 @@ TABLES: dict[str, Mapping[str, object]] = {
     "judged": JUDGED,
     "metrics": METRICS,
 }
-VERSION = 1
+VERSION = 2  # 2: questions carry the text
 
 
 def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
@@ -141,6 +143,31 @@ def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
         frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(  # type: ignore[arg-type]
             temporary, metadata={"schema": f"{table}-{VERSION}"}
         )
+
+
+def write_frames(frames: Iterable[pl.DataFrame], table: str, path: Path) -> None:
+    """Write frames one after the other as one table, while the next one is made; not atomic, so give a temporary path.
+
+    Raises:
+        Exception: whatever the making of a frame raised.
+    """
+    schema = TABLES[table]
+    raised: list[Exception] = []
+
+    def source(*_: object) -> Iterator[pl.DataFrame]:
+        try:
+            for frame in frames:
+                yield frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())  # type: ignore[arg-type]
+        except Exception as error:  # polars would turn it into an error of its own
+            raised.append(error)
+            raise
+
+    try:
+        register_io_source(source, schema=schema).sink_parquet(path, metadata={"schema": f"{table}-{VERSION}"})  # type: ignore[arg-type]
+    except pl.exceptions.PolarsError:
+        if raised:
+            raise raised[0] from None
+        raise
 
 
 def read_table(path: Path, table: str) -> pl.DataFrame:
