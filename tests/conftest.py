@@ -71,5 +71,5 @@ def example_questions(example: Tables, quickstart: Config) -> QuestionSet:
 
 def sources_of(tables: Tables) -> Sources:
     """Return what questions are built from, one version of each catalogue."""
-    entries = {name: [tables[name][0]] for name in ("alphaid", "icdo3", "ops")}
-    return Sources(**entries, icd10gm=tables["icd10gm"][1])
+    alphaid, icdo3, ops = ([tables[name][0]] for name in ("alphaid", "icdo3", "ops"))
+    return Sources(alphaid, icdo3, ops, tables["icd10gm"][1])

@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from onkocode.records.errors import InputError
+from onkocode.records.errors import InputError, StoppedError
 from onkocode.verbs import VERBS, Option, Verb
 
 __all__ = ["VERBS", "Option", "Verb", "build_parser", "main"]
@@ -49,12 +49,16 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         nargs=("+" if option.required else "*") if option.many else None,
         default=[] if option.many and option.default is None else option.default,
         choices=option.choices,
-        dest="from_" if option.name == "--from" else None,
+        dest="from_" if option.name == "--from" else None,  # `from` is a keyword
+        metavar="VERSION" if option.name in ("--from", "--to") else None,
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run a verb; returns the exit status (2 = the user's input is wrong)."""
+    """Parse the command line and run a verb; returns the exit status.
+
+    2 = the user's input is wrong, 75 = the job was asked to stop and goes on when it is started again.
+    """
     options = build_parser().parse_args(arguments)
     verb: Verb = options.run
     module = importlib.import_module(f"onkocode.commands.{verb.module}")
@@ -63,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"onkocode {verb.name}: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except StoppedError as error:
+        print(f"onkocode {verb.name}: {error}", file=sys.stderr)  # noqa: T201
+        return 75
     except OSError as error:
         if error.filename is None:
             raise

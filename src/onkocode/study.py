@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
 from onkocode.config import Recipe, load_config, resolve_data, resolve_recipe
-from onkocode.config.schema import BuiltBase, Data
+from onkocode.config.data import Data
+from onkocode.config.schema import BuiltBase
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
@@ -102,8 +103,12 @@ class Study:
         used = [(d, v) for key in keys for d in (*DATASETS, "crosswalk") for v in self._versions(d, key)]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
         problems = []
+        files = self.config.catalogues.files
+        for key in files:
+            if key.partition("-")[0] not in (*DATASETS, "crosswalk", "transitions") or "-" not in key:
+                problems.append(f"catalogues.files: {key!r} is not of the form <dataset>-<version>, e.g. alphaid-2024")
         for dataset, version in dict.fromkeys(used):
-            if (dataset, version) not in self.sources:
+            if (dataset, version) not in self.sources and f"{dataset}-{version}" not in files:
                 known = ", ".join(v for d, v in self.sources if d == dataset) or "none"
                 problems.append(f"no row for {dataset} {version} (known versions: {known}); add one")
         if problems:
@@ -184,10 +189,17 @@ class Study:
 
     # -- resources --------------------------------------------------------------------------------------------------
 
-    def gpus(self, model: str, stage: str) -> int:
-        """Return the GPUs of a job; stage is training or testing."""
-        resources = self.recipes[model].config.resources
-        return resources.gpus_training if stage == "training" else resources.gpus_testing
+    def gpus(self, model: str, stage: str, attempt: int = 1) -> int:
+        """Return the GPUs of a job; stage is training or testing.
+
+        A retry of a training job gets what the recovery policy asks for at most, since the first try may have ended for
+        want of them.
+        """
+        recipe = self.recipes[model]
+        if stage == "testing":
+            return recipe.config.resources.gpus_testing
+        recovery = [step.gpus or 0 for step in recipe.training.recovery] if attempt > 1 else []
+        return max([recipe.config.resources.gpus_training, *recovery])
 
     def gpu_model(self, model: str) -> str:
         """Return the GPU type of a recipe; empty = any."""

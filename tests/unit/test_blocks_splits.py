@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onkocode.config.schema import Data
+from onkocode.config.data import Data
 from onkocode.questions.blocks import (
     Sources,
     combine_versions,

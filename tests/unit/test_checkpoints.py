@@ -92,7 +92,7 @@ def test_publishing_parts_adapter_and_state(tmp_path: Path) -> None:
 def test_assembling_puts_them_together_again(tmp_path: Path) -> None:
     epoch = published(tmp_path)
     (epoch / "adapter" / "provenance.json").write_text("{}", encoding="utf-8")
-    path = assemble(epoch, tmp_path / "next")
+    path = assemble(epoch, tmp_path / "next", 5, 5)
     assert path == tmp_path / "next" / "previous-5"
     assert {file.name for file in path.iterdir()} == {
         *ADAPTER_FILES,
@@ -108,7 +108,7 @@ def test_incomplete_epoch_before_is_an_error_that_names_the_file(tmp_path: Path,
     epoch = published(tmp_path)
     (epoch / name).unlink()
     with pytest.raises(InputError, match="incomplete epoch") as caught:
-        assemble(epoch, tmp_path / "next")
+        assemble(epoch, tmp_path / "next", 5, 5)
     assert str(epoch / name) in str(caught.value)
     assert not (tmp_path / "next").exists()
 

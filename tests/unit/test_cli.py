@@ -21,6 +21,7 @@ EXAMPLES = {
     "icdo3": "icdo3/icdo32019_claml_example.xml",
     "ops": "ops/ops2024syst_kodes_example.txt",
 }
+CALL = r"onkocode ((?:(?:catalogues|questions) )?[a-z-]+)((?:(?!onkocode [a-z]).)*)"
 TEXT = "Geheimkarzinom von Frau Müller"
 
 
@@ -74,7 +75,7 @@ def test_every_call_of_the_rules_is_a_verb_with_its_options(root: Path) -> None:
     called = set()
     for file in sorted((root / "workflow/rules").glob("*.smk")):
         for shell in re.findall(r"shell:\s*((?:\"[^\n]*\"\s*)+)", file.read_text(encoding="utf-8")):
-            for verb, rest in re.findall(r"onkocode ((?:(?:catalogues|questions) )?[a-z-]+)((?:(?!onkocode [a-z]).)*)", shell, flags=re.DOTALL):
+            for verb, rest in re.findall(CALL, shell, flags=re.DOTALL):
                 called.add(verb)
                 assert verb in options, f"{file.name}: {verb}"
                 assert set(re.findall(r"(?<=\s)--[a-z0-9-]+", rest)) <= options[verb], f"{file.name}: {verb}"
@@ -159,7 +160,7 @@ def test_build_questions_from_tables(tmp_path: Path, example: Tables, root: Path
     output = tmp_path / "questions.parquet"
     settings = ["--icd10gm", str(paths["icd10gm-codes"]), "--settings", f"@{tmp_path / 'data.json'}"]
     assert main(["build-questions", *inputs, *settings, "--output", str(output)]) == 0
-    assert read_table(output, "questions").height == 10_158
+    assert read_table(output, "questions").height == 10_338
     assert read_provenance(output)["seed"] == 20240627
 
 
@@ -221,10 +222,6 @@ def utf16(data: bytes) -> bytes:
     return data.decode().encode("utf-16")
 
 
-def latin1(data: bytes) -> bytes:
-    return data.decode().replace("„", '"').replace("“", '"').replace("–", "-").encode("latin-1", "replace")
-
-
 @pytest.mark.parametrize("dataset", list(EXAMPLES))
 @pytest.mark.parametrize(
     ("spoil", "message"),
@@ -233,13 +230,12 @@ def latin1(data: bytes) -> bytes:
         (lambda data: b"", "is empty"),
         (half, "the file was cut off|not whole, well-formed XML"),
         (utf16, "UTF-16"),
-        (latin1, "not UTF-8"),
         (lambda data: b"<!DOCTYPE html><html>Zustimmung</html>", "is an HTML page"),
-        (lambda data: b"PK\x03\x04" + bytes(100), "holds zero bytes"),
+        (lambda data: b"PK\x03\x04" + bytes(100), "is a ZIP archive"),
         (lambda data: b"a,b,c\n1,2,3\n", "layout|well-formed"),
         (lambda data: b"<?xml version='1.0'?>\n<Katalog/>\n", "is <Katalog>, not a ClaML file|layout"),
     ],
-    ids=["missing", "empty", "half", "utf16", "latin1", "html", "zip", "csv", "xml"],
+    ids=["missing", "empty", "half", "utf16", "html", "zip", "csv", "xml"],
 )
 def test_bad_catalogue_files(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], dataset: str, spoil: object, message: str

@@ -77,7 +77,11 @@ def test_an_unknown_version_names_the_known_ones() -> None:
 
 
 def test_the_pattern_of_these_tests_is_sound() -> None:
-    assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == [*COUNTS, *FURTHER, *SAME_FORMULATIONS]
+    assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == [
+        *COUNTS,
+        *FURTHER,
+        *SAME_FORMULATIONS,
+    ]
 
 
 def test_unsound_files_name_block_or_id() -> None:

@@ -1,12 +1,14 @@
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from onkocode.catalogues.icdo3 import label_text, parse_icdo3
+from onkocode.catalogues.icdo3 import parse_icdo3
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest
 
 CLASSES = """\
+<Class code="T" kind="chapter"><SubClass code="C50-C50"/></Class>
 <Class code="C50-C50" kind="block"><SuperClass code="T"/><SubClass code="C50"/>
   <Rubric kind="preferred"><Label>Block</Label></Rubric></Class>
 <Class code="C50" kind="category"><SuperClass code="C50-C50"/><SubClass code="C50.9"/>
@@ -18,7 +20,8 @@ CLASSES = """\
   <Rubric kind="inclusion"><Label>Mamma</Label></Rubric>
   <Rubric kind="inclusion"><Label>Mamma</Label></Rubric>
 </Class>
-<Class code="850-854" kind="block"><SubClass code="8500:3"/></Class>
+<Class code="M" kind="chapter"><SubClass code="850-854"/></Class>
+<Class code="850-854" kind="block"><SuperClass code="M"/><SubClass code="8500:3"/></Class>
 <Class code="8500:3" kind="category"><SuperClass code="850-854"/>
   <Rubric kind="preferred"><Label>Duktales Karzinom</Label></Rubric>
   <Rubric kind="inclusion" usage="obs"><Label>Alter Name</Label></Rubric>
@@ -110,10 +113,33 @@ def test_a_label_may_be_nested_deeply(tmp_path: Path) -> None:
     assert label_of(tmp_path, f"Vorn {label} hinten") == "Vorn Brust hinten"
 
 
-def test_label_text_of_an_element() -> None:
-    from xml.etree.ElementTree import fromstring
+def test_a_mark_in_the_text_makes_a_label_obsolete(tmp_path: Path) -> None:
+    """Some labels of 2019 have the printed mark and no usage."""
+    mark = "Altes Wort<Reference>C50.9</Reference> [obs.]"
+    synonyms = '<Fragment class="synlist">Altes Wort [obs.]</Fragment><Fragment class="synlist">AW [obs.]</Fragment>'
+    for label, text in ((mark, "Altes Wort"), (synonyms, "Altes Wort, AW"), ("Brust [Mamma]", "Brust [Mamma]")):
+        entries, codes = parse_icdo3(write(tmp_path, claml(CLASSES.replace("Duktales Karzinom", label))), "2019")
+        assert entries.filter(code="8500/3").select("text", "flags").rows()[0] == (
+            text,
+            ["obsolete"] if "obs" in label else [],
+        )
+        assert codes["title"][-1] == text
 
-    assert label_text(fromstring("<Label>Haut<Reference>C44</Reference>, Ohr</Label>")) == "Haut, Ohr"  # noqa: S314
+
+def test_morphology_may_be_written_with_a_slash(tmp_path: Path) -> None:
+    """The first revision of 2014 may have it."""
+    colon = parse_icdo3(write(tmp_path, claml(CLASSES)), "2014")
+    slash = parse_icdo3(write(tmp_path, claml(CLASSES.replace("8500:3", "8500/3"))), "2014")
+    assert [frame.rows() for frame in slash] == [frame.rows() for frame in colon]
+    assert slash[1]["code"][-1] == "8500/3"
+
+
+def test_a_group_is_the_innermost_block(tmp_path: Path) -> None:
+    between = '<Class code="C50" kind="category"><SuperClass code="C50.X"/>'
+    inner = '<Class code="C50.X" kind="block"><SuperClass code="C50-C50"/></Class>\n'
+    text = CLASSES.replace('<Class code="C50" kind="category"><SuperClass code="C50-C50"/>', inner + between)
+    _, codes = parse_icdo3(write(tmp_path, claml(text)), "2019")
+    assert codes["group"].to_list() == ["C50.X", "C50.X", "850-854"]
 
 
 @pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf"])
@@ -142,7 +168,7 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "x" * 100}">' for 
         ("", "is empty"),
         ("<!DOCTYPE html><html></html>", "is an HTML page"),
         (claml(CLASSES).encode("utf-16"), "holds zero bytes, so it is UTF-16"),
-        (claml(CLASSES.replace("Mamma", "Mämma")).encode("latin-1"), r":11: not UTF-8 \(byte 0xe4\)"),
+        (claml(CLASSES.replace("Mamma", "Mämma")).encode("latin-1"), r":12: not UTF-8 \(byte 0xe4\)"),
         (f"<!DOCTYPE ClaML [{BOMB}]>\n<ClaML>&e8;</ClaML>", "declares XML entities .*refused"),
         (
             '<!DOCTYPE ClaML [<!ENTITY x SYSTEM "file:///etc/hostname">]>\n<ClaML>&x;</ClaML>',
@@ -152,7 +178,13 @@ BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "x" * 100}">' for 
         (claml(CLASSES.replace("Brust  o.n.A.", " ")), "class C50.9: a label without text"),
         (claml(CLASSES.replace("8500:3", "9999")), "no morphology classes"),
         (claml(CLASSES.replace('"C50', '"X50')), "no topography classes"),
-        (claml(""), "no morphology classes\n  no topography classes"),
+        (claml(""), "holds no classes; check that it is the right file for ICD-O-3"),
+        (claml(CLASSES.replace("850-854", "X").replace("8500:3", "X1")), "no morphology classes"),
+        (claml(CLASSES + '<Class code="8500/3" kind="category"/>'), "class 8500/3 stands 2 times"),
+        (claml(CLASSES + '<Class code="8501:3" kind="category"/>'), "class 8501/3 has no label"),
+        (claml(CLASSES.replace('<Class code="T"', '<Class code="Z"')), "class C50-C50: its superclass T is missing"),
+        (claml('<Class code="J18" kind="category"/>'), r"is ICD-10-GM \(title ''\), not ICD-O-3; check"),
+        (claml('<Class code="5-01" kind="category"/>'), "is OPS .*, not ICD-O-3; check"),
     ],
 )
 def test_unsound_files_are_one_input_error(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -160,3 +192,18 @@ def test_unsound_files_are_one_input_error(tmp_path: Path, text: str | bytes, me
     with pytest.raises(InputError, match=message) as caught:
         parse_icdo3(path, "2019")
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.catalogues
+def test_labels_of_the_real_file_are_plain(catalogues: Path) -> None:
+    entries, _ = parse_icdo3(next(iter(sorted(catalogues.rglob("icdo3*2019*claml*.xml")))), "2019")
+    rules = {
+        "white space": r"\s\s|^\s|\s$|[\t\r\n]| [,;:.]|[(\[] ",
+        "what is left of a reference": r"C\d\d\.[\d-]|\d{4}/\d|[,;:(\[/–]$|^[,;:.)\]]|\(\s*\)|\[\s*\]",
+        "notes and marks": r"siehe|Exkl|Hinw|\[obs",
+    }
+    for rule, pattern in rules.items():
+        assert entries.filter(pl.col("text").str.contains(pattern))["entry_id"].to_list() == [], rule
+    brackets = [(text.count("("), text.count("["), text.count(")"), text.count("]")) for text in entries["text"]]
+    assert [counts for counts in brackets if counts[:2] != counts[2:]] == []
+    assert entries.filter(pl.col("flags").list.contains("obsolete")).height == 270

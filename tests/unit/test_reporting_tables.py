@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from onkocode.questions.counts import SPLITS, TABLE_1, TABLE_1_QUESTIONS, question_counts
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import METRICS, QUESTIONS, write_table
 from onkocode.reporting.html import Column, html_page, write_html
 from onkocode.reporting.inputs import Model, Target, targets
-from onkocode.reporting.paper import TABLE_1, TABLE_1_QUESTIONS
 from onkocode.reporting.performance import (
     performance_summary,
     performance_table,
@@ -20,7 +20,6 @@ from onkocode.reporting.performance import (
 from onkocode.reporting.tables import (
     fine_tuning_hours,
     model_table,
-    question_counts,
     write_model_table,
     write_question_counts,
 )
@@ -83,10 +82,10 @@ def selection(*rows: tuple[str, str, int]) -> pl.DataFrame:
 
 
 def questions(*rows: tuple[str, str, str, str | None, str]) -> pl.DataFrame:
-    """Return questions of (block, entry, formulation, code, split)."""
+    """Return questions of (block, entry, formulation, code, split); an entry written `e1+1` is a rewritten `e1`."""
     filled: list[dict[str, Any]] = [
         {"block": block, "entry_id": entry, "formulation_id": formulation, "code": code, "split": split}
-        | {"question_id": f"{entry}/{block}/{formulation}"}
+        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0]}
         for block, entry, formulation, code, split in rows
     ]
     return pl.DataFrame(filled, schema=QUESTIONS)  # type: ignore[arg-type]
@@ -107,22 +106,41 @@ def test_the_paper_s_blocks_add_up_to_its_total() -> None:
     assert all(row.entries * row.formulations == row.questions for row in TABLE_1)
 
 
+def counted(counts: pl.DataFrame, block: str, *names: str) -> list[object]:
+    return list(counts.filter(pl.col("block") == block).select(names).row(0))
+
+
+OWN = ("entries", "codes", "formulations", "questions")
+
+
 def test_questions_are_counted_per_block_with_the_paper_s_numbers_beside() -> None:
     counts = question_counts(questions(*SOME))
-    order = ["icd10", "tumour", "tumour-icd10", "ops", "ops-tumour", "morphology", "topography", "extra", "total"]
-    assert counts["block"].to_list() == order
-    rows = {row["block"]: row for row in counts.iter_rows(named=True)}
-    names = ("entries", "codes", "formulations", "questions", "train", "heldout_formulation", "heldout_label", "test")
-    assert [rows["icd10"][name] for name in names] == [3, 2, 2, 4, 2, 1, 1, 0]
-    assert [rows["tumour"][name] for name in names] == [1, 0, 1, 1, 1, 0, 0, 0]
-    assert [rows["ops"][name] for name in names] == [0] * 8
-    assert [rows["total"][name] for name in names] == [None, None, None, 6, 4, 1, 1, 0]
-    assert rows["icd10"]["share"] == pytest.approx(100 * 4 / 6)
-    assert rows["total"]["share"] == 100
-    assert rows["icd10"]["paper_questions"] == 163_200
-    assert rows["topography"]["paper_codes"] == 400
-    assert rows["total"]["paper_questions"] == 518_116
-    assert rows["extra"]["paper_questions"] is None
+    seven = ["icd10", "tumour", "tumour-icd10", "ops", "ops-tumour", "morphology", "topography"]
+    assert counts["block"].to_list() == [*seven, "total", "extra", "all"]
+    assert counted(counts, "icd10", *OWN, *SPLITS) == [3, 2, 2, 4, 2, 1, 1, 0, 0]
+    assert counted(counts, "tumour", *OWN, *SPLITS) == [1, 0, 1, 1, 1, 0, 0, 0, 0]
+    assert counted(counts, "ops", *OWN, *SPLITS) == [0] * 9
+    assert counted(counts, "total", *OWN, *SPLITS) == [None, None, None, 5, 3, 1, 1, 0, 0]
+    assert counted(counts, "all", *OWN, *SPLITS) == [None, None, None, 6, 4, 1, 1, 0, 0]
+    assert counted(counts, "icd10", "share", "paper_questions") == [pytest.approx(100 * 4 / 6), 163_200]
+    assert counted(counts, "total", "share", "paper_questions") == [pytest.approx(100 * 5 / 6), 518_116]
+    assert counted(counts, "all", "share", "paper_questions") == [100, None]
+    assert counted(counts, "topography", "paper_codes") == [400]
+    assert counted(counts, "extra", "title", "paper_questions") == ["extra", None]
+
+
+def test_held_out_negatives_and_rewritten_labels_are_no_entries_of_table_1() -> None:
+    more = (
+        ("tumour", "n1", "g1", None, "heldout_negative"),
+        ("tumour", "n1", "g2", None, "heldout_negative"),
+        ("icd10", "e1+1", "f1", "C50.8", "train"),
+        ("icd10", "e1+1", "f2", "C50.8", "heldout_formulation"),
+    )
+    before, counts = question_counts(questions(*SOME)), question_counts(questions(*SOME, *more))
+    assert counts.select("block", *OWN, "share").equals(before.select("block", *OWN, "share"))
+    assert counted(counts, "tumour", "augmented", *SPLITS) == [0, 1, 0, 0, 2, 0]
+    assert counted(counts, "icd10", "augmented", *SPLITS) == [2, 3, 2, 1, 0, 0]
+    assert counted(counts, "total", "augmented", "train", "heldout_negative") == [2, 4, 2]
 
 
 def test_no_questions_give_a_table_of_zeros() -> None:
@@ -137,8 +155,20 @@ def test_table_1_is_written_as_html_and_tsv(tmp_path: Path) -> None:
     rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
     own = ["3", "2", "2", "4", "66.7"]
     assert rows[2] == ["ICD-10 code of a tumour diagnosis", *own, "2", "1", "1", "13,600", "809", "12", "163,200"]
-    assert rows[-1][:5] == ["Total", "–", "–", "–", "6"]
+    assert [row[:5] for row in rows[-3:]] == [
+        ["Total", "–", "–", "–", "5"],
+        ["extra", "1", "1", "1", "1"],
+        ["All questions", "–", "–", "–", "6"],
+    ]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["questions"][0] == 4
+
+
+def test_rewritten_labels_have_a_column_where_there_are_some(tmp_path: Path) -> None:
+    write_table(questions(*SOME, ("icd10", "e1+1", "f1", "C50.9", "train")), "questions", tmp_path / "q.parquet")
+    write_question_counts(tmp_path / "q.parquet", tmp_path / "table.html")
+    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
+    assert rows[1][6] == "On rewritten labels"
+    assert rows[2][5:9] == ["66.7", "1", "3", "1"]
 
 
 def test_hours_add_up_epochs_and_resumed_runs() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from onkocode.config import schema
+from onkocode.config import data, schema
 from onkocode.config.loading import merge
 from onkocode.records.errors import InputError
 from onkocode.study import Study
@@ -88,8 +88,8 @@ def test_a_change_concerns_only_the_slices_that_depend_on_it(
 
 def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     found = {name: json.loads(text) for name, text in slices(Study(merged, [])).items()}
-    assert schema.Data.model_validate(found["data"]).heldout_labels == 0.1
-    assert schema.Columns.model_validate(found["columns"]).cluster == "patient"
+    assert data.Data.model_validate(found["data"]).heldout_labels == 0.1
+    assert data.Columns.model_validate(found["columns"]).cluster == "patient"
     assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
     assert schema.BaseSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
     assert schema.RecipeConfig.model_validate(found["description"]).testing.quantisation == "8bit"
@@ -147,9 +147,9 @@ def test_the_record_is_a_sound_configuration(merged: dict[str, Any]) -> None:
         (
             "data/example/ops",
             "1999",
-            r"catalogues\.tsv: .*\n  no row for ops 1999 \(known versions: example, 2024\); add",
+            r"catalogues\.tsv: .*\n  no row for ops 1999 \(known versions: example, 2014, .*, 2026\); add",
         ),
-        ("texts/example/icdo3", "1", r"no row for icdo3 1 \(known versions: example, 2019\); add one"),
+        ("texts/example/icdo3", "1", r"no row for icdo3 1 \(known versions: example, 2014, 2019\); add one"),
         ("data/example/formulations", "v0", r"formulations 'v0' do not exist \(known: v1\)"),
         ("texts/example/formulations", "v0", r"formulations 'v0' do not exist \(known: v1\)"),
         ("catalogues/sources", "none.tsv", "none.tsv: not a readable table of sources"),

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from onkocode.catalogues.texts import read_texts
-from onkocode.config.schema import Columns
+from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import CODES
 

@@ -128,6 +128,7 @@ def test_log_rows_hold_numbers_only_and_grow(trained: Trained) -> None:
         assert set(row) == {
             "step",
             "epoch",
+            "attempt",
             "loss",
             "grad_norm",
             "learning_rate",
@@ -319,7 +320,7 @@ def test_epoch_before_on_other_data_is_an_error(
 ) -> None:
     shutil.copytree(trained.folder / "epoch-1", tmp_path / "epoch-1")
     fewer = small_questions.filter(pl.col("formulation_id") != "icd10-12")
-    with pytest.raises(InputError, match="ends at step 7, but epoch 2 begins at step 6"):
+    with pytest.raises(InputError, match="ends at step 7, but this epoch begins at step 6"):
         train(tiny_models["llama"], fewer, tmp_path, 2)
     assert not (tmp_path / "epoch-2").exists()
 
@@ -474,6 +475,8 @@ def test_verb_writes_provenance_and_removes_scratch(
     output = tmp_path / "epoch-1"
     assert sorted(path.name for path in output.iterdir()) == [
         "adapter",
+        "attempts.jsonl",
+        "attempts.jsonl.provenance.json",
         "metrics.jsonl",
         "metrics.jsonl.provenance.json",
         "state",

@@ -14,6 +14,7 @@ rule train_epoch:
         adapter=directory("<results>/training/{model}/epoch-{epoch}/adapter"),
         state=directory("<results>/training/{model}/epoch-{epoch}/state"),
         metrics="<results>/training/{model}/epoch-{epoch}/metrics.jsonl",
+        attempts="<results>/training/{model}/epoch-{epoch}/attempts.jsonl",
     log:
         "<logs>/train_epoch/{model}/epoch-{epoch}.log",
     benchmark:
@@ -22,7 +23,7 @@ rule train_epoch:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards: study.gpus(wildcards.model, "training"),
+        gpu=lambda wildcards, attempt: study.gpus(wildcards.model, "training", attempt),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
         runtime=lambda wildcards, attempt: study.minutes(

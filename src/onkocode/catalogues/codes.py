@@ -2,8 +2,8 @@
 
 import re
 
-ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,2})?")
-OPS = re.compile(r"\d-[0-9a-z]{2}([0-9a-z](\.[0-9a-z]{1,2})?)?")
+ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,2})?", re.ASCII)
+OPS = re.compile(r"\d-[0-9a-z]{2}([0-9a-z](\.[0-9a-z]{1,2})?)?", re.ASCII)
 SECONDARY = ("C77", "C78", "C79")
 
 

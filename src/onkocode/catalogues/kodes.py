@@ -1,106 +1,135 @@
-"""Metadata text (`kodes`) of ICD-10-GM and OPS, and OPS three-character classes. Source: BfArM, file descriptions."""
+"""Metadata text (`kodes`) of ICD-10-GM and OPS, and lists of OPS classes.
+
+Sources: BfArM, file descriptions of the metadata; public readers of earlier years. ICD-10-GM has 28 fields since 2018.
+The 30 fields until 2017 have two more (age limits as text) from the 22nd on, after those used here; this is inferred
+from the file of 2015 and from the R package ICD10gm. OPS has 9 to 18 fields by year, the first nine alike.
+"""
 
 import re
 from pathlib import Path
 
 import polars as pl
 
-from onkocode.catalogues.alphaid import entry_frame
 from onkocode.catalogues.codes import ICD10, OPS, behaviour, is_tumour
-from onkocode.catalogues.reading import decode, read_bytes, split_rows
+from onkocode.catalogues.entries import entry_frame
+from onkocode.catalogues.reading import (
+    Lines,
+    check_end,
+    matches,
+    problems,
+    read_lines,
+    repeated,
+    split_fields,
+    split_table,
+)
 from onkocode.records.errors import InputError, first_of
 
-ICD10GM_FIELDS = 28
-TERMINAL_FIELD, CODE_FIELD, TITLE_FIELD = 1, 6, 8
+FIELDS = ("level", "terminal", "kind", "chapter", "group", "marked_code", "code", "plain_code", "title")
+ICD10GM = {28: FIELDS, 30: FIELDS}
+OPS_KODES = dict.fromkeys(range(len(FIELDS), 31), FIELDS)
+OPS_CLASSES = {4: ("chapter", "group", "code", "title")}
+OPS_LABELS = {"code": "code", "label": "title"}
 
 
 def parse_icd10gm(path: Path) -> pl.DataFrame:
     """Return the label space of ICD-10-GM: one row per code of levels three to five.
 
     Raises:
-        InputError: another layout, malformed or repeated codes.
+        InputError: another layout, malformed or repeated codes, a code without title.
     """
-    rows = split_rows(path, ";", [ICD10GM_FIELDS], "ICD-10-GM kodes (since 2018)")
-    _check_codes(path, [row[CODE_FIELD] for row in rows], ICD10, "ICD-10-GM")
-    _check_terminal(path, rows)
-    return pl.DataFrame(
-        [
-            {
-                "code": row[CODE_FIELD],
-                "system": "icd10gm",
-                "title": row[TITLE_FIELD],
-                "terminal": row[TERMINAL_FIELD] == "T",
-                "chapter": row[3],
-                "group": row[4],
-                "category": row[CODE_FIELD][:3],
-                "behaviour": behaviour(row[CODE_FIELD]),
-                "tumour": is_tumour(row[CODE_FIELD]),
-            }
-            for row in rows
-        ],
-        infer_schema_length=None,
+    rows = split_fields(read_lines(path), ";", ICD10GM, "ICD-10-GM kodes", whole=("J", "N"))
+    rows = _checked(path, rows, ICD10, "ICD-10-GM")
+    codes = rows["code"].to_list()
+    return rows.select(
+        "code",
+        "title",
+        "terminal",
+        "chapter",
+        "group",
+        pl.Series("behaviour", [behaviour(code) for code in codes], dtype=pl.String),
+        pl.Series("tumour", [is_tumour(code) for code in codes], dtype=pl.Boolean),
+        system=pl.lit("icd10gm"),
+        category=pl.col("code").str.slice(0, 3),
     )
 
 
 def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return entries and label space of OPS from a `kodes` or a `dreisteller` file.
+    """Return entries and label space of OPS.
+
+    Read are `kodes`, `dreisteller` (chapter;group;code;title) and a third party's list with the header `code;label`.
+    Only `kodes` says which codes are terminal. In the other two a code counts as terminal where the file holds no finer
+    one, so that all classes of `dreisteller` do, though OPS has finer codes.
 
     Raises:
-        InputError: another layout, malformed or repeated codes.
+        InputError: another layout, malformed or repeated codes, a code without title.
     """
-    width = len(decode(read_bytes(path), path).split("\n", 1)[0].split(";"))
-    if width == 4:
-        rows = split_rows(path, ";", [4], "OPS dreisteller")
-        classes = [(code, title, chapter, group, True) for chapter, group, code, title in rows]
-    else:
-        rows = split_rows(path, ";", [max(width, TITLE_FIELD + 1)], "OPS kodes")
-        _check_terminal(path, rows)
-        classes = [(row[CODE_FIELD], row[TITLE_FIELD], row[3], row[4], row[TERMINAL_FIELD] == "T") for row in rows]
-    _check_codes(path, [row[0] for row in classes], OPS, "OPS")
-    codes = pl.DataFrame(
-        [
-            {
-                "code": code,
-                "system": "ops",
-                "title": title,
-                "terminal": terminal,
-                "chapter": chapter,
-                "group": group,
-                "category": code[:4],
-                "behaviour": None,
-                "tumour": False,
-            }
-            for code, title, chapter, group, terminal in classes
-        ],
-        infer_schema_length=None,
+    rows = _checked(path, _ops_rows(read_lines(path)), OPS, "OPS")
+    codes = rows.select(
+        "code",
+        "title",
+        "terminal",
+        "chapter",
+        "group",
+        system=pl.lit("ops"),
+        category=pl.col("code").str.slice(0, 4),
+        behaviour=pl.lit(None, pl.String),
+        tumour=pl.lit(False),
     )
-    entries: list[dict[str, object]] = [
-        {"entry_id": f"ops-{version}:{code}", "kind": "procedure", "code": code, "text": title, "flags": []}
-        for code, title, *_ in classes
-    ]
+    entries = rows.select(
+        entry_id=pl.lit(f"ops-{version}:") + pl.col("code"),
+        kind=pl.lit("procedure"),
+        code="code",
+        text="title",
+        flags=pl.lit([], pl.List(pl.String)),
+    )
     return entry_frame(entries, "ops", version), codes
 
 
-def _check_terminal(path: Path, rows: list[list[str]]) -> None:
-    problems = [
-        f"line {line}: second field must be T (terminal) or N, is {row[TERMINAL_FIELD]!r}"
-        for line, row in enumerate(rows, 1)
-        if row[TERMINAL_FIELD] not in ("T", "N")
-    ]
-    if problems:
-        raise InputError(f"{path}: not a sound kodes file:\n{first_of(problems)}")
+def _ops_rows(lines: Lines) -> pl.DataFrame:
+    """Return line, code, title, terminal (T or N), chapter and group."""
+    if lines.lines[0].startswith("code;"):
+        rows = split_table(lines, ";", OPS_LABELS, "OPS code;label")
+        check_end(lines, whole=False)
+        return _leaves(rows.with_columns(chapter=pl.col("code").str.slice(0, 1), group=pl.lit("")))
+    if lines.lines[0].count(";") == 3:
+        rows = split_fields(lines, ";", OPS_CLASSES, "OPS dreisteller")
+        _refuse_groups(lines.path, rows)
+        return _leaves(rows)
+    return split_fields(lines, ";", OPS_KODES, "OPS kodes")
 
 
-def _check_codes(path: Path, codes: list[str], pattern: re.Pattern[str], system: str) -> None:
-    problems = [
-        f"line {line}: {code!r} is not an {system} code"
-        for line, code in enumerate(codes, 1)
-        if not pattern.fullmatch(code)
-    ]
-    seen: dict[str, int] = {}
-    for line, code in enumerate(codes, 1):
-        if code in seen:
-            problems.append(f"line {line}: code {code} stands in line {seen[code]} already")
-        seen[code] = line
-    if problems:
-        raise InputError(f"{path}: not a sound {system} file:\n{first_of(problems)}")
+def _leaves(rows: pl.DataFrame) -> pl.DataFrame:
+    above = rows["code"].str.slice(0, 4).filter(rows["code"].str.len_chars() > 4).unique()
+    return rows.with_columns(
+        terminal=pl.when(pl.col("code").is_in(above.implode())).then(pl.lit("N")).otherwise(pl.lit("T"))
+    )
+
+
+def _refuse_groups(path: Path, rows: pl.DataFrame) -> None:
+    """Refuse `gruppen`, which also has four fields: a group is named by its first class, which `dreisteller` holds."""
+    lacking = rows.filter(~pl.col("group").is_in(pl.col("code").implode()))
+    if lacking.height:
+        raise InputError(
+            f"{path}:{lacking['line'][0]}: the group's first class is missing, as in the file of groups (`gruppen`); "
+            "give the kodes or dreisteller file"
+        )
+
+
+def _checked(path: Path, rows: pl.DataFrame, pattern: re.Pattern[str], system: str) -> pl.DataFrame:
+    """Return sound rows, with `terminal` as truth value; raises InputError naming the lines of unsound ones."""
+    again, first_line = repeated("code")
+    rows = rows.with_columns(pl.col("title").str.strip_chars())
+    wrong = problems(
+        rows.with_columns(seen=first_line),
+        [
+            (~pl.col("terminal").is_in(["T", "N"]), "second field must be T (terminal) or N, is {terminal}"),
+            (~matches("code", pattern), f"{{code}} is not an {system} code"),
+            (again, "code {code} stands in line {seen} already"),
+            (pl.col("title") == "", "code {code} has no title"),
+        ],
+    )
+    if wrong:
+        raise InputError(
+            f"{path}: not a sound {system} file; fetch it again or check that it is the right file:\n{first_of(wrong)}"
+        )
+    return rows.with_columns(pl.col("terminal") == "T")

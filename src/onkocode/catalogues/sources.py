@@ -1,33 +1,49 @@
-"""Where a catalogue file is found, and how it gets into the results: example, user's folder, or download."""
+"""The table of sources, and how a catalogue file gets into the results: shipped, the user's own, or downloaded."""
 
-import fnmatch
-import io
-import lzma
-import os
-import zipfile
-import zlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from onkocode.catalogues.reading import looks_like_html
-from onkocode.records.errors import InputError
+from onkocode.catalogues.addresses import CONSENT, is_allowed, with_consent
+from onkocode.catalogues.archives import Candidate, is_zip, read_candidate
+from onkocode.catalogues.choosing import Choice, Wanted, choose_member, judge_given
+from onkocode.catalogues.download import Limits, downloaded
+from onkocode.catalogues.local import FOLDER_VARIABLE, NAMED_BY, catalogue_folder, search
+from onkocode.catalogues.reading import SIGNATURES, looks_like_html
+from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import new_file
 from onkocode.records.ids import hash_file
 
-FOLDER_VARIABLE = "ONKOCODE_CATALOGUES"
-LARGEST_MEMBER = 500_000_000  # bytes; the largest official text is below 10 MB
+__all__ = ["FOLDER_VARIABLE", "TERMS_SENTENCE", "Source", "catalogue_folder", "find_local", "read_sources", "retrieve"]
+
 TERMS = {
     "BfArM": "https://www.bfarm.de/DE/Kodiersysteme/Services/Downloads/_node.html",
+    "Plattform-65c": "https://plattform65c.atlassian.net/wiki/spaces/UMK/overview",
     "MIT": "the project's own licence",
 }
+# What data derived from BfArM's files must carry.
+TERMS_SENTENCE = (
+    "Die Erstellung erfolgt unter Verwendung der maschinenlesbaren Fassung des Bundesinstituts für Arzneimittel und "
+    "Medizinprodukte (BfArM)."
+)
 COLUMNS = ["dataset", "version", "file", "url", "sha256", "terms", "note"]
+DATASETS = ("alphaid", "icd10gm", "icdo3", "ops", "transitions", "crosswalk")
+OWN_VERSION = r"[a-z][a-z0-9]*"  # e.g. example; it becomes a part of paths
 
 
 @dataclass(frozen=True)
 class Source:
-    """A row of the table of sources. `file` holds name patterns separated by spaces, the preferred one first."""
+    """A row of the table of sources.
+
+    Attributes:
+        dataset: one of DATASETS.
+        version: year, two years for transitions (2023_2024), or a word of the user's own.
+        file: patterns of the file name separated by spaces, the preferred one first; or one path to a file.
+        url: where it is downloaded from; empty = unknown.
+        sha256: of what the url sends, so mostly of a zip file; empty = unknown.
+        terms: key of TERMS.
+        note: what a person should know; demanded where there is no url.
+    """
 
     dataset: str
     version: str
@@ -38,172 +54,146 @@ class Source:
     note: str
 
     @property
-    def patterns(self) -> list[str]:
-        """Name patterns of the catalogue file."""
-        return self.file.split()
+    def wanted(self) -> Wanted:
+        """What to look for."""
+        return Wanted(self.dataset, self.version, tuple(self.file.split()))
 
 
 def read_sources(table: Path) -> dict[tuple[str, str], Source]:
-    """Read and check the table of sources; raises InputError naming its line."""
+    """Read and check the table of sources; raises InputError with all its mistakes and their lines."""
     try:
-        frame = pl.read_csv(table, separator="\t", infer_schema=False).fill_null("")
-    except (OSError, pl.exceptions.PolarsError) as error:
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{table}: not a readable table of sources ({error})") from None
-    if frame.columns != COLUMNS:
-        raise InputError(f"{table}: the columns must be {', '.join(COLUMNS)}")
+    if not lines or lines[0].split("\t") != COLUMNS:
+        raise InputError(f"{table}: the first line must name the columns {', '.join(COLUMNS)}, separated by tabs")
     found: dict[tuple[str, str], Source] = {}
-    for line, row in enumerate(frame.iter_rows(named=True), 2):
-        source = Source(**row)
-        key = (source.dataset, source.version)
-        if key in found:
-            raise InputError(f"{table}:{line}: {source.dataset} {source.version} stands twice")
-        if not source.patterns:
-            raise InputError(f"{table}:{line}: `file` is empty")
-        if source.terms not in TERMS:
-            raise InputError(f"{table}:{line}: unknown terms {source.terms!r} (known: {', '.join(TERMS)})")
-        if source.sha256 and len(source.sha256) != 64:
-            raise InputError(f"{table}:{line}: sha256 must have 64 hexadecimal digits")
-        found[key] = source
+    problems: list[str] = []
+    for number, line in enumerate(lines[1:], 2):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not any(cells):
+            continue
+        if len(cells) != len(COLUMNS):
+            problems.append(f"line {number}: {len(cells)} columns instead of {len(COLUMNS)}")
+            continue
+        source = Source(*cells)
+        problems += [f"line {number}: {problem}" for problem in _problems(source, found)]
+        found[source.dataset, source.version] = source
+    if problems:
+        raise InputError(f"{table}: the table of sources has mistakes:\n{first_of(problems, 20)}")
     return found
-
-
-def catalogue_folder(configured: Path | None) -> Path | None:
-    """Return the user's folder: the configured one, else that of ONKOCODE_CATALOGUES, else None."""
-    named = configured or (Path(os.environ[FOLDER_VARIABLE]) if os.environ.get(FOLDER_VARIABLE) else None)
-    if named is not None and not named.is_dir():
-        raise InputError(f"{named}: no such folder of catalogue files (catalogues.folder or {FOLDER_VARIABLE})")
-    return named
 
 
 def find_local(source: Source, folder: Path | None) -> Path | None:
     """Return the local file of a source: shipped with the project, or in the user's folder; None = to be downloaded.
 
+    Args:
+        source: row of the table.
+        folder: the user's folder, a single file or a zip file; see `catalogue_folder`.
+
     Raises:
-        InputError: the folder is given but holds no such file, or several with different content.
+        InputError: the folder is given but holds no such file, several that differ, or one with other content; or the
+            table names a path that does not exist.
     """
-    shipped = Path(source.file)
-    if len(source.patterns) == 1 and shipped.is_file():
-        return shipped
+    if "/" in source.file:
+        if not Path(source.file).is_file():
+            raise InputError(f"{source.file}: no such file, but the table of sources names it for {source.wanted}")
+        return Path(source.file)
     if folder is None:
         return None
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for pattern in source.patterns:
-        named = [path for path in files if fnmatch.fnmatch(path.name.lower(), pattern.lower())]
-        if len({hash_file(path) for path in named}) > 1:
-            raise InputError(
-                f"{folder}: several different files for {source.dataset} {source.version}: "
-                f"{', '.join(str(path.relative_to(folder)) for path in named)}; keep one of them there"
-            )
-        if named:
-            return named[0]
-    archives = [path for path in files if path.suffix.lower() == ".zip"]
-    for archive in archives:
-        if zipfile.is_zipfile(archive) and _members(archive.read_bytes(), source, str(archive)):
-            return archive
-    broken = [str(path.relative_to(folder)) for path in archives if not zipfile.is_zipfile(path)]
-    raise InputError(
-        f"{folder}: no file for {source.dataset} {source.version} (looked for {' or '.join(source.patterns)}, in "
-        f"subfolders and zip files too); put it there, or leave the folder out to download"
-        + (f". Not whole zip files, so download them again: {', '.join(broken)}" if broken else "")
-    )
+    advice = "put it there, or leave the folder out to download it" if source.url else f"put it there ({source.note})"
+    return search(source.wanted, folder, advice)
 
 
-def retrieve(source: Source, local: Path | None, accept_terms: bool, output: Path) -> dict[str, str]:
-    """Copy or download a catalogue file to ``output``; returns facts for the provenance.
+def retrieve(
+    source: Source, local: Path | None, accept_terms: bool, output: Path, limits: Limits | None = None
+) -> dict[str, str]:
+    """Copy or download a catalogue file to ``output``.
+
+    Returns:
+        Facts for the provenance: origin (path or url), address (after redirects), member (of a zip file), sha256 (of
+        the output), terms, found_by (name | content | given), remark.
 
     Raises:
-        InputError: no consent, no address, wrong checksum, an HTML page, a broken or absurd archive.
+        InputError: no consent, no address, a failed download, another dataset or version than the wanted one, a page
+            instead of a file, a broken or absurd zip file.
     """
     if local is not None:
-        data, origin = local.read_bytes(), str(local)
+        choice = _choose(source.wanted, Candidate(local))
+        facts = {"origin": str(local), "address": ""} | _write(source, choice, output)
     else:
-        data, origin = _download(source, accept_terms), source.url
-    if local is None and looks_like_html(data):
-        raise InputError(
-            f"{origin}: answered with an HTML page instead of the file; open {TERMS[source.terms]} in a browser, "
-            f"download it and set catalogues.folder"
-        )
-    member = ""
-    if data[:2] == b"PK" or str(origin).lower().endswith(".zip"):
-        data, member = _unpack(data, source, origin)
+        _check_consent(source, accept_terms)
+        part = output.with_name(output.name + ".part")
+        try:
+            with downloaded(with_consent(source.url), part, source.sha256, limits) as (file, address):
+                choice = _choose(source.wanted, Candidate(file, url=source.url))
+                facts = {"origin": source.url, "address": address} | _write(source, choice, output)
+        except InputError as error:
+            raise InputError(
+                f"{error}. If it stays so, get the file with a browser from {TERMS[source.terms]} and set {NAMED_BY}"
+            ) from None
+    return facts
+
+
+def _choose(wanted: Wanted, file: Candidate) -> Choice:
+    return choose_member(wanted, file) if is_zip(file.path) else judge_given(wanted, file)
+
+
+def _write(source: Source, choice: Choice, output: Path) -> dict[str, str]:
+    data = read_candidate(choice.candidate)
+    kinds = [kind for signature, kind in SIGNATURES.items() if data.startswith(signature)]
+    kinds += ["an HTML page"] * looks_like_html(data) + ["empty"] * (not data.strip())
+    if kinds:
+        raise InputError(f"{choice.candidate}: is {kinds[0]}, not a catalogue file; put the file itself there")
     with new_file(output) as temporary:
         temporary.write_bytes(data)
-    return {"origin": origin, "member": member, "sha256": hash_file(output), "terms": TERMS[source.terms]}
+    return {
+        "member": choice.candidate.member,
+        "sha256": hash_file(output),
+        "terms": TERMS[source.terms],
+        "found_by": choice.found_by,
+        "remark": choice.remark,
+    }
 
 
-def _download(source: Source, accept_terms: bool) -> bytes:
+def _check_consent(source: Source, accept_terms: bool) -> None:
     place = TERMS[source.terms]
     if not source.url:
-        raise InputError(
-            f"{source.dataset} {source.version}: no download address is known ({source.note}); get the file from "
-            f"{place} and set catalogues.folder or {FOLDER_VARIABLE}"
-        )
+        raise InputError(f"{source.wanted}: no download address is known ({source.note}); see {place}, set {NAMED_BY}")
     if not accept_terms:
         raise InputError(
-            f"{source.dataset} {source.version}: the terms of use must be accepted before downloading: read {place}, "
-            f"then set catalogues.accept_terms: true"
+            f"{source.wanted}: the terms of use must be accepted before downloading: read those shown with the file at "
+            f"{place}, then set catalogues.accept_terms: true (or --consent true)"
         )
-    import hashlib
-
-    import requests
-    from requests.adapters import HTTPAdapter
-    from tqdm import tqdm
-    from urllib3.util import Retry
-
-    session = requests.Session()
-    session.mount(
-        "https://", HTTPAdapter(max_retries=Retry(4, backoff_factor=1, status_forcelist=[429, 500, 502, 503]))
-    )
-    try:
-        with session.get(source.url, stream=True, timeout=60) as response:
-            response.raise_for_status()
-            compressed = "content-encoding" in response.headers  # the length is then that before unpacking
-            size = 0 if compressed else int(response.headers.get("content-length", 0))
-            buffer = io.BytesIO()
-            with tqdm(total=size or None, unit="B", unit_scale=True, desc=source.dataset) as bar:
-                for block in response.iter_content(1 << 20):
-                    bar.update(buffer.write(block))
-    except requests.RequestException as error:
-        raise InputError(f"{source.url}: download failed ({error}); try again, or set catalogues.folder") from None
-    data = buffer.getvalue()
-    if size and len(data) != size:
-        raise InputError(f"{source.url}: got {len(data)} of {size} bytes; try again")
-    if source.sha256 and hashlib.sha256(data).hexdigest() != source.sha256:
-        raise InputError(f"{source.url}: wrong checksum; the file has changed or was damaged, so it is not used")
-    return data
 
 
-def _members(data: bytes, source: Source, origin: str) -> list[zipfile.ZipInfo]:
-    """Return the members of an archive that match the best pattern."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except zipfile.BadZipFile:
-        raise InputError(f"{origin}: not a whole zip file; download it again") from None
-    for pattern in source.patterns:
-        matching = [
-            member
-            for member in archive.infolist()
-            if not member.is_dir() and fnmatch.fnmatch(Path(member.filename).name.lower(), pattern.lower())
-        ]
-        if matching:
-            return matching
-    return []
-
-
-def _unpack(data: bytes, source: Source, origin: str) -> tuple[bytes, str]:
-    """Return one member of an archive. Nothing is written under the member's own name, so no path can escape."""
-    if looks_like_html(data):
-        raise InputError(f"{origin}: is an HTML page, not a zip file; download the file itself again")
-    members = _members(data, source, origin)
-    if len(members) != 1:
-        names = ", ".join(member.filename for member in members) or "none"
-        raise InputError(f"{origin}: expected one member like {' or '.join(source.patterns)}, found {names}")
-    if ".." in Path(members[0].filename).parts or members[0].filename.startswith("/"):
-        raise InputError(f"{origin}: the member {members[0].filename!r} points outside the archive; refused")
-    if members[0].file_size > LARGEST_MEMBER:
-        raise InputError(f"{origin}: {members[0].filename} claims {members[0].file_size} bytes; refused")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return archive.read(members[0]), members[0].filename
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{origin}: {members[0].filename} cannot be unpacked ({error}); download it again") from None
+def _problems(source: Source, earlier: dict[tuple[str, str], Source]) -> list[str]:
+    """Return all mistakes of a row."""
+    said = []
+    years = r"(20\d\d)_(20\d\d)" if source.dataset == "transitions" else r"(20\d\d)"
+    version = re.fullmatch(years, source.version)
+    patterns = source.file.split()
+    if (source.dataset, source.version) in earlier:
+        said.append(f"{source.dataset} {source.version} stands twice")
+    if source.dataset not in DATASETS:
+        said.append(f"unknown dataset {source.dataset!r} (known: {', '.join(DATASETS)})")
+    elif version is None and not re.fullmatch(OWN_VERSION, source.version):
+        form = "two years such as 2023_2024" if source.dataset == "transitions" else "a year"
+        said.append(f"version {source.version!r} must be {form}, or a word of small letters and digits")
+    elif version and version.groups() != tuple(sorted(set(version.groups()))):
+        said.append(f"version {source.version!r} must name the earlier year first")
+    if not patterns:
+        said.append("`file` is empty")
+    elif len(patterns) > 1 and "/" in source.file:
+        said.append("`file` must be name patterns without folders, or one path")
+    if source.url and not is_allowed(source.url):
+        said.append("`url` must begin with https://")
+    if CONSENT in source.url:
+        said.append(f"`url` must not hold {CONSENT}: consent is given by the user, not by the table")
+    if source.sha256 and not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
+        said.append("`sha256` must have 64 hexadecimal digits in small letters")
+    if source.terms not in TERMS:
+        said.append(f"unknown terms {source.terms!r} (known: {', '.join(TERMS)})")
+    if not source.url and not source.note:
+        said.append("`note` is empty, but without `url` it must say where the file comes from")
+    return said

@@ -1,15 +1,13 @@
 """Users' coded diagnosis texts. Messages name file, line and column, and never repeat a text."""
 
-import csv
-import io
 import re
 from pathlib import Path
 
 import polars as pl
 
+from onkocode.catalogues.delimited import check_header, read_delimited
 from onkocode.catalogues.label_space import LabelSpace
-from onkocode.catalogues.reading import BOM, read_bytes
-from onkocode.config.schema import Columns
+from onkocode.config.data import Columns
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import text_key
 
@@ -29,9 +27,9 @@ def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, ic
     Raises:
         InputError: missing columns, empty cells, repeated ids, codes that do not exist or are not terminal.
     """
-    header, rows = _table(path)
+    header, rows = read_delimited(path)
     wanted = [name for name in (columns.id, columns.text, columns.icd10, columns.topography, columns.cluster) if name]
-    _check_header(path, key, header, wanted)
+    check_header(path, header, wanted, f"rename the columns or name them under texts.{key}.columns")
     problems: list[str] = []
     spaces = {
         columns.icd10: (LabelSpace.of(icd10gm, "icd10gm"), "ICD-10-GM"),
@@ -66,43 +64,6 @@ def read_texts(path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, ic
         text_key=pl.Series([text_key(text) for text in frame["text"]], dtype=pl.String),
         flags=pl.lit([], pl.List(pl.String)),
     )
-
-
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    data = read_bytes(path).removeprefix(BOM)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        try:
-            text = data.decode("cp1252")
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: neither UTF-8 nor Windows-1252; save it as UTF-8") from None
-    if "\0" in text:
-        raise InputError(f"{path}: holds zero bytes (UTF-16, or not a text file); save it as UTF-8")
-    first = text.split("\n", 1)[0]
-    separator = max(";,\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        header = [name.strip() for name in next(reader)]
-        rows = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not a sound CSV line ({error})") from None
-    return header, rows
-
-
-def _check_header(path: Path, key: str, header: list[str], wanted: list[str]) -> None:
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        # Without a single known column the line may be no header at all, but a diagnosis.
-        known = len(missing) < len(set(wanted))
-        found = f"found: {', '.join(header)}" if known else "none of the columns is there; is the first line a header?"
-        raise InputError(
-            f"{path}:1: no column {', '.join(map(repr, missing))} ({found}); rename the columns or "
-            f"name them under texts.{key}.columns"
-        )
-    repeated = [name for name in wanted if header.count(name) > 1]
-    if repeated:
-        raise InputError(f"{path}:1: column {', '.join(map(repr, repeated))} stands twice; rename or remove one")
 
 
 def _check_code(line: int, column: str, code: str, space: LabelSpace, system: str) -> list[str]:

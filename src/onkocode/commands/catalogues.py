@@ -5,14 +5,15 @@ from argparse import Namespace
 
 import polars as pl
 
+from onkocode.catalogues import crosswalk, transitions
 from onkocode.catalogues.parse import parse_catalogue as parse
-from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources, retrieve
+from onkocode.catalogues.sources import TERMS_SENTENCE, Source, catalogue_folder, find_local, read_sources, retrieve
 from onkocode.catalogues.texts import read_texts as read
 from onkocode.commands.common import validated
-from onkocode.config.schema import Columns
+from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
 from onkocode.records.files import close_to_others, write_text
-from onkocode.records.provenance import Provenance
+from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.records.schemas import read_table, write_table
 
 
@@ -20,12 +21,15 @@ def retrieve_catalogue(options: Namespace) -> None:
     """Copy or download one catalogue file."""
     sources = read_sources(options.sources)
     source = sources.get((options.dataset, options.version))
+    if source is None and options.file is not None:  # a version of the user's own, with its file
+        source = Source(options.dataset, options.version, str(options.file), "", "", "BfArM", "")
     if source is None:
         known = ", ".join(f"{dataset} {version}" for dataset, version in sources)
         raise InputError(f"{options.sources}: no row for {options.dataset} {options.version} (known: {known})")
     record = Provenance("retrieve-catalogue", {"dataset": options.dataset, "version": options.version}, {})
     local = options.file or find_local(source, catalogue_folder(options.folder))
     record.add(**retrieve(source, local, options.consent is True, options.output))
+    record.add(attribution=TERMS_SENTENCE if source.terms == "BfArM" else "")
     record.beside(options.output)
 
 
@@ -34,10 +38,29 @@ def parse_catalogue(options: Namespace) -> None:
     settings = {"dataset": options.dataset, "version": options.version}
     record = Provenance("parse-catalogue", settings, {"file": options.file})
     entries, codes = parse(options.dataset, options.version, options.file)
-    record.add(entries=entries.height, codes=codes.height)
+    origin = read_provenance(options.file)
+    record.add(entries=entries.height, codes=codes.height, attribution=origin.get("attribution", TERMS_SENTENCE))
     record.beside(options.entries, options.codes)
     write_table(entries, "entries", options.entries)
     write_table(codes, "codes", options.codes)
+
+
+def parse_transitions(options: Namespace) -> None:
+    """Parse a transition table between two years of ICD-10-GM."""
+    record = Provenance("parse-transitions", {}, {"file": options.file})
+    rows = transitions.parse_transitions(options.file)
+    record.add(transitions=rows.height)
+    record.beside(options.output)
+    write_table(rows, "transitions", options.output)
+
+
+def parse_crosswalk(options: Namespace) -> None:
+    """Parse the rules from ICD-O-3 to ICD-10; what is odd in them stands in the provenance."""
+    record = Provenance("parse-crosswalk", {}, {"file": options.file})
+    rows = crosswalk.parse_crosswalk(options.file)
+    record.add(rules=rows["rule"].n_unique(), notes=crosswalk.reversed_ranges(rows))
+    record.beside(options.output)
+    write_table(rows, "crosswalk", options.output)
 
 
 def read_texts(options: Namespace) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from onkocode.catalogues.crosswalk import allowed_pairs, topographies_of
 from onkocode.commands.common import validated
-from onkocode.config.schema import Data
+from onkocode.config.data import Data
 from onkocode.questions.blocks import Sources
 from onkocode.questions.build import QuestionStream
 from onkocode.questions.build import build_text_questions as build_on_texts
@@ -52,8 +53,6 @@ def _inputs(options: Namespace) -> dict[str, Path]:
 def _sources(options: Namespace, settings: Data) -> Sources:
     topographies = pairs = None
     if options.crosswalk is not None:
-        from onkocode.catalogues.crosswalk import allowed_pairs, topographies_of
-
         if options.topographies is None:
             raise InputError("--crosswalk needs --topographies, the label space of ICD-O-3")
         rules, axes = read_table(options.crosswalk, "crosswalk"), read_table(options.topographies, "codes")

@@ -1,6 +1,7 @@
 """Verb of the stage training."""
 
 import shutil
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -22,15 +23,20 @@ def train_epoch(options: Namespace) -> None:
     model = read_model(options.base)
 
     from onkocode.tracking import Run
-    from onkocode.training import epoch
+    from onkocode.training import epoch, processes
 
+    job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
+    if processes.is_worker():
+        off = Run(validated(Tracking, {}), options.model, "train", options.epoch, {}, options.scratch.parent)
+        processes.work(job, read_table(options.questions, "questions"), off)
+        return
     inputs = {"base": options.base, "questions": options.questions}
     if options.previous is not None:
         inputs["previous"] = options.previous / "adapter"
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
-    job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
+    launch = processes.launcher(job, sys.argv[1:]) if settings.processes > 1 else None
     with run:
-        record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run))
-    record.beside(options.output / "adapter", options.output / "metrics.jsonl")
+        record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
+    record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
     shutil.rmtree(options.scratch)

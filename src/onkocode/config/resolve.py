@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from onkocode.config.schema import Config, Data, Preset, RecipeConfig, Testing, Training
+from onkocode.config.data import Data
+from onkocode.config.schema import Config, Preset, RecipeConfig, Testing, Training
 
 
 class Recipe(BaseModel):

@@ -5,175 +5,12 @@ the two drift apart. Order of precedence: field default < preset < recipe.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag
 
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
-
-
-def _as_list(value: Any) -> Any:
-    """Take a single version for a list of one."""
-    return value if isinstance(value, list) else [value]
-
-
-Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]
-Quantisation = Literal["none", "8bit", "4bit"]
-Task = Literal["icd10", "topography", "tumour"]
-Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
-Share = Annotated[float, Field(ge=0, lt=1)]
-PositiveInt = Annotated[int, Field(ge=1)]
-AugmentationKind = Literal["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"]
-
-
-class Section(BaseModel):
-    """A group of keys; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Catalogues(Section):
-    """Where the catalogue files come from."""
-
-    folder: Path | None = Field(
-        None,
-        description="Folder with catalogue files that you have; searched with its subfolders. "
-        "Default: the environment variable ONKOCODE_CATALOGUES. Without either, files are downloaded.",
-    )
-    files: dict[str, Path] = Field(
-        default_factory=dict,
-        description="Files that you name yourself, by `<dataset>-<version>`, e.g. `alphaid-2024: my/alphaid.txt`.",
-    )
-    sources: Path = Field(Path("config/catalogues.tsv"), description="Table of known sources.")
-    accept_terms: bool = Field(
-        False, description="Set to true after reading BfArM's terms of use; without it nothing is downloaded."
-    )
-
-
-class Sample(Section):
-    """A part of the catalogues, for trying things out."""
-
-    codes: PositiveInt = Field(description="Number of distinct codes kept of each block.")
-    seed: int = Field(0, description="Seed of the choice.")
-
-
-class Augmentation(Section):
-    """Additional training rows whose labels are rewritten the way clinical texts are written."""
-
-    share: float = Field(0.5, gt=0, le=1, description="Share of the training entries that get such rows.")
-    copies: PositiveInt = Field(1, description="Rows per such entry.")
-    kinds: list[AugmentationKind] = Field(
-        ["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"],
-        min_length=1,
-        description="What may happen to a label.",
-    )
-    abbreviations: str = Field("v1", description="Version of the table of abbreviations.")
-    seed: int = Field(0, description="Seed of all choices.")
-
-
-class Data(Section):
-    """A data key: dataset-versions plus the options that turn them into questions."""
-
-    preset: Key = Field("paper", description="Preset that gives the options which are not set here.")
-    alphaid: Versions = Field(
-        description="Version of Alpha-ID (labels of diagnoses). In a list, the first leads and each further one adds "
-        "the labels that those before it lack, as far as icd10gm still has their codes."
-    )
-    icd10gm: Version = Field(description="Version of ICD-10-GM (label space).")
-    icdo3: Versions = Field(description="Version of ICD-O-3 (topography and morphology), or a list of versions.")
-    ops: Versions = Field(description="Version of OPS (procedures), or a list of versions.")
-    crosswalk: Version | None = Field(
-        None, description="Version of the ICD-O-3 to ICD-10 rules; needed by topography_from_alphaid and links."
-    )
-    formulations: str = Field("v1", description="Version of the formulations.")
-    seed: int = Field(20240627, description="Seed of the negatives, of both held-out choices and of the links.")
-    negatives_per_tumour: float = Field(
-        1.0, ge=0, description="Non-tumour entries added per tumour entry; the same sample serves both yes/no blocks."
-    )
-    duplicates: bool = Field(True, description="Keep labels that occur more than once for the same code.")
-    secondary_tumours: bool = Field(True, description="Keep C77–C79 (metastases).")
-    ops_classes: list[Literal[3, 4]] = Field(
-        [3, 4], min_length=1, description="Lengths of the OPS classes (main categories) whose labels are asked for."
-    )
-    ops_inclusions: bool = Field(
-        True, description="Ask for the inclusion labels of OPS as well; only the ClaML file has them."
-    )
-    yes_with_code: str = Field(
-        "Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour."
-    )
-    topography_from_alphaid: bool = Field(
-        False, description="Add topography questions on the Alpha-ID labels whose code has exactly one topography."
-    )
-    links: int = Field(
-        0, ge=0, description="Questions per topography code that ask for topography and morphology of one tumour."
-    )
-    heldout_labels: Share = Field(
-        0.0, description="Share of the labels that stays out of training (development split)."
-    )
-    heldout_formulations: int = Field(
-        0,
-        ge=0,
-        le=2,
-        description="Formulations per block that stay out of training, to measure transfer to new phrasing.",
-    )
-    heldout_negatives: int = Field(
-        0, ge=0, description="Further non-tumour entries, never trained on, to measure specificity."
-    )
-    augmentation: Augmentation | None = Field(None, description="Rewritten training labels; null = none.")
-    sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
-
-
-class Leakage(Section):
-    """The comparison of test texts with training labels."""
-
-    near: float = Field(
-        90.0, ge=50, le=100, description="Similarity (0–100) from which a test text is a near-duplicate of a label."
-    )
-    refuse: Literal["nothing", "exact", "near"] = Field(
-        "nothing",
-        description="What stops the workflow: a test text that stands in training, exactly or nearly.",
-    )
-
-
-class Columns(Section):
-    """Names of the columns in a file of coded texts."""
-
-    id: str = Field("id", description="Unique id of the row.")
-    text: str = Field("text", description="The diagnosis text.")
-    icd10: str = Field("icd10", description="ICD-10-GM code.")
-    topography: str = Field("topography", description="ICD-O-3 topography code.")
-    cluster: str | None = Field(None, description="Patient or case, if known: intervals are clustered by it.")
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        """Refuse one column for two meanings: the text would become an id, which is not private."""
-        names = [self.text, self.icd10, self.topography, self.id]
-        if len(set(names)) < len(names) or self.cluster in names[:3]:
-            raise ValueError("the columns text, icd10, topography, and id or cluster must be different ones")
-        return self
-
-
-class Texts(Section):
-    """A test set of coded diagnosis texts. It never takes part in training."""
-
-    file: Path = Field(description="CSV or TSV file, UTF-8 or Windows-1252; the separator is recognised.")
-    icd10gm: Version = Field(description="Version of ICD-10-GM that its codes follow.")
-    icdo3: Version = Field(description="Version of ICD-O-3 that its codes follow.")
-    columns: Columns = Field(
-        default_factory=lambda: Columns.model_validate({}),
-        description="Names of the columns that differ from the default.",
-    )
-    formulations: str = Field("v1", description="Version of the formulations.")
+from onkocode.config.base import Key, PositiveInt, Quantisation, Section, Share, Split, Task, describe
+from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 
 
 class HubBase(Section):
@@ -228,6 +65,22 @@ class TinyModel(Section):
     seed: int = Field(0, description="Seed of the weights and of the order of documents.")
 
 
+class RecoveryStep(Section):
+    """What changes in one further attempt, after a loss or gradient that is not finite; null = stays as it is.
+
+    Every attempt goes on from the last good save. One that changes the questions per optimizer step repeats the epoch
+    from its beginning, because the steps are counted anew.
+    """
+
+    learning_rate: float | None = Field(None, gt=0, description="Peak learning rate.")
+    max_grad_norm: float | None = Field(None, gt=0, description="Gradient norm clipping.")
+    batch_size: PositiveInt | None = Field(None, description="Questions per device and step.")
+    gradient_accumulation: PositiveInt | None = Field(None, description="Batches per optimizer step.")
+    gpus: PositiveInt | None = Field(
+        None, description="GPUs that the attempt needs; a job that sees fewer ends, and its retry asks for them."
+    )
+
+
 class Training(Section):
     """How one adapter is trained."""
 
@@ -255,6 +108,15 @@ class Training(Section):
     activation_checkpointing: bool = Field(False, description="Less GPU memory for about a third more time.")
     max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
     system_prompt: str | None = Field(None, description="System prompt; null = what the chat template does by itself.")
+    processes: PositiveInt = Field(
+        1,
+        description="Data-parallel processes on one node, a GPU each; 1 = one process, which splits a model over all "
+        "its GPUs.",
+    )
+    recovery: list[RecoveryStep] = Field(
+        [],
+        description="Further attempts after a non-finite loss or gradient, one after the other; none = stop at once.",
+    )
     save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
     log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
     seed: int = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
@@ -292,6 +154,8 @@ class TrainingChange(Section):
     activation_checkpointing: bool | None = None
     max_length: PositiveInt | None = None
     system_prompt: str | None = None
+    processes: PositiveInt | None = None
+    recovery: list[RecoveryStep] | None = None
     save_minutes: float | None = Field(None, gt=0)
     log_steps: PositiveInt | None = None
     seed: int | None = None
@@ -307,32 +171,8 @@ class TestingChange(Section):
     short_answer: bool | None = None
 
 
-class DataChange(Section):
-    """Data options that a preset sets; null = not set here."""
-
-    negatives_per_tumour: float | None = Field(None, ge=0)
-    duplicates: bool | None = None
-    secondary_tumours: bool | None = None
-    ops_classes: list[Literal[3, 4]] | None = Field(None, min_length=1)
-    ops_inclusions: bool | None = None
-    topography_from_alphaid: bool | None = None
-    links: int | None = Field(None, ge=0)
-    heldout_labels: Share | None = None
-    heldout_formulations: int | None = Field(None, ge=0, le=2)
-    heldout_negatives: int | None = Field(None, ge=0)
-    augmentation: Augmentation | None = None
-
-
-def _describe(change: type[Section], whole: type[Section]) -> None:
-    """Give the keys of a change the descriptions of the whole, where they stand once."""
-    for name, field in change.model_fields.items():
-        field.description = whole.model_fields[name].description
-    change.model_rebuild(force=True)
-
-
-_describe(TrainingChange, Training)
-_describe(TestingChange, Testing)
-_describe(DataChange, Data)
+describe(TrainingChange, Training)
+describe(TestingChange, Testing)
 
 
 class Preset(Section):

@@ -1,5 +1,6 @@
 """Loading base models, plain or quantised by bitsandbytes, and adapters on them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
     """
     weight_files(path)
     gpus = torch.cuda.device_count()
-    device_map: Any = {"": "cpu"} if gpus == 0 else {"": 0} if gpus == 1 else "auto"
+    # One of several data-parallel processes holds a whole model on its own GPU.
+    own = int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else 0 if gpus == 1 else None
+    device_map: Any = {"": "cpu"} if gpus == 0 else "auto" if own is None else {"": own}
     model = AutoModelForCausalLM.from_pretrained(
         path,
         dtype=DTYPES[precision],

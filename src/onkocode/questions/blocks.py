@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from onkocode.catalogues.codes import SECONDARY
-from onkocode.config.schema import Data
+from onkocode.config.data import Data
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, shuffled
 
 YES, NO = "Ja", "Nein"
 HELDOUT_NEGATIVE = "heldout_negative"
-COLUMNS = ("entry_id", "cluster", "code", "text", "text_key", "accepted", "flags")
+COLUMNS = ("entry_id", "kind", "cluster", "code", "text", "text_key", "accepted", "flags")
 NONE = pl.lit(None, pl.String)
 
 
@@ -82,7 +82,7 @@ def combine_versions(
     keys = ["text_key", *per]
     seen = pl.DataFrame()
     for frame in frames:
-        chosen = frame.select(*COLUMNS, "kind")
+        chosen = frame.select(COLUMNS)
         if parts:
             allowed = known if known is not None else pl.col("code").is_in(parts[0]["code"].unique().implode())
             chosen = chosen.filter(allowed).join(seen, on=keys, how="anti")
@@ -151,6 +151,7 @@ def links(
             rows.append((f"link:{place}:{kind}", f"{one}, Lokalisation: {where}", f"{place} {kind}"))
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("entry_id", "text", "answer"), pl.String), orient="row")
     return frame.with_columns(
+        kind=pl.lit("link"),
         cluster=pl.col("entry_id"),
         code=pl.col("answer"),
         expected=pl.col("answer"),

@@ -10,7 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.config.schema import Data
+from onkocode.catalogues.sources import TERMS_SENTENCE
+from onkocode.config.data import Data
+from onkocode.questions.augmentation import augment
 from onkocode.questions.blocks import (
     HELDOUT_NEGATIVE,
     NO,
@@ -28,10 +30,6 @@ from onkocode.questions.formulations import PLACE, Block, formulations_hash, loa
 from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.errors import InputError
 
-TERMS_SENTENCE = (
-    "Die Erstellung erfolgt unter Verwendung der maschinenlesbaren Fassung des Bundesinstituts für Arzneimittel und "
-    "Medizinprodukte (BfArM)."
-)
 SLICE = 10_000  # entries (one per block) that are turned into questions at once
 # Blocks whose labels are rewritten. In yes/no blocks rewritten tumours alone would teach that such writing means yes.
 AUGMENTED = ("icd10", "topography-alphaid")
@@ -159,10 +157,9 @@ def _with_augmented(entries: pl.DataFrame, out: set[str], options: Data) -> pl.D
     """Add the rewritten copies of the labels that are trained on."""
     if options.augmentation is None:
         return entries
-    from onkocode.questions.augmentation import augment
-
-    trained = entries.filter(~pl.col("text_key").is_in(list(out)))
-    return pl.concat([entries, augment(trained, options.augmentation).select(entries.columns)])
+    # Of all entries, so that no copy reads like a held-out label; then only copies of what is trained on.
+    copies = augment(entries, options.augmentation).filter(~pl.col("text_key").is_in(list(out)))
+    return pl.concat([entries, copies.select(entries.columns)])
 
 
 def _plan(rows: dict[str, pl.DataFrame], unseen: pl.DataFrame, out: set[str]) -> pl.DataFrame:

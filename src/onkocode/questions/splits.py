@@ -41,5 +41,3 @@ def heldout_labels(blocks: Mapping[str, pl.DataFrame], share: float, seed: int) 
 def heldout_formulations(ids: list[str], count: int, seed: int) -> set[str]:
     """Return the formulations of one block that stay out of training; at least half of them stay in."""
     return set(shuffled(ids, seed, "heldout-formulations", ids)[: min(count, len(ids) // 2)])
-
-

@@ -9,6 +9,14 @@ class InputError(Exception):
     """
 
 
+class StoppedError(Exception):
+    """Somebody asked the job to stop; what it had done is saved.
+
+    The command line prints it without a traceback and exits with status 75 ("try again later"), so that a workflow
+    starts the job again.
+    """
+
+
 def first_of(problems: list[str], limit: int = 10) -> str:
     """Join problems, one a line, and count those beyond ``limit``."""
     shown = [f"  {problem}" for problem in problems[:limit]]

@@ -24,6 +24,7 @@ PACKAGES = (
     "bitsandbytes",
     "accelerate",
     "polars",
+    "rapidfuzz",
     "snakemake",
     "matplotlib",
     "wandb",

@@ -120,6 +120,14 @@ METRICS = {
     "high": pl.Float64,
     "method": pl.String,  # clopper-pearson | cluster-bootstrap
 }
+LEAKAGE = {
+    "test_set": pl.String,  # key of the user's test set, or heldout_label, heldout_negative
+    "test_id": pl.String,  # entry
+    "training_id": pl.String,  # entry
+    "kind": pl.String,  # exact | normalised | near
+    "similarity": pl.Float64,  # 0…100
+    "code_agreement": pl.String,  # same | category | other | unknown
+}
 TABLES: dict[str, Mapping[str, object]] = {
     "entries": ENTRIES,
     "codes": CODES,
@@ -129,6 +137,7 @@ TABLES: dict[str, Mapping[str, object]] = {
     "predictions": PREDICTIONS,
     "judged": JUDGED,
     "metrics": METRICS,
+    "leakage": LEAKAGE,
 }
 VERSION = 2  # 2: questions carry the text
 

@@ -19,6 +19,7 @@ STRATA = {
     "train": "training questions",
     "heldout_formulation": "held-out formulations",
     "heldout_label": "held-out labels",
+    "heldout_negative": "held-out non-tumours",
     "test": "test questions",
 }
 MEASURES = {"accuracy": "Accuracy", "partial_accuracy": "Partial accuracy", "invalid_rate": "Invalid answers"}

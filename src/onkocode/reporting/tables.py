@@ -5,49 +5,13 @@ from pathlib import Path
 
 import polars as pl
 
+from onkocode.questions.counts import ALL, COUNTS, SPLITS, TOTAL, question_counts
 from onkocode.records.schemas import read_table
 from onkocode.reporting.html import Column, html_page, write_html
 from onkocode.reporting.inputs import Model, read_models, read_training
-from onkocode.reporting.paper import TABLE_1, TABLE_1_QUESTIONS
 from onkocode.reporting.style import write_tsv
 
-SPLITS = ("train", "heldout_formulation", "heldout_label", "test")
-COUNTS = ("entries", "codes", "formulations", "questions")
 QUANTISATIONS = {"none": "none", "8bit": "8-bit", "4bit": "4-bit"}
-
-
-def question_counts(questions: pl.DataFrame) -> pl.DataFrame:
-    """Count the questions of each block, as Table 1 does, with the paper's numbers beside.
-
-    Args:
-        questions: table of the schema QUESTIONS, with all splits.
-
-    Returns:
-        A row per block in the paper's order, then blocks that the paper does not have, then ``total``. Columns block,
-        title, entries (distinct), codes (distinct), formulations, questions, share (of all questions, in %), one column
-        per split with its questions, and paper_entries, paper_codes, paper_formulations, paper_questions. In the row
-        ``total``, entries, codes and formulations are null: blocks share them.
-    """
-    own = questions.group_by("block").agg(
-        entries=pl.col("entry_id").n_unique(),
-        codes=pl.col("code").drop_nulls().n_unique(),
-        formulations=pl.col("formulation_id").n_unique(),
-        questions=pl.len(),
-        **{split: (pl.col("split") == split).sum() for split in SPLITS},
-    )
-    known = _paper_counts()
-    further = own.join(known, on="block", how="anti").select("block", title="block").sort("block")
-    order = pl.concat([known, further], how="diagonal").with_row_index("order")
-    counted = order.join(own, on="block", how="left").sort("order")
-    filled = counted.with_columns(pl.col(*COUNTS, *SPLITS).fill_null(0))
-    total = filled.select(pl.col("questions", *SPLITS).sum()).with_columns(
-        block=pl.lit("total"), title=pl.lit("Total"), paper_questions=pl.lit(TABLE_1_QUESTIONS)
-    )
-    return (
-        pl.concat([filled, total], how="diagonal_relaxed")
-        .with_columns(share=100 * pl.col("questions") / max(1, questions.height))
-        .select("block", "title", *COUNTS, "share", *SPLITS, *[f"paper_{name}" for name in COUNTS])
-    )
 
 
 def write_question_counts(questions: Path, table: Path) -> None:
@@ -62,20 +26,25 @@ def write_question_counts(questions: Path, table: Path) -> None:
     """
     counts = question_counts(read_table(questions, "questions"))
     splits = [split for split in SPLITS if counts[split].sum()]
+    further = ["augmented"] if counts["augmented"].sum() else []
     columns = [
         Column("Block", number=False),
         *[Column(name.capitalize(), group="This data set") for name in COUNTS],
         Column("Share, %", group="This data set"),
-        *[Column(split.replace("_", " "), group="Questions by split") for split in splits],
+        *[Column("On rewritten labels", group="Beside it") for _ in further],
+        *[Column(split.replace("_", " "), group="All of them by split") for split in splits],
         *[Column(name.capitalize(), group="Lenz et al. 2025, Table 1") for name in COUNTS],
     ]
-    names = [*COUNTS, "share", *splits, *[f"paper_{name}" for name in COUNTS]]
+    names = [*COUNTS, "share", *further, *splits, *[f"paper_{name}" for name in COUNTS]]
     rows = [[str(row["title"]), *[_number(row[name]) for name in names]] for row in counts.iter_rows(named=True)]
     notes = [
-        "Entries and codes are distinct ones. Blocks share entries, so that only questions have a total.",
+        "Counted before any split, without held-out negatives and rewritten labels, as the paper counts; the splits "
+        "hold these as well. Entries and codes are distinct ones. Blocks share entries, so that only questions have a "
+        "total, which is that of the paper's blocks.",
         "Codes are counted among the expected answers; blocks that are answered with yes or no alone have none.",
     ]
-    write_html(html_page("Training questions by block", columns, rows, notes, ruled=[len(rows) - 1]), table)
+    ruled = [index for index, block in enumerate(counts["block"]) if block in (TOTAL, ALL)]
+    write_html(html_page("Training questions by block", columns, rows, notes, ruled=ruled), table)
     write_tsv(counts, table.with_suffix(".tsv"))
 
 
@@ -157,19 +126,6 @@ def write_model_table(models: Sequence[Path], training: Sequence[Path], table: P
     ]
     write_html(html_page("Models and their fine-tuning", columns, rows, notes), table)
     write_tsv(frame, table.with_suffix(".tsv"))
-
-
-def _paper_counts() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "block": [row.block for row in TABLE_1],
-            "title": [row.title for row in TABLE_1],
-            "paper_entries": [row.entries for row in TABLE_1],
-            "paper_codes": [row.codes for row in TABLE_1],
-            "paper_formulations": [row.formulations for row in TABLE_1],
-            "paper_questions": [row.questions for row in TABLE_1],
-        }
-    )
 
 
 def _number(value: float | None) -> str:

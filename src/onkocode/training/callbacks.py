@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import distributed
 from transformers import TrainerCallback
 
 from onkocode.tracking import Run
 from onkocode.training.checkpoints import mark_complete
+from onkocode.training.stopping import StopRequest, agree, in_parallel
 
 LOGGED = {
     "loss": "loss",
@@ -30,11 +32,14 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
         token_counts: tokens of each optimizer step of this epoch, in order.
         first_step: global step at which this epoch began.
         seconds_before: seconds that interrupted attempts at this epoch had spent up to the save resumed from.
+        attempt: number of the attempt, 1 for the first.
         run: the W&B run, possibly switched off.
     """
 
-    def __init__(self, path: Path, token_counts: list[int], first_step: int, seconds_before: float, run: Run) -> None:
-        self.path, self.first_step, self.run = path, first_step, run
+    def __init__(
+        self, path: Path, token_counts: list[int], first_step: int, seconds_before: float, attempt: int, run: Run
+    ) -> None:
+        self.path, self.first_step, self.attempt, self.run = path, first_step, attempt, run
         self.last_step = first_step + len(token_counts)
         self.tokens = [0, *accumulate(token_counts)]
         self.seconds_before, self.start = seconds_before, time.monotonic()
@@ -43,7 +48,7 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
         """Write one row; the Trainer's summary at the end of training, which has no loss, is left out."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
-        row: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch, 6)}
+        row: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch, 6), "attempt": self.attempt}
         row |= {name: float(logs[key]) for key, name in LOGGED.items() if key in logs}
         row["tokens"] = self.tokens[min(state.global_step - self.first_step, len(self.tokens) - 1)]
         row["seconds"] = round(self.seconds_before + time.monotonic() - self.start, 3)
@@ -60,24 +65,32 @@ class Saves(TrainerCallback):  # type: ignore[misc]
         epoch: the epoch of this job.
         last_step: global step at which it ends.
         minutes: between saves.
+        request: tells whether the job was asked to stop.
     """
 
-    def __init__(self, epoch: int, last_step: int, minutes: float) -> None:
-        self.epoch, self.last_step, self.seconds = epoch, last_step, 60 * minutes
+    def __init__(self, epoch: int, last_step: int, minutes: float, request: StopRequest) -> None:
+        self.epoch, self.last_step, self.seconds, self.request = epoch, last_step, 60 * minutes, request
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a save when the time has come; the last step is saved once its row is logged."""
-        if state.global_step < self.last_step and time.monotonic() - self.saved >= self.seconds:
+        """Save when the time has come, or leave when asked to; the last step is saved once its row is logged."""
+        if state.global_step == self.last_step:
+            return
+        if agree(time.monotonic() - self.saved >= self.seconds):  # a clock of its own would part the processes
             control.should_save = True
+        if self.request.here():
+            control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Log, save and stop at the end of the epoch."""
-        control.should_log = control.should_save = control.should_training_stop = True
+        """Log, save and stop at the end of the epoch, unless the job was asked to leave before."""
+        if state.global_step == self.last_step:
+            control.should_log = control.should_save = control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the save as whole."""
         self.saved = time.monotonic()
+        if in_parallel():
+            distributed.barrier()  # every process has written its own files before the save counts as whole
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step, self.epoch)
 

@@ -45,11 +45,18 @@ def latest_checkpoint(scratch: Path) -> Path | None:
     return max(found, key=step_of, default=None)
 
 
-def assemble(previous: Path, scratch: Path) -> Path:
+def assemble(previous: Path, scratch: Path, ends_at: int, begins_at: int) -> Path:
     """Put adapter and state of the epoch before together again as the checkpoint that the Trainer resumes from.
 
+    Args:
+        previous: directory of the epoch before.
+        scratch: directory of this job's saves.
+        ends_at: optimizer step at which the epoch before must have ended.
+        begins_at: optimizer step at which this one begins; another number where its steps hold more or fewer questions,
+            and then the counters of the state are set to it.
+
     Raises:
-        InputError: files of the epoch before are missing.
+        InputError: files of the epoch before are missing, or it was trained on other data.
     """
     needed = [previous / "adapter" / name for name in ADAPTER_FILES] + [
         previous / "state" / name for name in STATE_FILES
@@ -58,12 +65,32 @@ def assemble(previous: Path, scratch: Path) -> Path:
     if missing:
         raise InputError(f"{previous}: incomplete epoch, {', '.join(missing)} is missing; train that epoch again")
     step = json.loads((previous / "state" / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
-    target = scratch / f"previous-{step}"
+    if step != ends_at:
+        raise InputError(
+            f"{previous}: ends at step {step}, but this epoch begins at step {ends_at}; it was trained on other data "
+            "or in other batches, train it again"
+        )
+    target = scratch / f"previous-{begins_at}"
     with new_directory(target) as temporary:
         for file in [*(previous / "adapter").iterdir(), *(previous / "state").iterdir()]:
             if file.is_file() and file.name != "provenance.json":
                 shutil.copy2(file, temporary / file.name)
+        if begins_at != ends_at:
+            _set_step(temporary, begins_at)
     return target
+
+
+def _set_step(checkpoint: Path, step: int) -> None:
+    """Set the counters of trainer, schedule and log to another step."""
+    import torch
+
+    trainer = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    (checkpoint / "trainer_state.json").write_text(json.dumps(trainer | {"global_step": step}), encoding="utf-8")
+    schedule = torch.load(checkpoint / "scheduler.pt", weights_only=True)
+    torch.save(schedule | {"last_epoch": step, "_step_count": step + 1}, checkpoint / "scheduler.pt")
+    for file in checkpoint.glob("unlogged_*.json"):
+        unlogged = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps(unlogged | {"last_logged": step}), encoding="utf-8")
 
 
 def publish(checkpoint: Path, adapter: Path, state: Path, log: Path, metrics: Path) -> None:

@@ -1,39 +1,50 @@
-"""Training of one epoch: from questions and the epoch before to an adapter and a state."""
+"""Training of one epoch, in as many attempts as it needs: from questions and the epoch before to adapter and state."""
 
 import json
 import math
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
-from datasets import Dataset
-from transformers import DataCollatorForSeq2Seq
-from trl import SFTConfig
 
 from onkocode.config.schema import Training
-from onkocode.models.loading import load_base, load_tokenizer
-from onkocode.models.prompts import encode_examples, prompt_format
+from onkocode.models.loading import load_tokenizer
+from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
 from onkocode.models.sources import tensor_sizes, weights_identity
-from onkocode.records.errors import InputError
+from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
 from onkocode.tracking import Run
-from onkocode.training.callbacks import EpochLog, Saves
+from onkocode.training.attempts import (
+    ATTEMPTS_FILE,
+    OVERRIDES_FILE,
+    Attempt,
+    check_gpus,
+    in_force,
+    next_overrides,
+    read_attempts,
+    read_overrides,
+    write_attempts,
+)
 from onkocode.training.checkpoints import (
     ADAPTER_FILES,
     LOG_FILE,
     assemble,
+    is_complete,
     latest_checkpoint,
     publish,
     step_of,
-    truncate_log,
 )
+from onkocode.training.fit import Outcome, Task, fit, step_size
 from onkocode.training.order import EpochOrder
-from onkocode.training.trainer import EpochTrainer, NonFiniteError, add_lora, keep_float32
+
+# The part of the settings that changes neither weights nor saves.
+NEUTRAL = {"save_minutes", "log_steps", "recovery"}
+Launch = Callable[[Training, Path | None, int], Outcome]
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,10 @@ class EpochJob:
     output: Path
 
 
-def train_epoch(job: EpochJob, questions: pl.DataFrame, settings: Training, run: Run) -> dict[str, Any]:
-    """Train one epoch and write `adapter/`, `state/` and `metrics.jsonl` below the job's output.
+def train_epoch(
+    job: EpochJob, questions: pl.DataFrame, settings: Training, run: Run, launch: Launch | None = None
+) -> dict[str, Any]:
+    """Train one epoch and write `adapter/`, `state/`, `metrics.jsonl` and `attempts.jsonl` below the job's output.
 
     An interrupted job goes on from its last whole save in scratch and ends with the weights of an undisturbed one. The
     caller removes scratch once everything that belongs to the output is written.
@@ -58,14 +71,57 @@ def train_epoch(job: EpochJob, questions: pl.DataFrame, settings: Training, run:
         questions: schema QUESTIONS; only the split `train` is used.
         settings: the recipe's training values.
         run: the W&B run, possibly switched off.
+        launch: starts the processes of an attempt; needed where settings.processes > 1.
 
     Returns:
         Facts for the provenance.
 
     Raises:
-        InputError: no questions, a question that is too long, an epoch before that does not fit, or a non-finite
-            gradient.
+        InputError: no questions, a question that is too long, an epoch before that does not fit, non-finite gradients
+            or missing memory after the last attempt of the policy, or a full disk.
+        StoppedError: somebody asked to stop; everything up to there is saved.
     """
+    form, task = make_task(job, questions, settings)
+    overrides = read_overrides(job.previous)
+    _open_scratch(job, settings, overrides, task.examples)
+    log = job.scratch / ATTEMPTS_FILE
+    attempts = read_attempts(log)
+    if attempts:
+        overrides = attempts[-1].overrides
+    while True:
+        check_gpus(overrides, torch.cuda.device_count())
+        now = in_force(settings, overrides)
+        task = with_order(task, now)
+        steps = math.ceil(len(task.examples) / step_size(now))
+        resume = _start(job, settings, now, len(task.examples))
+        final = job.scratch / f"checkpoint-{steps * job.epoch}"
+        if is_complete(final):
+            break  # the job was killed between the last save and its publication
+        number = len(attempts) + 1
+        outcome = fit(task, now, resume, number, run) if launch is None else launch(now, resume, number)
+        if outcome.status in ("stopped", "disk-full"):
+            raise _left(outcome, job)
+        if outcome.status == "done":
+            break
+        attempts.append(_failed(outcome, job, resume, settings, overrides, attempts))
+        write_attempts(attempts, log)
+        overrides = attempts[-1].overrides
+    write_text(final / OVERRIDES_FILE, canonical_json(overrides) + "\n")
+    publish(final, job.output / "adapter", job.output / "state", job.scratch / LOG_FILE, job.output / LOG_FILE)
+    write_attempts(attempts, job.output / ATTEMPTS_FILE)
+    return {
+        "questions": len(task.examples),
+        "steps": steps * job.epoch,
+        "trainable_parameters": sum(tensor_sizes(final / ADAPTER_FILES[1]).values()),
+        "prompt_sha256": form.sha256,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "failed_attempts": len(attempts),
+        "overrides": overrides,
+    }
+
+
+def make_task(job: EpochJob, questions: pl.DataFrame, settings: Training) -> tuple[PromptFormat, Task]:
+    """Tokenise the training questions; raises InputError when there are none or one is too long."""
     rows = questions.filter(pl.col("split") == "train").sort("question_id")
     if rows.is_empty():
         raise InputError("the data set has no training questions")
@@ -74,132 +130,109 @@ def train_epoch(job: EpochJob, questions: pl.DataFrame, settings: Training, run:
     answers = rows["answer"].to_list()
     examples = encode_examples(tokenizer, form, rows["question"].to_list(), answers, settings.loss, settings.max_length)
     lengths = [len(example["input_ids"]) for example in examples]
-    order = EpochOrder(
-        rows["question_id"].to_list(), lengths, settings.seed, _step_size(settings), settings.group_by_length
+    ids = rows["question_id"].to_list()
+    order = EpochOrder(ids, lengths, settings.seed, step_size(settings), settings.group_by_length)
+    return form, Task(job.base, job.scratch, job.epoch, tokenizer, examples, order)
+
+
+def with_order(task: Task, settings: Training) -> Task:
+    """Return the task with the order that belongs to the settings' batches."""
+    old = task.order
+    return replace(
+        task, order=EpochOrder(old.ids, old.lengths, settings.seed, step_size(settings), settings.group_by_length)
     )
-    steps = math.ceil(rows.height / _step_size(settings))
 
-    _open_scratch(job, settings, examples)
+
+def _start(job: EpochJob, settings: Training, now: Training, count: int) -> Path | None:
+    """Return the checkpoint that the next attempt goes on from; None = fresh LoRA matrices.
+
+    Saves of this epoch count only while the questions per optimizer step are theirs.
+    """
+    mark = job.scratch / "step_size"
+    if not (mark.is_file() and mark.read_text(encoding="utf-8") == str(step_size(now))):
+        for stale in job.scratch.glob("checkpoint-*"):
+            shutil.rmtree(stale)
+        (job.scratch / LOG_FILE).unlink(missing_ok=True)
+        write_text(mark, str(step_size(now)))
     resume = latest_checkpoint(job.scratch)
-    if resume is None and job.previous is not None:
-        resume = assemble(job.previous, job.scratch)
-        if step_of(resume) != steps * (job.epoch - 1):
-            raise InputError(
-                f"{job.previous}: ends at step {step_of(resume)}, but epoch {job.epoch} begins at step "
-                f"{steps * (job.epoch - 1)}; it was trained on other data or in other batches, train it again"
-            )
-    done = step_of(resume) if resume else 0
-    if done < steps * job.epoch:  # else the job was killed between the last save and its publication
-        _fit(job, settings, tokenizer, examples, order, resume, run)
-    final = job.scratch / f"checkpoint-{steps * job.epoch}"
-    publish(final, job.output / "adapter", job.output / "state", job.scratch / LOG_FILE, job.output / LOG_FILE)
-    return {
-        "questions": rows.height,
-        "steps": steps * job.epoch,
-        "trainable_parameters": sum(tensor_sizes(final / ADAPTER_FILES[1]).values()),
-        "prompt_sha256": form.sha256,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
+    if resume is not None or job.previous is None:
+        return resume
+    before = math.ceil(count / step_size(in_force(settings, read_overrides(job.previous))))
+    steps = math.ceil(count / step_size(now))
+    return assemble(job.previous, job.scratch, before * (job.epoch - 1), steps * (job.epoch - 1))
 
 
-def _open_scratch(job: EpochJob, settings: Training, examples: Sequence[dict[str, list[int]]]) -> None:
+def _failed(
+    outcome: Outcome,
+    job: EpochJob,
+    resume: Path | None,
+    settings: Training,
+    overrides: dict[str, Any],
+    attempts: list[Attempt],
+) -> Attempt:
+    """Return the record of a failed attempt; raises InputError when nothing is left to try."""
+    save = latest_checkpoint(job.scratch) or resume
+    following = next_overrides(outcome.status, settings, overrides, attempts)
+    if following is None:
+        record = {"epoch": job.epoch, "step": outcome.step, "cause": outcome.status, "message": outcome.message}
+        write_text(job.scratch / "failure.json", json.dumps(record | {"attempts": len(attempts) + 1}) + "\n")
+        raise InputError(f"{_account(outcome, len(attempts) + 1)} The last good save is {save or 'the base model'}.")
+    rows = [json.loads(line) for line in _log_lines(job.scratch / LOG_FILE)]
+    last = step_of(save) if save else 0
+    losses = [(int(row["step"]), float(row["loss"])) for row in rows if row["step"] > last]
+    return Attempt(
+        cause=outcome.status,
+        message=outcome.message,
+        epoch=job.epoch,
+        step=outcome.step,
+        resumed_from=step_of(resume) if resume else 0,
+        losses=losses,
+        overrides=following,
+    )
+
+
+def _account(outcome: Outcome, attempts: int) -> str:
+    """Say plainly why training ended and what a person can do."""
+    if outcome.status == "out-of-memory":
+        return (
+            f"out of memory with a single question per device ({outcome.message}); turn on activation_checkpointing, "
+            "quantise the base, or give the recipe more or larger GPUs."
+        )
+    return (
+        f"training stopped before the weights were damaged: {outcome.message} (attempt {attempts}); lower "
+        "learning_rate, set max_grad_norm, or add a step to training.recovery in the recipe."
+    )
+
+
+def _left(outcome: Outcome, job: EpochJob) -> Exception:
+    save = latest_checkpoint(job.scratch)
+    where = f"the last whole save is {save}" if save else "nothing was saved yet"
+    if outcome.status == "stopped":
+        return StoppedError(f"asked to stop; {where}; start the same job again to go on")
+    return InputError(
+        f"{job.scratch}: the disk is full ({outcome.message}); {where}; make room and start the same job again"
+    )
+
+
+def _log_lines(log: Path) -> list[str]:
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    return [line for line in lines if line.endswith("}")]
+
+
+def _open_scratch(
+    job: EpochJob, settings: Training, overrides: dict[str, Any], examples: Sequence[dict[str, list[int]]]
+) -> None:
     """Make the scratch directory, without saves of a job with other settings, data, base or epoch before."""
-    chosen = settings.model_dump(mode="json", exclude={"save_minutes", "log_steps"})
+    chosen = settings.model_dump(mode="json", exclude=NEUTRAL)
     before = hash_file(job.previous / "adapter" / ADAPTER_FILES[1]) if job.previous else None
     data = hash_rows((example["input_ids"], example["labels"]) for example in examples)
-    key = digest(job.epoch, canonical_json(chosen), weights_identity(job.base), before, data)
+    key = digest(job.epoch, canonical_json([chosen, overrides]), weights_identity(job.base), before, data)
     mark = job.scratch / "job.sha256"
     if not (mark.is_file() and mark.read_text(encoding="utf-8") == key):
         for stale in [*job.scratch.glob("checkpoint-*"), *job.scratch.glob("previous-*")]:
             shutil.rmtree(stale)
-        (job.scratch / LOG_FILE).unlink(missing_ok=True)
+        for name in (LOG_FILE, ATTEMPTS_FILE):
+            (job.scratch / name).unlink(missing_ok=True)
     job.scratch.mkdir(parents=True, exist_ok=True)
+    (job.scratch / "stop").unlink(missing_ok=True)
     write_text(mark, key)
-
-
-def _fit(
-    job: EpochJob,
-    settings: Training,
-    tokenizer: Any,
-    examples: list[dict[str, list[int]]],
-    order: EpochOrder,
-    resume: Path | None,
-    run: Run,
-) -> None:
-    """Train from `resume`, or from fresh LoRA matrices, to the save at the end of the epoch."""
-    model = add_lora(load_base(job.base, settings.quantisation, settings.precision), settings)
-    log = _epoch_log(job, order, settings, resume, run)
-    trainer = EpochTrainer(
-        model=model,
-        args=_arguments(job, settings),
-        train_dataset=Dataset.from_list(examples),
-        processing_class=tokenizer,
-        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
-        callbacks=[log, Saves(job.epoch, log.last_step, settings.save_minutes)],
-    )
-    trainer.order = order
-    keep_float32(trainer.model)  # the trainer casts them to bf16 on quantised bases
-    try:
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    except NonFiniteError as error:
-        record = {"epoch": job.epoch, "cause": "non-finite", "message": str(error)}
-        write_text(job.scratch / "failure.json", json.dumps(record) + "\n")
-        raise InputError(
-            f"training stopped before the weights were damaged: {error}. The last good save is "
-            f"{latest_checkpoint(job.scratch) or resume or 'the base model'}; lower learning_rate or set max_grad_norm "
-            "in the recipe"
-        ) from None
-
-
-def _step_size(settings: Training) -> int:
-    return settings.batch_size * settings.gradient_accumulation
-
-
-def _epoch_log(job: EpochJob, order: EpochOrder, settings: Training, resume: Path | None, run: Run) -> EpochLog:
-    """Return the log callback, with rows that an interrupted attempt wrote after its last save dropped."""
-    size = _step_size(settings)
-    in_order = [order.lengths[index] for index in order.order(job.epoch - 1)]
-    counts = [sum(in_order[start : start + size]) for start in range(0, len(in_order), size)]
-    path = job.scratch / LOG_FILE
-    truncate_log(path, step_of(resume) if resume else 0)
-    rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    seconds = json.loads(rows[-1])["seconds"] if rows else 0.0
-    return EpochLog(path, counts, (job.epoch - 1) * len(counts), seconds, run)
-
-
-def _arguments(job: EpochJob, settings: Training) -> SFTConfig:
-    """Return the trainer's arguments; every value that matters is set, because library defaults move."""
-    schedule = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[settings.schedule]
-    on_gpu = torch.cuda.is_available()
-    return SFTConfig(
-        output_dir=str(job.scratch),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=schedule,
-        warmup_steps=settings.warmup_share,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch",
-        bf16=settings.precision == "bf16" and on_gpu,
-        fp16=False,
-        activation_checkpointing=settings.activation_checkpointing,
-        max_length=None,
-        packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=False,
-        use_cpu=not on_gpu,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_strategy="steps",
-        logging_steps=settings.log_steps,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        save_strategy="no",  # the callback `Saves` asks for saves
-        save_total_limit=2,  # the last one, and the one before should it be damaged
-        eval_strategy="no",
-        report_to=[],
-        dataloader_num_workers=0,
-        disable_tqdm=False,
-    )

@@ -1,6 +1,8 @@
-"""trl's SFTTrainer with three changes: our order, a stop before non-finite weights, and float32 LoRA weights."""
+"""trl's SFTTrainer with our order, a stop before non-finite weights, exact logs and a changeable learning rate."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,10 @@ from onkocode.config.schema import Training
 
 class NonFiniteError(RuntimeError):
     """The loss or gradient is not finite; the weights are still those of the step before."""
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class EpochTrainer(SFTTrainer):  # type: ignore[misc]
@@ -27,10 +33,55 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
         # Callbacks on logs come after the optimizer step, when the weights are lost already.
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if not math.isfinite(float(norm)) or not math.isfinite(float(self._tr_loss)):
-            raise NonFiniteError(
-                f"step {self.state.global_step + 1}: gradient norm {float(norm)}, loss sum {float(self._tr_loss)}"
-            )
+            step = self.state.global_step + 1
+            raise NonFiniteError(f"step {step}: gradient norm {float(norm)}, loss sum {float(self._tr_loss)}", step)
         return norm
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            set_learning_rate(self.optimizer, self.lr_scheduler, self.args.learning_rate)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Save with the random states what was not logged yet: a mean over steps before and after the save."""
+        super()._save_rng_state(output_dir)
+        unlogged = {
+            "loss": float(self._tr_loss),
+            "last_logged": self._globalstep_last_logged,
+            "metrics": dict(self._metrics["train"]),
+        }
+        self._unlogged(output_dir).write_text(json.dumps(unlogged), encoding="utf-8")
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        if checkpoint is None or not self._unlogged(checkpoint).is_file():
+            return
+        unlogged = json.loads(self._unlogged(checkpoint).read_text(encoding="utf-8"))
+        self._tr_loss.fill_(unlogged["loss"])
+        self._globalstep_last_logged = unlogged["last_logged"]
+        self._metrics["train"].clear()
+        self._metrics["train"].update(unlogged["metrics"])
+
+    def _unlogged(self, directory: str) -> Path:
+        return Path(directory) / f"unlogged_{self.args.process_index}.json"
+
+
+def set_learning_rate(optimizer: Any, scheduler: Any, rate: float) -> None:
+    """Let a schedule that was loaded go on with another peak rate, which loading would silently ignore.
+
+    Args:
+        optimizer: loaded optimizer.
+        scheduler: its loaded LambdaLR schedule.
+        rate: the peak learning rate.
+    """
+    schedule = getattr(scheduler, "scheduler", scheduler)  # accelerate wraps it
+    if all(base == rate for base in schedule.base_lrs):
+        return
+    schedule.base_lrs = [rate for _ in schedule.base_lrs]
+    factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
+    for group, factor in zip(optimizer.param_groups, factors, strict=True):
+        group["initial_lr"], group["lr"] = rate, rate * factor
+    schedule._last_lr = [rate * factor for factor in factors]
 
 
 def add_lora(model: Any, settings: Training) -> Any:

@@ -50,10 +50,11 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "catalogues diff",
         "changes",
-        "list added, removed, renamed, split and merged tumour codes between two versions of ICD-10-GM",
+        "list the tumour codes and training entries that change between two versions of ICD-10-GM",
         (
-            Option("old", "earlier version, e.g. 2023", str),
-            Option("new", "later version, e.g. 2024", str),
+            Option("old", "the old version, e.g. 2023", str),
+            Option("new", "the new version, e.g. 2024 (it may also be the earlier one)", str),
+            Option("--all-codes", "list all changed codes, not only those of tumours", flag=True),
             *SHELF,
             Option("--output", "directory for changes.tsv, entries.tsv and report.md; default: print", required=False),
         ),
@@ -61,15 +62,18 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "catalogues recode",
         "changes",
-        "write a work list of the coded records that the change between two versions affects",
+        "list the coded records that the change between two versions of ICD-10-GM affects, and what to do with each; "
+        "only id, code and advice leave the file",
         (
-            Option("file", "CSV or TSV of coded records"),
-            Option("--from", "version that the records are coded in", str),
-            Option("--to", "version to recode to", str),
-            Option("--id", "column with the record's id", str, required=False, default="id"),
-            Option("--column", "column with the ICD-10-GM code", str, required=False, default="icd10"),
+            Option("file", "CSV or TSV of coded records with a header (UTF-8 or Windows-1252)"),
+            Option("--from", "version that the records are coded in, e.g. 2023", str),
+            Option("--to", "version to recode to, e.g. 2024", str),
+            Option("--id", "column with the record's id; default: id", str, required=False, default="id"),
+            Option("--column", "column with the ICD-10-GM code; default: icd10", str, required=False, default="icd10"),
             *SHELF,
-            Option("--output", "work list to write (CSV); default: <FILE>.recode.csv beside it", required=False),
+            Option(
+                "--output", "work list to write (CSV for Excel); default: FILE.recode.csv beside it", required=False
+            ),
         ),
     ),
     Verb(

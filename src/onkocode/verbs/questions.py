@@ -45,8 +45,9 @@ VERBS: tuple[Verb, ...] = (
         "datasets",
         "print Table 1 for your catalogue files beside the paper's",
         (
-            Option("--config", "configuration files", many=True, required=False),
+            Option("--config", "configuration files; default: config/config.yaml", many=True, required=False),
             Option("--data", "data key; default: that of the first model", str, required=False),
+            Option("--output", "file for the same numbers (TSV); default: print only", required=False),
         ),
     ),
     Verb(
@@ -54,8 +55,10 @@ VERBS: tuple[Verb, ...] = (
         "datasets",
         "set a data set of build-questions beside somebody else's (Parquet, JSON, JSONL or CSV)",
         (
-            Option("file", "the other data set"),
+            Option("file", "the other data set: a file, or a directory with files of one kind"),
             Option("--questions", "table of build-questions"),
+            Option("--question-column", "its column of questions, where the name is not known", str, required=False),
+            Option("--answer-column", "its column of answers", str, required=False),
             Option("--output", "file for the comparison (TSV); default: print only", required=False),
         ),
     ),

@@ -1,0 +1,99 @@
+"""The user's catalogues, opened by name and version: found or retrieved, unpacked, parsed. Nothing is kept on disk."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from onkocode.catalogues.parse import parse_catalogue
+from onkocode.catalogues.sources import FOLDER_VARIABLE, catalogue_folder, find_local, read_sources, retrieve
+from onkocode.catalogues.transitions import parse_transitions
+from onkocode.records.errors import InputError
+
+Facts = dict[str, dict[str, str]]
+
+
+class NotThereError(InputError):
+    """A catalogue file is neither in the user's folder nor to be downloaded."""
+
+
+def open_catalogue(
+    dataset: str,
+    version: str,
+    sources_table: Path,
+    folder: Path | None,
+    consent: bool,
+    facts: Facts | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return entries (schema ENTRIES) and label space (schema CODES) of a catalogue, as `parse_catalogue` does.
+
+    Args:
+        dataset: alphaid, icd10gm, icdo3 or ops.
+        version: as in the table of sources, e.g. 2024.
+        sources_table: the table of sources.
+        folder: with files of the user's; None = that of ONKOCODE_CATALOGUES, if it is set.
+        consent: the user accepts the terms of use, so that a file with an address may be downloaded.
+        facts: gets where the file came from, its hash and its terms, by dataset and version.
+
+    Raises:
+        NotThereError: no row in the table, no local file, and no address or consent; says what to do.
+        InputError: the file is there, but not sound.
+    """
+    with _file(dataset, version, sources_table, folder, consent, facts) as path:
+        return parse_catalogue(dataset, version, path)
+
+
+def open_transitions(
+    version: str, sources_table: Path, folder: Path | None, consent: bool, facts: Facts | None = None
+) -> pl.DataFrame:
+    """Return the transition table (schema TRANSITIONS) of two years, e.g. 2023_2024; see `open_catalogue`."""
+    with _file("transitions", version, sources_table, folder, consent, facts) as path:
+        return parse_transitions(path)
+
+
+def links_between(old: str, new: str) -> list[str]:
+    """Return the versions of the transition tables that lead from one version to another, the earliest first.
+
+    Tables exist between consecutive years, so 2023 and 2025, in either order, need 2023_2024 and 2024_2025.
+    """
+    if not (old + new).isdecimal():
+        return [f"{old}_{new}"]
+    first, last = sorted((int(old), int(new)))
+    return [f"{year}_{year + 1}" for year in range(first, last)]
+
+
+@contextmanager
+def _file(
+    dataset: str, version: str, sources_table: Path, folder: Path | None, consent: bool, facts: Facts | None
+) -> Iterator[Path]:
+    sources = read_sources(sources_table)
+    source = sources.get((dataset, version))
+    if source is None:
+        known = ", ".join(known for name, known in sources if name == dataset) or "none"
+        raise NotThereError(
+            f"{sources_table}: no row for {dataset} {version} (known versions: {known}); take one of them or add a row"
+        )
+    where = catalogue_folder(folder)
+    try:
+        local = find_local(source, where)
+    except InputError as error:
+        raise NotThereError(str(error)) from None
+    with TemporaryDirectory(prefix="onkocode-") as temporary:
+        output = Path(temporary) / f"{dataset}-{version}"
+        try:
+            found = retrieve(source, local, consent, output)
+        except InputError as error:
+            if local is not None:
+                raise
+            raise NotThereError(
+                f"{error}. Or put the official file ({' or '.join(source.wanted.patterns)}) into a folder and name it "
+                f"with --folder or {FOLDER_VARIABLE}"
+            ) from None
+        if facts is not None:
+            facts[f"{dataset} {version}"] = found
+        try:
+            yield output
+        except InputError as error:  # the user knows the file by another name
+            raise InputError(str(error).replace(str(output), found["origin"])) from None

@@ -1,0 +1,35 @@
+"""What all sections of the configuration share: key forms, and that an unknown key is an error."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single version for a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]
+Quantisation = Literal["none", "8bit", "4bit"]
+Task = Literal["icd10", "topography", "tumour"]
+Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+AugmentationKind = Literal["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"]
+
+
+class Section(BaseModel):
+    """A group of keys; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def describe(change: type[Section], whole: type[Section]) -> None:
+    """Give the keys of a change the descriptions of the whole, where they stand once."""
+    for name, field in change.model_fields.items():
+        field.description = whole.model_fields[name].description
+    change.model_rebuild(force=True)

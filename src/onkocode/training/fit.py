@@ -1,0 +1,165 @@
+"""One attempt at an epoch: the trainer, its arguments, and how it ended."""
+
+import errno
+import gc
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from datasets import Dataset
+from transformers import DataCollatorForSeq2Seq
+from trl import SFTConfig
+
+from onkocode.config.schema import Training
+from onkocode.models.loading import load_base
+from onkocode.tracking import Run
+from onkocode.training.callbacks import EpochLog, Saves
+from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
+from onkocode.training.order import EpochOrder
+from onkocode.training.stopping import StopRequest, listening
+from onkocode.training.trainer import EpochTrainer, NonFiniteError, add_lora, keep_float32
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What the writers of weights and of optimizer states say when the disk is full; they raise no OSError.
+FULL_WORDS = ("No space left", "File too large", "Disk quota", "PytorchStreamWriter", "unexpected pos")
+# torch has a class of its own for GPUs only.
+MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory")
+
+Status = Literal["done", "stopped", "non-finite", "out-of-memory", "disk-full"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended. `step` is the optimizer step that was not taken, where that is known."""
+
+    status: Status
+    message: str = ""
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an attempt trains on: base model, tokenised questions and their order, and where the epoch ends."""
+
+    base: Path
+    scratch: Path
+    epoch: int
+    tokenizer: Any
+    examples: list[dict[str, list[int]]]
+    order: EpochOrder
+
+
+def step_size(settings: Training) -> int:
+    """Return the questions per optimizer step, over all processes."""
+    return settings.batch_size * settings.gradient_accumulation * settings.processes
+
+
+def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> Outcome:
+    """Train from `resume`, or from fresh LoRA matrices, to the save at the end of the epoch.
+
+    Args:
+        task: data, base model and directories.
+        settings: the values in force in this attempt.
+        resume: checkpoint to go on from.
+        attempt: its number, 1 for the first; stands in the log.
+        run: the W&B run, possibly switched off.
+    """
+    try:
+        stopped = _fit(task, settings, resume, attempt, run)
+    except NonFiniteError as error:
+        return Outcome("non-finite", str(error), error.step)
+    except (OSError, RuntimeError, MemoryError) as error:
+        status = _known(error)
+        if status is None:
+            raise
+        return Outcome(status, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    finally:
+        gc.collect()  # the model of a failed attempt must be gone before the next one is loaded
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return Outcome("stopped" if stopped else "done")
+
+
+def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> bool:
+    """Train; returns whether somebody asked to stop before the end."""
+    model = add_lora(load_base(task.base, settings.quantisation, settings.precision), settings)
+    log = _epoch_log(task, settings, resume, attempt, run)
+    request = StopRequest(task.scratch)
+    trainer = EpochTrainer(
+        model=model,
+        args=_arguments(task, settings),
+        train_dataset=Dataset.from_list(task.examples),
+        processing_class=task.tokenizer,
+        data_collator=DataCollatorForSeq2Seq(task.tokenizer, padding=True),
+        callbacks=[log, Saves(task.epoch, log.last_step, settings.save_minutes, request)],
+    )
+    trainer.order = task.order
+    keep_float32(trainer.model)  # the trainer casts them to bf16 on quantised bases
+    with listening(request):
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    return bool(trainer.state.global_step < log.last_step)
+
+
+def _known(error: Exception) -> Status | None:
+    """Tell a full disk and missing memory from other errors."""
+    text = str(error)
+    full = isinstance(error, OSError) and error.errno in FULL
+    if full or any(word in text for word in FULL_WORDS):
+        return "disk-full"
+    lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if lacking or any(word in text for word in MEMORY_WORDS):
+        return "out-of-memory"
+    return None
+
+
+def _epoch_log(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> EpochLog:
+    """Return the log callback, with rows that an interrupted attempt wrote after its last save dropped."""
+    size = step_size(settings)
+    in_order = [task.order.lengths[index] for index in task.order.order(task.epoch - 1)]
+    counts = [sum(in_order[start : start + size]) for start in range(0, len(in_order), size)]
+    path = task.scratch / LOG_FILE
+    truncate_log(path, step_of(resume) if resume else 0)
+    rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    seconds = json.loads(rows[-1])["seconds"] if rows else 0.0
+    return EpochLog(path, counts, (task.epoch - 1) * len(counts), seconds, attempt, run)
+
+
+def _arguments(task: Task, settings: Training) -> SFTConfig:
+    """Return the trainer's arguments; every value that matters is set, because library defaults move."""
+    schedule = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[settings.schedule]
+    on_gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(task.scratch),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=schedule,
+        warmup_steps=settings.warmup_share,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch",
+        bf16=settings.precision == "bf16" and on_gpu,
+        fp16=False,
+        activation_checkpointing=settings.activation_checkpointing,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        use_cpu=not on_gpu,
+        ddp_find_unused_parameters=False,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        logging_strategy="steps",
+        logging_steps=settings.log_steps,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # the callback `Saves` asks for saves
+        save_total_limit=2,  # the last one, and the one before should it be damaged
+        eval_strategy="no",
+        report_to=[],
+        dataloader_num_workers=0,
+        disable_tqdm=False,
+    )
