@@ -95,7 +95,9 @@ def write_sources(folder: Path, years: Iterable[int] = (2023, 2024, 2025), alpha
             ("alphaid", f"{year}"): alphaid or f"icd10gm{year}_alphaidse*.txt",
             ("transitions", f"{year - 1}_{year}"): f"icd10gm{year}syst_umsteiger_{year - 1}_*.txt",
         }
-        rows += [{"dataset": d, "version": v, "file": file, "terms": "MIT"} for (d, v), file in files.items()]
+        rows += [
+            {"dataset": d, "version": v, "file": file, "terms": "MIT", "note": "own"} for (d, v), file in files.items()
+        ]
     path = folder / "sources.tsv"
     path.write_text("".join("\t".join(row.get(name, "") for name in COLUMNS) + "\n" for row in rows), encoding="utf-8")
     return path

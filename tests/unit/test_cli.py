@@ -272,7 +272,7 @@ def test_bad_archives(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     arguments = ["retrieve-catalogue", *chosen, "--folder", str(folder), "--output", str(tmp_path / "source")]
     said = refused(arguments, tmp_path, capsys)
     assert "ops.zip" in said
-    assert "refused" in said if content is None else "download them again" in said
+    assert "refused" in said if content is None else "download it again" in said
 
 
 def test_an_unknown_version_names_the_known_ones(
