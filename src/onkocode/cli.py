@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2 = the user's input is wrong, 75 = the job was asked to stop and goes on when it is started again.
     """
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = build_parser().parse_args(given)
+    options.arguments = given  # a verb may start itself again in other processes
     verb: Verb = options.run
     module = importlib.import_module(f"onkocode.commands.{verb.module}")
     try:

@@ -20,64 +20,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from onkocode.cli import main
-from onkocode.config.schema import Tracking, Training
 from onkocode.models.loading import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.records.schemas import write_table
-from onkocode.tracking import Run
 from onkocode.training.callbacks import Saves
 from onkocode.training.checkpoints import latest_checkpoint
-from onkocode.training.epoch import EpochJob, train_epoch
-
-# 28 training questions in batches of 4 make 7 steps an epoch.
-BASIC = {
-    "epochs": 2,
-    "lora_rank": 4,
-    "lora_alpha": 8,
-    "lora_dropout": 0.1,
-    "target_modules": "all-linear",
-    "learning_rate": 2e-2,
-    "schedule": "linear",
-    "weight_decay": 0.0,
-    "batch_size": 4,
-    "max_grad_norm": 1.0,
-    "precision": "fp32",
-    "group_by_length": True,
-    "log_steps": 1,
-}
-STEPS = 7
-
-
-def settings(**changes: Any) -> Training:
-    return Training.model_validate(BASIC | changes)
-
-
-def train(
-    base: Path, questions: pl.DataFrame, folder: Path, epoch: int = 1, save_minutes: float = 20, **changes: Any
-) -> dict[str, Any]:
-    """Train one epoch below a folder, on the epoch before in the same folder."""
-    previous = folder / f"epoch-{epoch - 1}" if epoch > 1 else None
-    job = EpochJob(base, epoch, previous, folder / "scratch" / f"epoch-{epoch}", folder / f"epoch-{epoch}")
-    run = Run(Tracking.model_validate({}), "tiny", "train", epoch, {}, folder)
-    return train_epoch(job, questions, settings(save_minutes=save_minutes, **changes), run)
-
-
-def rows_of(epoch: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (epoch / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def adapter_of(epoch: Path) -> dict[str, torch.Tensor]:
-    return dict(load_file(epoch / "adapter" / "adapter_model.safetensors"))
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = adapter_of(one), adapter_of(other)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def without_clock(rows: list[dict[str, float]]) -> list[dict[str, float]]:
-    return [{key: value for key, value in row.items() if key not in ("seconds", "peak_memory_mb")} for row in rows]
+from tests.unit.training_jobs import BASIC, STEPS, adapter_of, rows_of, same, train, without_clock
 
 
 @dataclass(frozen=True)

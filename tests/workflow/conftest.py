@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["Snakefile", "workflow", "config", "profiles", "example", "README.md", "docs"]
+PARTS = ["Snakefile", "workflow", "config", "profiles", "example", "benchmarks", "README.md", "docs"]
 
 
 @dataclass

@@ -14,6 +14,10 @@ ENTRY = {"./run quickstart", "./run tests", "./run setup"}
 ON_THE_QUICKSTART = {
     "snakemake --configfile config/quickstart.yaml --report report.html",
     "onkocode settings --config config/config.yaml --of training --key qwen3-8b",
+    "onkocode questions describe --config config/config.yaml config/quickstart.yaml",
+    "onkocode questions export --questions results/questions/example.parquet --output my-dataset",
+    "onkocode questions compare results/datasets/example --questions results/questions/example.parquet",
+    "python benchmarks/catalogues_and_questions.py --config config/config.yaml config/quickstart.yaml",
 }
 # Need a cluster, GPUs and gated models, so their plan is made here instead.
 PLANNED = {
@@ -23,7 +27,11 @@ PLANNED = {
     "snakemake results/qwen3-8b.done --cores 2",
 }
 # Run to the end by test_real_input.py on the real catalogues.
-ON_REAL_CATALOGUES = {"snakemake --configfile config/sample.yaml --cores 2"}
+ON_REAL_CATALOGUES = {
+    "snakemake --configfile config/sample.yaml --cores 2",
+    "onkocode catalogues diff 2023 2024",
+    "onkocode catalogues recode example/texts.csv --from 2023 --to 2024 --output worklist.csv",
+}
 
 
 def documented_commands() -> list[tuple[str, str]]:

@@ -24,7 +24,32 @@ def test_questions_come_from_the_real_catalogues(sample):
     assert pl.read_parquet(folder / "alphaid-2024/entries.parquet").height > 70_000
     facts = read_provenance(sample.root / "results/sample/questions/sample.parquet")
     assert facts["counts"]["icd10"] > 200
+    assert facts["counts"]["icdo-link"] > 20
+    assert facts["counts"]["topography-alphaid"] > 50
+    assert facts["augmented"]["icd10"] > 50
     assert "BfArM" in facts["terms"]
+    assert "BfArM" in read_provenance(folder / "alphaid-2024/entries.parquet")["attribution"]
+
+
+def test_differences_between_years(project, catalogues):
+    shown = project.command(
+        ["onkocode", "catalogues", "diff", "2023", "2024"], {"ONKOCODE_CATALOGUES": str(catalogues)}
+    ).stdout
+    assert "Terminal codes: 831 in 2023 (OLD), 832 in 2024 (NEW)." in shown
+    assert "Hämangiom: Knöcherne Wirbelsäule" in shown
+
+
+def test_recoding_work_list(project, catalogues):
+    command = "onkocode catalogues recode example/texts.csv --from 2023 --to 2024 --output worklist.csv"
+    project.command(command.split(), {"ONKOCODE_CATALOGUES": str(catalogues)})
+    rows = (project.root / "worklist.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert rows[0].startswith("id;line;old_code;")
+    affected = [
+        line
+        for line in (project.root / "example/texts.csv").read_text(encoding="utf-8").splitlines()
+        if "D18.08" in line
+    ]
+    assert len(rows) == 1 + len(affected)
 
 
 def test_the_tiny_model_learns_real_labels(sample):

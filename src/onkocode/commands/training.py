@@ -1,7 +1,6 @@
 """Verb of the stage training."""
 
 import shutil
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def train_epoch(options: Namespace) -> None:
         inputs["previous"] = options.previous / "adapter"
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
-    launch = processes.launcher(job, sys.argv[1:]) if settings.processes > 1 else None
+    launch = processes.launcher(job, options.arguments) if settings.processes > 1 else None
     with run:
         record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
     record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")

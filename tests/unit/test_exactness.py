@@ -1,0 +1,143 @@
+"""Five jobs of one epoch are one job of five epochs, bit for bit: weights, optimizer, schedule and logged values.
+
+Continuous integration runs combinations in which every pair of values occurs; `-m full` runs all of them.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from onkocode.cli import main
+from onkocode.config.resolve import builtin_presets
+from onkocode.config.schema import Training
+from onkocode.training.checkpoints import STATE_FILES
+from tests.unit.training_jobs import command, rows_of, same, same_state, without_clock
+
+EPOCHS = 5
+ARCHITECTURES = ("qwen2", "qwen3", "llama", "mistral", "mixtral")
+VALUES = {
+    "architecture": ARCHITECTURES,
+    "quantisation": ("none", "8bit", "4bit"),
+    "accumulation": (1, 2),
+    "processes": (1, 2),
+    "preset": ("paper", "recommended"),
+}
+Case = tuple[Any, ...]
+# Two processes are started six times each, so as few cases as possible have them: one per architecture.
+PAIRWISE: list[Case] = [
+    ("qwen2", "none", 1, 2, "recommended"),
+    ("qwen3", "8bit", 2, 2, "paper"),
+    ("llama", "4bit", 1, 2, "paper"),
+    ("mistral", "none", 2, 2, "paper"),
+    ("mixtral", "4bit", 2, 2, "recommended"),
+    ("qwen2", "8bit", 2, 1, "paper"),
+    ("qwen2", "4bit", 2, 1, "recommended"),
+    ("qwen3", "none", 1, 1, "paper"),
+    ("qwen3", "4bit", 1, 1, "recommended"),
+    ("llama", "none", 2, 1, "recommended"),
+    ("llama", "8bit", 1, 1, "recommended"),
+    ("mistral", "8bit", 1, 1, "recommended"),
+    ("mistral", "4bit", 1, 1, "paper"),
+    ("mixtral", "none", 1, 1, "paper"),
+    ("mixtral", "8bit", 2, 1, "recommended"),
+]
+ALL: list[Case] = list(itertools.product(*VALUES.values()))
+
+
+def pairs(case: Case) -> Iterator[tuple[tuple[str, Any], tuple[str, Any]]]:
+    """Yield every pair of named values of a case."""
+    yield from itertools.combinations(zip(VALUES, case, strict=True), 2)
+
+
+def test_every_pair_of_values_occurs() -> None:
+    wanted = {pair for case in ALL for pair in pairs(case)}
+    assert wanted - {pair for case in PAIRWISE for pair in pairs(case)} == set()
+
+
+def of_preset(case: Case) -> dict[str, Any]:
+    """Return the training values of a case: those of the preset, as far as they make sense on 28 questions."""
+    architecture, quantisation, accumulation, processes, preset = case
+    values = {key: value for key, value in builtin_presets()[preset].training.model_dump().items() if value is not None}
+    values |= {"epochs": EPOCHS, "quantisation": quantisation, "gradient_accumulation": accumulation}
+    values |= {
+        "processes": processes,
+        "log_steps": 2,
+        "learning_rate": 5e-3,
+        "batch_size": min(4, values["batch_size"]),
+    }
+    if architecture == "mixtral":
+        values["target_modules"] = ["q_proj", "v_proj"]  # the experts cannot take LoRA with dropout
+    return Training.model_validate(values).model_dump(mode="json")
+
+
+def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path) -> None:
+    values = of_preset(case)
+    for epoch in range(1, EPOCHS + 1):
+        assert main(command(base, questions, folder / "jobs", epoch, **values)) == 0
+    whole = in_one_run(base, questions, folder / "whole", values)
+    jobs = folder / "jobs"
+    assert same(jobs / f"epoch-{EPOCHS}", whole)
+    assert same_state(jobs / f"epoch-{EPOCHS}", whole)
+    rows = [row for epoch in range(1, EPOCHS + 1) for row in rows_of(jobs / f"epoch-{epoch}")]
+    logged = [json.loads(line) for line in (folder / "whole/scratch/metrics.jsonl").read_text().splitlines()]
+    assert without_counts(rows) == without_counts(logged)
+    assert len({row["loss"] for row in rows}) > EPOCHS
+
+
+def without_counts(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Leave out what a job counts from the beginning of its epoch, and the first row that each job logs by itself."""
+    kept = without_clock(rows)
+    return [{key: value for key, value in row.items() if key != "tokens"} for row in kept]
+
+
+def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any]) -> Path:
+    """Train all epochs in one go by torchrun; returns the last checkpoint, laid out like an epoch."""
+    arguments = command(base, questions, folder, 1, **values)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    attempt = scratch / "attempt.json"
+    attempt.write_text(json.dumps({"settings": values, "resume": None, "attempt": 1}), encoding="utf-8")
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc_per_node={values['processes']}",
+    ]
+    done = subprocess.run(
+        [*torchrun, str(Path(__file__).with_name("one_run.py")), *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    last = max(scratch.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    (folder / "adapter").symlink_to(last)
+    (folder / "state").symlink_to(last)
+    assert all((last / name).is_file() for name in STATE_FILES)
+    return folder
+
+
+@pytest.mark.parametrize("case", PAIRWISE, ids=lambda case: "-".join(map(str, case)))
+def test_jobs_of_one_epoch_are_one_job(
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+) -> None:
+    check(case, tiny_models[case[0]], small_questions, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "case", [case for case in ALL if case not in PAIRWISE], ids=lambda case: "-".join(map(str, case))
+)
+def test_all_combinations(
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+) -> None:
+    check(case, tiny_models[case[0]], small_questions, tmp_path)
