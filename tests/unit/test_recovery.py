@@ -418,3 +418,43 @@ def test_adapters_stay_finite(tiny_models: dict[str, Path], small_questions: pl.
 
 def test_the_error_carries_the_step() -> None:
     assert NonFiniteError("step 7: …", 7).step == 7
+
+
+# -- several processes --
+
+
+def test_data_parallel_processes_leave_together_and_go_on(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+) -> None:
+    chosen: dict[str, Any] = {"processes": 2, "batch_size": 1, "save_minutes": 1e-9, "epochs": 1, "log_steps": 3}
+    calm = command(tiny_models["llama"], small_questions, tmp_path / "calm", 1, **chosen)
+    assert main(calm) == 0
+    arguments = command(tiny_models["llama"], small_questions, tmp_path / "left", 1, **chosen)
+    process = start(arguments, tmp_path / "log")
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("left/scratch/checkpoint-*/complete.json")):
+        assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=240) == 75
+    assert not (tmp_path / "left/epoch-1").exists()
+    assert main(arguments) == 0
+    assert same(tmp_path / "calm/epoch-1", tmp_path / "left/epoch-1")
+    rows = [without_clock(rows_of(tmp_path / folder / "epoch-1")) for folder in ("calm", "left")]
+    assert rows[0] == rows[1]
+    assert [row["step"] for row in rows[0]] == [1, 3, 6, 9, 12, 14]  # 28 questions, one on each of two processes
+
+
+def test_data_parallel_processes_fail_together_with_the_cause(
+    tiny_models: dict[str, Path],
+    small_questions: pl.DataFrame,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen: dict[str, Any] = {"processes": 2, "batch_size": 2, "learning_rate": 1e30, "max_grad_norm": 0.0}
+    chosen["recovery"] = [{"learning_rate": 1e29}]
+    assert main(command(tiny_models["llama"], small_questions, tmp_path, 1, **chosen)) == 2
+    said = capsys.readouterr().err
+    assert "training stopped before the weights were damaged: step" in said
+    assert "(attempt 2)" in said

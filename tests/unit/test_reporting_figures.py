@@ -285,3 +285,25 @@ def test_a_saved_figure_describes_itself(tmp_path: Path) -> None:
     assert b"Title" in (tmp_path / "f.png").read_bytes()
     with pytest.raises(ValueError, match=r"\.svg"):
         save_figure(figure, tmp_path / "f.png", "Title", "")
+
+
+def test_failed_attempts_are_dotted_and_end_with_a_cross(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "epoch-1" / "attempts.jsonl"
+    path.parent.mkdir(parents=True)
+    attempt = {"cause": "non-finite", "epoch": 1, "step": 3, "losses": [[1, 0.25, 4.0], [2, 0.5, 9.0]], "overrides": {}}
+    path.write_text(json.dumps(attempt) + "\n" + json.dumps(attempt | {"losses": []}) + "\n", encoding="utf-8")
+    failed = loss_curves.read_failed([path])
+    assert failed.rows() == [("a", 1, 1, 1, 0.25, 4.0), ("a", 1, 1, 2, 0.5, 9.0)]
+    numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows([4, 2])), [model("a")])
+    figure = loss_curves.draw_loss_curves(numbers, [model("a")], failed)
+    assert lines(figure.axes[0], "A: failed attempt 1") == [[4.0, 9.0]]
+    assert figure.get_supxlabel() == "Epoch (× a failed attempt ended)"
+    (row,) = loss_curves.failed_numbers(failed, [model("a")]).filter(pl.col("step") == 2).rows(named=True)
+    assert (row["label"], row["failed_attempt"], row["loss"]) == ("A", 1, 9.0)
+
+
+def test_a_broken_record_of_attempts_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "attempts.jsonl"
+    path.write_text("{half", encoding="utf-8")
+    with pytest.raises(InputError, match=r"attempts\.jsonl: not a record of attempts"):
+        loss_curves.read_failed([path])

@@ -20,7 +20,7 @@ def plot_loss_curves(options: Namespace) -> None:
     from onkocode.reporting import loss_curves
 
     record = _record(options)
-    loss_curves.plot_loss_curves(options.training, options.models, options.output)
+    loss_curves.plot_loss_curves(options.training, options.models, options.output, options.attempts)
     record.beside(options.output)
 
 

@@ -1,5 +1,6 @@
 """Figure 1: the loss of each model during training."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,14 @@ from onkocode.reporting.style import in_order, labels, looks, print_style, save_
 
 SMOOTHED_SHARE = 0.02  # of a model's rows that go into one point of the smoothed curve
 COLUMNS = 4
+FAILED = {
+    "model": pl.String,
+    "job_epoch": pl.Int64,
+    "attempt": pl.Int64,
+    "step": pl.Int64,
+    "epoch": pl.Float64,
+    "loss": pl.Float64,
+}
 BACKGROUND_POINTS = 150  # of another model's curve, so that files stay small
 
 
@@ -44,17 +53,40 @@ def loss_numbers(training: pl.DataFrame, models: Sequence[Model]) -> pl.DataFram
     )
 
 
-def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model]) -> Figure:
+def read_failed(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read ``<model>/epoch-<n>/attempts.jsonl`` files: the loss of failed attempts, as far as it was gone over again.
+
+    Returns:
+        Columns model, job_epoch, attempt, step, epoch, loss. An attempt that had logged nothing has no row.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    rows = []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            attempts = [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a record of attempts ({error}); train that epoch again") from error
+        for number, attempt in enumerate(attempts, 1):
+            rows += [(path.parent.parent.name, attempt["epoch"], number, *row) for row in attempt["losses"]]
+    return pl.DataFrame(rows, schema=FAILED, orient="row")
+
+
+def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model], failed: pl.DataFrame | None = None) -> Figure:
     """Draw one panel per model: the logged loss faint, the smoothed loss on top, the other models' grey.
 
     The loss axis is logarithmic and the same in all panels. Triangles at the lower edge mark steps whose loss or
-    gradient norm was not finite.
+    gradient norm was not finite. The loss of a failed attempt is dotted, with a cross where it ended.
 
     Args:
         numbers: rows as `loss_numbers` returns them.
         models: the models, in the order of the panels.
+        failed: rows as `read_failed` returns them.
     """
     shown = in_order(models, numbers)
+    failed = pl.DataFrame(schema=FAILED) if failed is None else failed
     look = looks(models)
     columns = min(COLUMNS, len(shown)) if len(shown) != 5 and len(shown) != 6 else 3
     rows = math.ceil(len(shown) / columns)
@@ -71,23 +103,28 @@ def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model]) -> Figure:
                     _line(axes, behind, "smoothed", other.label, color="#8c8c8c", linewidth=0.5, alpha=0.6)
             _line(axes, own, "smoothed", model.label, color=color, linewidth=1.3)
             _mark_broken_steps(axes, own.filter(~pl.col("finite")))
+            _draw_failed(axes, failed.filter(pl.col("model") == model.key), model.label)
             axes.set_title(model.label)
             axes.set_yscale("log")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _tidy_grid(grid.flat, len(shown), columns)
-        broken = "" if numbers["finite"].all() else " (▲ loss or gradient norm not finite)"
-        figure.supxlabel(f"Epoch{broken}", fontsize=8)
+        marks = [] if numbers["finite"].all() else ["▲ loss or gradient norm not finite"]
+        marks += ["× a failed attempt ended"] if failed.height else []
+        figure.supxlabel(f"Epoch ({', '.join(marks)})" if marks else "Epoch", fontsize=8)
         figure.supylabel("Training loss (log scale)", fontsize=8)
     return figure
 
 
-def plot_loss_curves(training: Sequence[Path], models: Sequence[Path], figure: Path) -> None:
+def plot_loss_curves(
+    training: Sequence[Path], models: Sequence[Path], figure: Path, attempts: Sequence[Path] = ()
+) -> None:
     """Read logs of training and write Figure 1 as SVG, PNG and TSV.
 
     Args:
         training: files ``<model>/epoch-<n>/metrics.jsonl``.
         models: files ``model.json``, in the order of the panels.
         figure: path of the SVG file to write; PNG and TSV lie beside it.
+        attempts: files ``<model>/epoch-<n>/attempts.jsonl``.
 
     Raises:
         InputError: an input cannot be read, or no model has a row.
@@ -100,7 +137,17 @@ def plot_loss_curves(training: Sequence[Path], models: Sequence[Path], figure: P
     numbers = loss_numbers(rows, shown)
     title = "Training loss by epoch"
     description = "One panel per model. " + " ".join(_sentence(numbers, model) for model in shown)
-    save_with_numbers(draw_loss_curves(numbers, described), numbers, figure, title, description)
+    failed = read_failed(attempts)
+    own = numbers.with_columns(failed_attempt=pl.lit(None, pl.Int64))
+    plotted = pl.concat([own, failed_numbers(failed, described)], how="diagonal")
+    save_with_numbers(draw_loss_curves(numbers, described, failed), plotted, figure, title, description)
+
+
+def failed_numbers(failed: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
+    """Return rows of failed attempts for the table of plotted numbers."""
+    names = labels(models)
+    label = pl.col("model").replace_strict(names, default=None, return_dtype=pl.String)
+    return failed.rename({"attempt": "failed_attempt"}).with_columns(label=label, finite=True)
 
 
 def _smoothed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,6 +183,15 @@ def _mark_broken_steps(axes: Axes, rows: pl.DataFrame) -> None:
             clip_on=False,
             label="not finite",
         )
+
+
+def _draw_failed(axes: Axes, rows: pl.DataFrame, label: str) -> None:
+    for number, ((_, attempt), part) in enumerate(rows.group_by(["job_epoch", "attempt"], maintain_order=True)):
+        epochs, losses = part["epoch"].to_list(), part["loss"].to_list()
+        name = f"{label}: failed attempt {attempt}"
+        shown = name if number == 0 else f"_{name}"
+        axes.plot(epochs, losses, linestyle=":", linewidth=0.9, color="black", label=shown)
+        axes.plot(epochs[-1:], losses[-1:], linestyle="none", marker="x", markersize=4, color="black", label="_end")
 
 
 def _tidy_grid(grid: Iterable[Axes], used: int, columns: int) -> None:

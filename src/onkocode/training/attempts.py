@@ -19,7 +19,7 @@ class Attempt:
     """A failed attempt.
 
     `step` is the optimizer step that was not taken, `resumed_from` the step of the save that the attempt began with,
-    `losses` the pairs of step and loss that it had logged after that save and that the next attempt goes over again.
+    `losses` what it had logged after the last save, which the next attempt goes over again: step, epoch, loss.
     `overrides` is what the next attempt changes, over all attempts together.
     """
 
@@ -28,7 +28,7 @@ class Attempt:
     epoch: int
     step: int
     resumed_from: int
-    losses: list[tuple[int, float]]
+    losses: list[tuple[int, float, float]]
     overrides: dict[str, Any]
 
 

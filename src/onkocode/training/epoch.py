@@ -179,7 +179,7 @@ def _failed(
         raise InputError(f"{_account(outcome, len(attempts) + 1)} The last good save is {save or 'the base model'}.")
     rows = [json.loads(line) for line in _log_lines(job.scratch / LOG_FILE)]
     last = step_of(save) if save else 0
-    losses = [(int(row["step"]), float(row["loss"])) for row in rows if row["step"] > last]
+    losses = [(int(row["step"]), float(row["epoch"]), float(row["loss"])) for row in rows if row["step"] > last]
     return Attempt(
         cause=outcome.status,
         message=outcome.message,

@@ -7,7 +7,12 @@ VERBS: tuple[Verb, ...] = (
         "plot-loss-curves",
         "reporting",
         "draw Figure 1, the loss of every model",
-        (TRAINING_LOGS, MODELS, FIGURE),
+        (
+            TRAINING_LOGS,
+            Option("--attempts", "attempts.jsonl of train-epoch", required=False, many=True),
+            MODELS,
+            FIGURE,
+        ),
     ),
     Verb(
         "plot-accuracy-by-epoch",
