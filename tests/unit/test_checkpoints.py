@@ -84,7 +84,8 @@ def published(tmp_path: Path) -> Path:
 def test_publishing_parts_adapter_and_state(tmp_path: Path) -> None:
     epoch = published(tmp_path)
     assert {path.name for path in (epoch / "adapter").iterdir()} == set(ADAPTER_FILES)
-    assert {path.name for path in (epoch / "state").iterdir()} == {*STATE_FILES, "rng_state.pth", "training_args.bin"}
+    state = {*STATE_FILES, "rng_state.pth", "training_args.bin", "complete.json"}
+    assert {path.name for path in (epoch / "state").iterdir()} == state
     assert (epoch / "metrics.jsonl").read_text(encoding="utf-8") == '{"step": 5}\n'
     assert sorted(path.name for path in epoch.iterdir()) == ["adapter", "metrics.jsonl", "state"]
 
@@ -111,6 +112,18 @@ def test_incomplete_epoch_before_is_an_error_that_names_the_file(tmp_path: Path,
         assemble(epoch, tmp_path / "next", 5, 5)
     assert str(epoch / name) in str(caught.value)
     assert not (tmp_path / "next").exists()
+
+
+@pytest.mark.parametrize("name", ["rng_state.pth", "optimizer.pt"])
+def test_a_cut_or_missing_file_of_the_epoch_before_is_an_error(tmp_path: Path, name: str) -> None:
+    """Random states are not needed to go on, but to go on exactly."""
+    epoch = published(tmp_path)
+    (epoch / "state" / name).write_bytes(b"")
+    with pytest.raises(InputError, match=f"{name} is missing or cut"):
+        assemble(epoch, tmp_path / "next", 5, 5)
+    (epoch / "state" / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing or cut"):
+        assemble(epoch, tmp_path / "next", 5, 5)
 
 
 def test_log_is_cut_after_the_step_resumed_from(tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ def load_tokenizer(path: Path) -> Any:
     if not path.is_dir():
         raise InputError(f"{path}: no model directory; run prepare-model again")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left", trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            path,
+            padding_side="left",
+            trust_remote_code=False,
+            mistral_format=False,  # with mistral-common installed it would be taken without its chat template
+        )
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no tokenizer can be loaded from there ({type(error).__name__})") from error
     if tokenizer.pad_token is None:

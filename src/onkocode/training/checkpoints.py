@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from onkocode.records.errors import InputError
@@ -15,23 +16,31 @@ LOG_FILE = "metrics.jsonl"
 
 def mark_complete(checkpoint: Path, step: int, epoch: int) -> None:
     """Write the mark that a checkpoint is whole, with the size of each file; the last thing that a save does."""
-    sizes = {file.name: file.stat().st_size for file in sorted(checkpoint.iterdir()) if file.is_file()}
-    temporary = checkpoint / f".{COMPLETE}.tmp"
-    temporary.write_text(json.dumps({"step": step, "epoch": epoch, "sizes": sizes}), encoding="utf-8")
-    temporary.replace(checkpoint / COMPLETE)
+    write_sizes(checkpoint, {"step": step, "epoch": epoch})
+
+
+def write_sizes(directory: Path, facts: dict[str, int]) -> None:
+    """Write the sizes of all files of a directory into it, with further facts."""
+    sizes = {file.name: file.stat().st_size for file in sorted(directory.iterdir()) if file.is_file()}
+    temporary = directory / f".{COMPLETE}.tmp"
+    temporary.write_text(json.dumps(facts | {"sizes": sizes}), encoding="utf-8")
+    temporary.replace(directory / COMPLETE)
+
+
+def damaged(directory: Path, needed: Sequence[str]) -> list[Path]:
+    """Return the files of a directory that are missing or not in their marked size, and needed ones without a mark."""
+    try:
+        sizes = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))["sizes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [directory / COMPLETE]
+    files = {directory / name: size for name, size in sizes.items()}
+    bad = [file for file, size in files.items() if not file.is_file() or file.stat().st_size != size]
+    return bad + [directory / name for name in needed if name not in sizes]
 
 
 def is_complete(checkpoint: Path) -> bool:
     """Tell whether a checkpoint has its mark, all needed files, and each in its marked size."""
-    try:
-        sizes = json.loads((checkpoint / COMPLETE).read_text(encoding="utf-8"))["sizes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    if not set(ADAPTER_FILES) | set(STATE_FILES) <= set(sizes):
-        return False
-    return all(
-        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
-    )
+    return not damaged(checkpoint, (*ADAPTER_FILES, *STATE_FILES))
 
 
 def step_of(checkpoint: Path) -> int:
@@ -58,12 +67,11 @@ def assemble(previous: Path, scratch: Path, ends_at: int, begins_at: int) -> Pat
     Raises:
         InputError: files of the epoch before are missing, or it was trained on other data.
     """
-    needed = [previous / "adapter" / name for name in ADAPTER_FILES] + [
-        previous / "state" / name for name in STATE_FILES
-    ]
-    missing = [str(path) for path in needed if not path.is_file()]
+    missing = [previous / "adapter" / name for name in ADAPTER_FILES if not (previous / "adapter" / name).is_file()]
+    missing += damaged(previous / "state", STATE_FILES)
     if missing:
-        raise InputError(f"{previous}: incomplete epoch, {', '.join(missing)} is missing; train that epoch again")
+        names = ", ".join(map(str, missing))
+        raise InputError(f"{previous}: incomplete epoch, {names} is missing or cut; train that epoch again")
     step = json.loads((previous / "state" / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
     if step != ends_at:
         raise InputError(
@@ -73,7 +81,7 @@ def assemble(previous: Path, scratch: Path, ends_at: int, begins_at: int) -> Pat
     target = scratch / f"previous-{begins_at}"
     with new_directory(target) as temporary:
         for file in [*(previous / "adapter").iterdir(), *(previous / "state").iterdir()]:
-            if file.is_file() and file.name != "provenance.json":
+            if file.is_file() and file.name not in ("provenance.json", COMPLETE, "README.md"):
                 shutil.copy2(file, temporary / file.name)
         if begins_at != ends_at:
             _set_step(temporary, begins_at)
@@ -102,6 +110,7 @@ def publish(checkpoint: Path, adapter: Path, state: Path, log: Path, metrics: Pa
         for file in checkpoint.iterdir():
             if file.is_file() and file.name not in (*ADAPTER_FILES, COMPLETE, "README.md") and "token" not in file.name:
                 shutil.copy2(file, temporary / file.name)
+        write_sizes(temporary, {})
     metrics.parent.mkdir(parents=True, exist_ok=True)
     partial = metrics.with_name(f".{metrics.name}.tmp")
     shutil.copy2(log, partial)
