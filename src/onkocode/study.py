@@ -13,7 +13,7 @@ from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
 from onkocode.config import Recipe, load_config, resolve_data, resolve_recipe
 from onkocode.config.data import Data
-from onkocode.config.schema import BuiltBase
+from onkocode.config.schema import BuiltBase, LocalAdapter
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
@@ -50,15 +50,30 @@ class Study:
     @property
     def largest_epoch(self) -> int:
         """The last epoch of any model."""
-        return max(recipe.training.epochs for recipe in self.recipes.values())
+        return max(max(self.epochs(model, 0)) for model in self.models)
+
+    def is_published(self, model: str) -> bool:
+        """Tell whether a model is an adapter of somebody else, which is tested here, not trained."""
+        return self.recipes[model].config.kind == "published-adapter"
 
     def epochs(self, model: str, first: int = 1) -> list[int]:
-        """Epochs of a model; 0 is the base model."""
-        return list(range(first, self.recipes[model].training.epochs + 1))
+        """Epochs of a model; 0 is the base model, and a published adapter counts as epoch 1."""
+        last = 1 if self.is_published(model) else self.recipes[model].training.epochs
+        return list(range(first, last + 1))
 
     def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
         """All pairs of model and epoch."""
         return [(model, epoch) for model in self.models for epoch in self.epochs(model, first)]
+
+    @property
+    def trained_models(self) -> list[str]:
+        """Models that are trained here: no published adapters, and no base models that are only tested."""
+        return [model for model in self.models if self.epochs(model) and not self.is_published(model)]
+
+    @property
+    def trained_checkpoints(self) -> list[tuple[str, int]]:
+        """The pairs of model and epoch that are trained here."""
+        return [(model, epoch) for model in self.trained_models for epoch in self.epochs(model)]
 
     def datasets(self, condition: str = "free") -> list[str]:
         """Data sets that are asked under a condition."""
@@ -145,11 +160,17 @@ class Study:
         recipe = self.recipes[model]
         resources = {"gpus_training": self.gpus(model, "training"), "gpus_testing": self.gpus(model, "testing")}
         shown = recipe.config.model_dump(
-            mode="json", include={"label", "family", "base", "parameters", "data", "thinking"}
+            mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
         )
         shown["training"] = {"quantisation": recipe.training.quantisation}
+        if not self.epochs(model):
+            shown["training"]["epochs"] = 0
         shown["testing"] = {"quantisation": recipe.testing.quantisation}
         return canonical_json(shown | {"resources": resources})
+
+    def adapter_settings(self, model: str) -> str:
+        """Settings of fetch-adapter."""
+        return canonical_json(self.recipes[model].config.model_dump(mode="json", include={"adapter"}))
 
     def training_settings(self, model: str) -> str:
         """Settings of train-epoch."""
@@ -178,6 +199,14 @@ class Study:
         """Return the key of the tiny model that is a recipe's base, if it is one."""
         base = self.recipes[model].config.base
         return base.built if isinstance(base, BuiltBase) else None
+
+    def local_adapter(self, model: str) -> list[str]:
+        """Return what a published adapter in a local directory is fetched from, so that a change is seen; else none."""
+        adapter = self.recipes[model].config.adapter
+        if not isinstance(adapter, LocalAdapter):
+            return []
+        weights = adapter.path / "adapter_model.safetensors"
+        return [str(weights if weights.is_file() else adapter.path)]
 
     def _asking(self, model: str) -> dict[str, Any]:
         recipe = self.recipes[model]

@@ -56,6 +56,11 @@ def _arm(step: int, place: str) -> None:
         if place == "published-adapter":
             _die()
 
-    EpochTrainer.training_step, EpochTrainer._get_grad_norm = forward, gradient  # type: ignore[method-assign]
-    EpochTrainer._save_rng_state, Saves.on_save = states, saved  # type: ignore[method-assign]
-    epoch.publish = publish  # type: ignore[attr-defined]
+    for owner, name, replacement in (
+        (EpochTrainer, "training_step", forward),
+        (EpochTrainer, "_get_grad_norm", gradient),
+        (EpochTrainer, "_save_rng_state", states),
+        (Saves, "on_save", saved),
+        (epoch, "publish", publish),
+    ):
+        setattr(owner, name, replacement)

@@ -12,5 +12,5 @@ def go_on(self, args, state, control, **kwargs):
 
 
 if __name__ == "__main__":
-    Saves.on_epoch_end = go_on
+    setattr(Saves, "on_epoch_end", go_on)  # noqa: B010
     sys.exit(main(sys.argv[1:]))

@@ -240,8 +240,8 @@ def test_the_pattern_of_these_tests_is_sound(tmp_path: Path) -> None:
         ),
         (
             "data: d\n  b",
-            "data: d\n    training: {epochs: 0}\n  b",
-            "9: recipes.a.training.epochs: Input should be greater than or equal to 1 (is 0)",
+            "data: d\n    training: {epochs: -1}\n  b",
+            "9: recipes.a.training.epochs: Input should be greater than or equal to 0 (is -1)",
         ),
         (
             'alphaid: "2024"',
@@ -292,9 +292,9 @@ def test_reserved_names_are_refused(tmp_path: Path) -> None:
 
 def test_all_mistakes_at_once_of_all_kinds(tmp_path: Path) -> None:
     text = GOOD.replace("models: [a]", "models: [a, c]").replace("family: F\n", "family: F\n    colour: red\n")
-    text = text.replace("    data: d\n", "    data: x\n    training: {epochs: 0}\n")
+    text = text.replace("    data: d\n", "    data: x\n    training: {epochs: -1}\n")
     assert complaints(tmp_path, text) == [
-        "10: recipes.a.training.epochs: Input should be greater than or equal to 1 (is 0)",
+        "10: recipes.a.training.epochs: Input should be greater than or equal to 0 (is -1)",
         "7: recipes.a.colour: unknown key; remove it",
         "1: models: 'c' is not a key of `recipes` (known: a, b)",
         "9: recipes.a.data: 'x' is not a key of `data` (known: d)",
@@ -308,7 +308,7 @@ def test_of_two_files_the_one_that_won_is_named(tmp_path: Path) -> None:
 
 
 def test_of_two_files_the_one_that_holds_the_key_is_named(tmp_path: Path) -> None:
-    first = GOOD.replace("data: d\n  b", "data: d\n    training: {epochs: 0}\n  b")
+    first = GOOD.replace("data: d\n  b", "data: d\n    training: {epochs: -1}\n  b")
     files = [write(tmp_path, first), write(tmp_path, "recipes:\n  a: {label: Other}\n", "later.yaml")]
     with pytest.raises(InputError, match=r"config\.yaml:9: recipes\.a\.training\.epochs"):
         load_config_files(files)

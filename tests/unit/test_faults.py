@@ -42,7 +42,7 @@ def kill_until_done(
     return kills
 
 
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("llama", {"batch_size": 2}),
     "accumulated": ("qwen3", {"batch_size": 1, "gradient_accumulation": 2, "log_steps": 3, "schedule": "cosine"}),
     "4bit": ("llama", {"batch_size": 2, "quantisation": "4bit", "group_by_length": False}),

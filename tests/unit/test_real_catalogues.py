@@ -103,7 +103,7 @@ def test_the_example_is_in_words_of_its_own(example: Tables, real: Tables) -> No
 
 @pytest.mark.parametrize(("classes", "entries"), [([3], 239), ([4], 1_614), ([3, 4], 1_853)])
 def test_likely_rules_for_ops(catalogues: Path, real: Tables, root: Path, classes: list[int], entries: int) -> None:
-    """A third-party list of 2023 has the four-character classes that are missing for 2024; none gives the paper's 2,964."""
+    """A list of 2023 has the four-character classes that are missing for 2024; no rule gives the paper's 2,964."""
     path = next(catalogues.rglob("ops2023_3_4digit_labels*.csv"))
     options = resolve_data(load_config_files([root / "config/config.yaml"]), "catalogues-2024")
     tables = real | {"ops": parse_catalogue("ops", "2023", path)}

@@ -85,6 +85,8 @@ def test_log_rows_hold_numbers_only_and_grow(trained: Trained) -> None:
             "tokens",
             "seconds",
             "peak_memory_mb",
+            "tokens_per_second",
+            "examples_per_second",
         }
         assert all(isinstance(value, int | float) and math.isfinite(value) for value in row.values())
     assert rows[-1]["epoch"] == 1.0

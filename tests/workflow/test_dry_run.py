@@ -70,7 +70,7 @@ def test_second_config_file_never_adds_the_paper_models(project, config):
     [
         ({"recipies": {}}, "recipies: unknown key; did you mean 'recipes'?"),
         ({"models": ["tiny-llama", "tiny-llama"]}, "'tiny-llama' stands 2 times"),
-        ({"recipes": {"tiny-llama": {"training": {"epochs": 0}}}}, "recipes.tiny-llama.training.epochs"),
+        ({"recipes": {"tiny-llama": {"training": {"epochs": -1}}}}, "recipes.tiny-llama.training.epochs"),
         ({"models": ["tiny-lama"]}, "did you mean 'tiny-llama'?"),
         ({"data": {"example": {"ops": "1999"}}}, "no row for ops 1999"),
     ],

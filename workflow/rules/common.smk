@@ -31,7 +31,7 @@ wildcard_constraints:
     built="|".join(re.escape(built) for built in study.config.tiny_models) or "none",
     data="|".join(re.escape(data) for data in study.config.data),
     testset="|".join(re.escape(testset) for testset in study.config.texts) or "none",
-    dataset=r"[a-z0-9][a-z0-9._-]*",
+    dataset=r"(?!metrics\b)[a-z0-9][a-z0-9._-]*",
     catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|transitions",
     version=r"[\w.]+",
     epoch=r"\d+",
@@ -91,6 +91,10 @@ def built_model(wildcards):
     return [f"<results>/models/tiny/{built}"] if built else []
 
 
+def local_adapter(wildcards):
+    return study.local_adapter(wildcards.model)
+
+
 def questions_of_model(wildcards):
     return f"<results>/questions/{study.recipes[wildcards.model].config.data}.parquet"
 
@@ -105,6 +109,8 @@ def previous_epoch(wildcards):
 def adapter_of_checkpoint(wildcards):
     if int(wildcards.epoch) == 0:
         return []
+    if study.is_published(wildcards.model):
+        return [f"<results>/models/{wildcards.model}/adapter"]
     return [f"<results>/training/{wildcards.model}/epoch-{wildcards.epoch}/adapter"]
 
 
@@ -149,10 +155,17 @@ def metrics_of_checkpoints(wildcards):
     ]
 
 
+def attempt_logs(wildcards):
+    return [
+        f"<results>/training/{model}/epoch-{epoch}/attempts.jsonl"
+        for model, epoch in study.trained_checkpoints
+    ]
+
+
 def training_logs(wildcards):
     return [
         f"<results>/training/{model}/epoch-{epoch}/metrics.jsonl"
-        for model, epoch in study.checkpoints()
+        for model, epoch in study.trained_checkpoints
     ]
 
 

@@ -1,4 +1,4 @@
-# Base models: tiny ones are built here, others located.
+# Base models: tiny ones are built here, others located; and adapters of others.
 
 
 rule pretrain_model:
@@ -47,6 +47,31 @@ rule prepare_model:
     shell:
         "onkocode prepare-model --settings {params.settings:q} {params.built} "
         "--output {output} > {log} 2>&1"
+
+
+rule fetch_adapter:
+    input:
+        base="<results>/models/{model}/base.json",
+        adapter=local_adapter,
+    output:
+        directory("<results>/models/{model}/adapter"),
+    log:
+        "<logs>/fetch_adapter/{model}.log",
+    benchmark:
+        "<benchmarks>/fetch_adapter/{model}.tsv"
+    retries: 2
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: study.adapter_settings(wildcards.model),
+    message:
+        "Fetching the published adapter {wildcards.model}"
+    shell:
+        "onkocode fetch-adapter --settings {params.settings:q} --base {input.base} --output {output} > {log} 2>&1"
 
 
 rule describe_model:

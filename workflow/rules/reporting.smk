@@ -4,6 +4,7 @@
 rule plot_loss_curves:
     input:
         training=training_logs,
+        attempts=attempt_logs,
         models=model_records,
     output:
         main=report(
@@ -24,7 +25,8 @@ rule plot_loss_curves:
     message:
         "Drawing the loss curves (Figure 1)"
     shell:
-        "onkocode plot-loss-curves --training {input.training} --models {input.models} --output {output.main} > {log} 2>&1"
+        "onkocode plot-loss-curves --training {input.training} --attempts {input.attempts} --models {input.models} "
+        "--output {output.main} > {log} 2>&1"
 
 
 rule plot_accuracy_by_epoch:
@@ -264,7 +266,7 @@ rule write_config:
 
 rule figures:
     input:
-        "<results>/figures/loss_curves.svg",
+        branch(bool(study.trained_models), then="<results>/figures/loss_curves.svg"),
         "<results>/figures/accuracy_by_epoch.svg",
         "<results>/figures/heldout_by_epoch.svg",
         "<results>/figures/size_accuracy.svg",

@@ -19,6 +19,8 @@ rule train_epoch:
         "<logs>/train_epoch/{model}/epoch-{epoch}.log",
     benchmark:
         "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
+    wildcard_constraints:
+        model="|".join(re.escape(model) for model in study.trained_models) or "none",
     conda:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
@@ -48,7 +50,7 @@ rule training:
     input:
         [
             f"<results>/training/{model}/epoch-{epoch}/adapter"
-            for model, epoch in study.checkpoints()
+            for model, epoch in study.trained_checkpoints
         ],
     message:
         "All models are trained"

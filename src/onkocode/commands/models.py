@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.schema import BaseSettings, BuiltBase, RecipeConfig, TinyModel
+from onkocode.config.schema import AdapterSettings, BaseSettings, BuiltBase, RecipeConfig, TinyModel
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
@@ -58,6 +58,24 @@ def prepare_model(options: Namespace) -> None:
     _write_json(options.output, located | describe_base(Path(located["path"])))
 
 
+def fetch_adapter(options: Namespace) -> None:
+    """Copy or download a published adapter, after checking that it belongs to the base."""
+    from onkocode.models import adapters
+
+    wanted = validated(AdapterSettings, options.settings).adapter
+    base = read_model(options.base)
+    settings = wanted.model_dump(mode="json")
+    record = Provenance("fetch-adapter", settings, {"base": options.base})
+    located = adapters.locate_adapter(settings)
+    path, name = Path(located["path"]), located["hub"] or located["path"]
+    adapters.check_base(adapters.read_adapter_config(path), base, wanted.trained_on, name)
+    adapters.check_fits(Path(base["path"]), path)
+    with new_directory(options.output) as directory:
+        record.add(**{key: located[key] for key in ("hub", "revision")}, base=base)
+        record.add(**adapters.copy_adapter(path, directory))
+        record.beside(directory)
+
+
 def describe_model(options: Namespace) -> None:
     """Put together what figures and tables say of a model."""
     recipe = validated(RecipeConfig, options.settings)
@@ -72,6 +90,7 @@ def describe_model(options: Namespace) -> None:
         "revision": base["revision"],
         "parameters": int(recipe.parameters or base["parameters"]),
         "thinking": recipe.thinking,
+        "trained": recipe.kind == "llm" and recipe.training.epochs != 0,
         "quantisation_training": recipe.training.quantisation or "none",
         "quantisation_testing": recipe.testing.quantisation or "none",
         "gpus_training": recipe.resources.gpus_training,

@@ -7,6 +7,7 @@ from pathlib import Path
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Tracking, Training
 from onkocode.records.errors import InputError
+from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table
 
@@ -23,6 +24,7 @@ def train_epoch(options: Namespace) -> None:
 
     from onkocode.tracking import Run
     from onkocode.training import epoch, processes
+    from onkocode.training.card import Facts, adapter_card, training_facts
 
     job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
     if processes.is_worker():
@@ -37,5 +39,9 @@ def train_epoch(options: Namespace) -> None:
     launch = processes.launcher(job, options.arguments) if settings.processes > 1 else None
     with run:
         record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
+    chosen = record.record["settings"]
+    record.add(**training_facts(options.model, options.epoch, model, options.questions, options.output, chosen))
+    card = adapter_card(Facts(options.model, options.epoch, model, record.record))
+    write_text(options.output / "adapter" / "README.md", card)
     record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
     shutil.rmtree(options.scratch)

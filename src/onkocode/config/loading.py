@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from onkocode.config.resolve import builtin_presets, presets, resolve_data, resolve_recipe
-from onkocode.config.schema import BuiltBase, Config
+from onkocode.config.schema import BuiltBase, Config, RecipeConfig
 from onkocode.records.errors import InputError
 
 KeyPath = tuple[str | int, ...]
@@ -34,7 +34,9 @@ def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
     problems += [_say(path, message, lines) for path, message in mistakes]
     if config is None:  # what can be mended is left out, to name the mistakes between the keys as well
         config, _ = _validate(_without(plain, [path for path, _ in mistakes]))
-    problems += [_say(path, message, lines) for path, message in (_cross_check(config) if config else ())]
+    said = {path for path, _ in mistakes}  # what was left out is missed by the checks that follow
+    found = [problem for problem in (_cross_check(config) if config else ()) if problem[0] not in said]
+    problems += [_say(path, message, lines) for path, message in found]
     if problems or config is None:
         raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems))
     return config
@@ -119,6 +121,7 @@ def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
         if isinstance(recipe.base, BuiltBase):
             yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
+        yield from _check_kind(key, recipe)
     for key, tiny in config.tiny_models.items():
         yield from _references(("tiny_models", key, "data"), [tiny.data], config.data, "data")
         if tiny.hidden_size % (2 * tiny.heads):
@@ -133,6 +136,22 @@ def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
                     f"{label!r} is the label of {labels[label]} too; figures need distinct labels",
                 )
             labels.setdefault(label, key)
+
+
+def _check_kind(key: str, recipe: RecipeConfig) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the keys of a recipe that its kind lacks, or that mean nothing to it."""
+    path = ("recipes", key)
+    if recipe.kind == "llm":
+        if recipe.adapter is not None:
+            yield (
+                (*path, "kind"),
+                "must be published-adapter for a recipe with an adapter; set it, or remove the adapter",
+            )
+        return
+    if recipe.adapter is None:
+        yield (*path, "adapter"), "is needed by kind: published-adapter; give hub or path"
+    for name in sorted(recipe.training.model_fields_set - {"system_prompt"}):
+        yield (*path, "training", name), "means nothing to a published adapter, which is not trained here; remove it"
 
 
 def recipe_complete(config: Config, key: str) -> bool:
@@ -163,7 +182,9 @@ def _message(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return "required key is missing"
     if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        return "must hold exactly one of hub, path and built"
+        return (
+            f"must hold exactly one of {'hub and path' if problem['loc'][-1] == 'adapter' else 'hub, path and built'}"
+        )
     given = problem.get("input")
     if problem["type"] == "string_type" and isinstance(given, int | float):
         return f"must be text: put it in quotes, '{given}'"

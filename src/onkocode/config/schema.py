@@ -51,6 +51,36 @@ class BaseSettings(Section):
     base: Base = Field(description="Where the base model comes from.")
 
 
+class HubAdapter(Section):
+    """A LoRA adapter of the Hugging Face Hub, or of the local cache of it."""
+
+    hub: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Hub id.")
+    revision: str = Field("main", description="Branch, tag or commit; what it resolves to is recorded.")
+    trained_on: str | None = Field(
+        None,
+        description="Hub id of the base that the adapter itself names, where that is this base under another id.",
+    )
+
+
+class LocalAdapter(Section):
+    """A LoRA adapter in a local directory that PEFT reads."""
+
+    path: Path = Field(description="The directory.")
+    trained_on: str | None = Field(
+        None,
+        description="Hub id of the base that the adapter itself names, where that is this base under another id.",
+    )
+
+
+Adapter = Annotated[Annotated[HubAdapter, Tag("hub")] | Annotated[LocalAdapter, Tag("path")], Discriminator(_base_kind)]
+
+
+class AdapterSettings(Section):
+    """Settings of fetch-adapter."""
+
+    adapter: Adapter = Field(description="Where the published adapter comes from.")
+
+
 class TinyModel(Section):
     """Shape and pre-training of a tiny model."""
 
@@ -84,9 +114,18 @@ class RecoveryStep(Section):
 class Training(Section):
     """How one adapter is trained."""
 
-    epochs: int = Field(5, ge=1, description="Passes over the training questions; a checkpoint after each.")
+    epochs: int = Field(
+        5,
+        ge=0,
+        description="Passes over the training questions, a checkpoint after each; 0 = only test the base model.",
+    )
     lora_rank: PositiveInt = Field(8, description="Rank of the LoRA matrices.")
     lora_alpha: PositiveInt = Field(16, description="LoRA scaling: alpha / rank.")
+    lora_parameters: PositiveInt | None = Field(
+        None,
+        description="Trainable parameters wanted; the rank is chosen to come closest, alpha keeps its ratio to it; "
+        "null = lora_rank as it is.",
+    )
     lora_dropout: Share = Field(0.1, description="Dropout before the LoRA matrices.")
     target_modules: list[str] | Literal["all-linear"] | None = Field(
         None,
@@ -135,9 +174,10 @@ class Testing(Section):
 class TrainingChange(Section):
     """Training keys that a preset or recipe sets; null = not set here."""
 
-    epochs: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=0)
     lora_rank: PositiveInt | None = None
     lora_alpha: PositiveInt | None = None
+    lora_parameters: PositiveInt | None = None
     lora_dropout: Share | None = None
     target_modules: list[str] | Literal["all-linear"] | None = None
     learning_rate: float | None = Field(None, gt=0)
@@ -198,14 +238,29 @@ class Resources(Section):
 class RecipeConfig(Section):
     """One complete recipe: a base model and how it is trained and tested. Its key is the `{model}` of all paths."""
 
-    kind: Literal["llm"] = Field("llm", description="Kind of coder.")
+    kind: Literal["llm", "published-adapter"] = Field(
+        "llm",
+        description="Kind of coder: llm is trained here; published-adapter is a ready adapter of somebody else, which "
+        "is tested as epoch 1, with its base as epoch 0.",
+    )
     label: str = Field(description="Name in figures and tables.")
     family: str = Field(description="Model family; one colour in figures.")
     base: Base = Field(description="Where the base model comes from: hub, path or built.")
+    adapter: Adapter | None = Field(
+        None,
+        description="Where a published adapter comes from: hub or path. It is asked in the chat template of its base.",
+    )
     parameters: float | None = Field(None, gt=0, description="Number of parameters; null = counted from the weights.")
-    data: Key = Field(description="Data key that it is trained on.")
-    preset: Key = Field("paper", description="Preset that gives the values which are not set here.")
-    training: TrainingChange = Field(default_factory=TrainingChange, description="What differs from the preset.")
+    data: Key = Field(description="Data key that it is trained on, and asked about.")
+    preset: Key = Field(
+        "paper",
+        description="Preset that gives the values which are not set here; of its training keys, a published adapter "
+        "takes system_prompt alone.",
+    )
+    training: TrainingChange = Field(
+        default_factory=TrainingChange,
+        description="What differs from the preset; a published adapter may set system_prompt alone.",
+    )
     testing: TestingChange = Field(default_factory=TestingChange, description="What differs from the preset.")
     thinking: bool = Field(False, description="The base model has a thinking mode that is to be tested as well.")
     resources: Resources = Field(

@@ -30,7 +30,7 @@ def locate_base(base: dict[str, Any], built: Path | None) -> dict[str, Any]:
         InputError: missing or gated model, no safetensors.
     """
     if "hub" in base:
-        path, revision = _snapshot(base["hub"], base["revision"])
+        path, revision = snapshot(base["hub"], base["revision"], [*HUB_FILES, *TOKENIZER_FILES], "base")
         return {"path": str(path), "hub": base["hub"], "revision": revision}
     path = built if built is not None else Path(base["path"])
     if not (path / "config.json").is_file():
@@ -87,12 +87,32 @@ def tensor_sizes(file: Path) -> dict[str, int]:
         return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
 
 
-def _snapshot(hub: str, revision: str) -> tuple[Path, str]:
+def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Path, str]:
+    """Download files of a Hub repository, unless they are in the local cache.
+
+    Args:
+        hub: Hub id.
+        revision: branch, tag or commit.
+        patterns: names of the files that are asked for; nothing else is downloaded.
+        key: key of the recipe that names the repository, for messages.
+
+    Returns:
+        The directory and the commit that the revision resolves to.
+
+    Raises:
+        InputError: unknown, gated or private repository, or no network.
+    """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
-        path = Path(snapshot_download(hub, revision=revision, allow_patterns=[*HUB_FILES, *TOKENIZER_FILES]))
+        path = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
     except GatedRepoError:
         token = "is set" if os.environ.get("HF_TOKEN") else "is not set"
         raise InputError(
@@ -100,7 +120,11 @@ def _snapshot(hub: str, revision: str) -> tuple[Path, str]:
             f"(which {token})"
         ) from None
     except RepositoryNotFoundError:
-        raise InputError(f"{hub}: no such model on the Hub, or private without HF_TOKEN; check base.hub") from None
+        raise InputError(
+            f"{hub}: no such repository on the Hub, or private without HF_TOKEN; check {key}.hub"
+        ) from None
+    except RevisionNotFoundError:
+        raise InputError(f"{hub}: has no revision {revision!r}; check {key}.revision") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise InputError(
             f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network"

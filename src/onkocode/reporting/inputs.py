@@ -53,6 +53,7 @@ class Model:
     hub: str | None
     gpus_training: int
     gpus_testing: int
+    trained: bool = True  # False: an adapter of somebody else, or a base model that is only tested
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def _read_model(path: Path) -> Model:
         raise InputError(f"{path}: holds no JSON object")
     facts: dict[str, Any] = record | {"key": record.get("model")}
     names = [field.name for field in fields(Model)]
+    facts = {"trained": True} | facts
     missing = [name for name in names if facts.get(name) is None and name != "hub"]
     if missing:
         raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")

@@ -73,7 +73,7 @@ def model_table(models: Sequence[Model], hours: Mapping[str, float]) -> pl.DataF
 
     Returns:
         Columns model, label, hub, parameters_billions (10⁹), quantisation_training, quantisation_testing,
-        gpus_training, gpus_testing, hours.
+        gpus_training, gpus_testing, hours; those on training are null for a model that was not trained here.
     """
     return pl.DataFrame(
         {
@@ -81,9 +81,13 @@ def model_table(models: Sequence[Model], hours: Mapping[str, float]) -> pl.DataF
             "label": [model.label for model in models],
             "hub": pl.Series([model.hub for model in models], dtype=pl.String),
             "parameters_billions": [model.parameters / 1e9 for model in models],
-            "quantisation_training": [model.quantisation_training for model in models],
+            "quantisation_training": pl.Series(
+                [model.quantisation_training if model.trained else None for model in models], dtype=pl.String
+            ),
             "quantisation_testing": [model.quantisation_testing for model in models],
-            "gpus_training": [model.gpus_training for model in models],
+            "gpus_training": pl.Series(
+                [model.gpus_training if model.trained else None for model in models], dtype=pl.Int64
+            ),
             "gpus_testing": [model.gpus_testing for model in models],
             "hours": pl.Series([hours.get(model.key) for model in models], dtype=pl.Float64),
         }
@@ -113,13 +117,17 @@ def write_model_table(models: Sequence[Path], training: Sequence[Path], table: P
             str(row["label"]),
             row["hub"] or "–",
             f"{row['parameters_billions']:.3g}",
-            *[QUANTISATIONS.get(row[name], row[name]) for name in ("quantisation_training", "quantisation_testing")],
-            *[str(row[name]) for name in ("gpus_training", "gpus_testing")],
+            *[
+                QUANTISATIONS.get(row[name], row[name] or "–")
+                for name in ("quantisation_training", "quantisation_testing")
+            ],
+            *[_number(row[name]) for name in ("gpus_training", "gpus_testing")],
             "–" if row["hours"] is None else _hours(row["hours"]),
         ]
         for row in frame.iter_rows(named=True)
     ]
-    notes = [
+    notes = ["–: not trained here, or not known."] if frame["quantisation_training"].has_nulls() else []
+    notes += [
         "8-bit: bitsandbytes int8. 4-bit: bitsandbytes nf4. GPUs 0: the processor.",
         "Hours: wall-clock time of the training steps of all epochs, without loading the model and without steps that "
         "were lost when a job was stopped.",

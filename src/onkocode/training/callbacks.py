@@ -12,6 +12,7 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback
 
+from onkocode.models.costs import throughput
 from onkocode.tracking import Run
 from onkocode.training.checkpoints import mark_complete
 from onkocode.training.stopping import StopRequest, agree, in_parallel
@@ -33,13 +34,25 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
         first_step: global step at which this epoch began.
         seconds_before: seconds that interrupted attempts at this epoch had spent up to the save resumed from.
         attempt: number of the attempt, 1 for the first.
+        step_size: questions per optimizer step; the last step of an epoch may have fewer.
+        cost: floating-point operations per token, and the peak rate of all GPUs; None where unknown.
         run: the W&B run, possibly switched off.
     """
 
     def __init__(
-        self, path: Path, token_counts: list[int], first_step: int, seconds_before: float, attempt: int, run: Run
+        self,
+        path: Path,
+        token_counts: list[int],
+        first_step: int,
+        seconds_before: float,
+        attempt: int,
+        step_size: int,
+        cost: tuple[float, float | None] | None,
+        run: Run,
     ) -> None:
         self.path, self.first_step, self.attempt, self.run = path, first_step, attempt, run
+        self.step_size, self.cost = step_size, cost
+        self.before: tuple[int, float] | None = None  # step and time of the row before
         self.last_step = first_step + len(token_counts)
         self.tokens = [0, *accumulate(token_counts)]
         self.seconds_before, self.start = seconds_before, time.monotonic()
@@ -53,9 +66,25 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
         row["tokens"] = self.tokens[min(state.global_step - self.first_step, len(self.tokens) - 1)]
         row["seconds"] = round(self.seconds_before + time.monotonic() - self.start, 3)
         row["peak_memory_mb"] = peak_memory_mb()
+        row |= self._speed(state.global_step)
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         self.run.log({f"train/{name}": value for name, value in row.items() if name != "step"}, row["step"])
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock of the first row with the first step, not with the loading before it."""
+        if self.before is None:
+            self.before = (state.global_step, time.monotonic())
+
+    def _speed(self, step: int) -> dict[str, float]:
+        """Return tokens and questions per second since the row before, and the share of the GPUs' peak."""
+        begin, since = self.before or (step, time.monotonic())
+        self.before = (step, time.monotonic())
+        first, last = (min(number - self.first_step, len(self.tokens) - 1) for number in (begin, step))
+        tokens, questions = self.tokens[last] - self.tokens[first], (step - begin) * self.step_size
+        per_token, peak = self.cost or (0.0, None)
+        speed = throughput(tokens, questions, self.before[1] - since, per_token, peak)
+        return {name: round(value, 6) for name, value in speed.items() if value is not None}
 
 
 class Saves(TrainerCallback):  # type: ignore[misc]

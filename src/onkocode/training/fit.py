@@ -13,7 +13,11 @@ from transformers import DataCollatorForSeq2Seq
 from trl import SFTConfig
 
 from onkocode.config.schema import Training
+from onkocode.models.architectures import read_architecture
+from onkocode.models.costs import flop_per_token
+from onkocode.models.gpus import peak_flops
 from onkocode.models.loading import load_base
+from onkocode.records.errors import InputError
 from onkocode.tracking import Run
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
@@ -85,7 +89,7 @@ def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: 
 def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> bool:
     """Train; returns whether somebody asked to stop before the end."""
     model = add_lora(load_base(task.base, settings.quantisation, settings.precision), settings)
-    log = _epoch_log(task, settings, resume, attempt, run)
+    log = _epoch_log(task, settings, resume, attempt, _cost(task, model), run)
     request = StopRequest(task.scratch)
     trainer = EpochTrainer(
         model=model,
@@ -114,7 +118,29 @@ def _known(error: Exception) -> Status | None:
     return None
 
 
-def _epoch_log(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> EpochLog:
+def _cost(task: Task, model: Any) -> tuple[float, float | None] | None:
+    """Return operations per token, and the peak rate of the GPUs in use; None for an unknown architecture."""
+    try:
+        architecture = read_architecture(task.base)
+    except InputError:
+        return None
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    labelled = sum(label != -100 for example in task.examples for label in example["labels"])
+    share = labelled / sum(len(example["labels"]) for example in task.examples)
+    peaks = [peak_flops(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())]
+    known = [peak for peak in peaks if peak is not None]
+    peak = sum(known) if known and len(known) == len(peaks) else None
+    return flop_per_token(architecture, trainable, share), peak
+
+
+def _epoch_log(
+    task: Task,
+    settings: Training,
+    resume: Path | None,
+    attempt: int,
+    cost: tuple[float, float | None] | None,
+    run: Run,
+) -> EpochLog:
     """Return the log callback, with rows that an interrupted attempt wrote after its last save dropped."""
     size = step_size(settings)
     in_order = [task.order.lengths[index] for index in task.order.order(task.epoch - 1)]
@@ -123,7 +149,7 @@ def _epoch_log(task: Task, settings: Training, resume: Path | None, attempt: int
     truncate_log(path, step_of(resume) if resume else 0)
     rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     seconds = json.loads(rows[-1])["seconds"] if rows else 0.0
-    return EpochLog(path, counts, (task.epoch - 1) * len(counts), seconds, attempt, run)
+    return EpochLog(path, counts, (task.epoch - 1) * len(counts), seconds, attempt, size, cost, run)
 
 
 def _arguments(task: Task, settings: Training) -> SFTConfig:

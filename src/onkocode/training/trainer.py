@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 from trl import SFTTrainer
 
 from onkocode.config.schema import Training
+from onkocode.models.costs import model_shapes, rank_and_alpha
 
 
 class NonFiniteError(RuntimeError):
@@ -93,9 +94,10 @@ def add_lora(model: Any, settings: Training) -> Any:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=settings.activation_checkpointing)
     torch.manual_seed(settings.seed)
     targets = settings.target_modules
+    rank, alpha = rank_and_alpha(settings, model.config.model_type, model_shapes(model))
     config = LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
+        r=rank,
+        lora_alpha=alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=targets if targets is None or isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",

@@ -26,6 +26,16 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        "fetch-adapter",
+        "models",
+        "copy or download a published adapter (Hub, directory), if it fits its base",
+        (
+            settings_of("the recipe's adapter"),
+            BASE,
+            Option("--output", "adapter directory to write"),
+        ),
+    ),
+    Verb(
         "describe-model",
         "models",
         "put together what figures and tables say of a model",

@@ -75,7 +75,7 @@ BASE = Option("--base", "base.json of prepare-model")
 METRICS = Option("--metrics", "table of collect-metrics")
 MODELS = Option("--models", "files of describe-model, in the order of the figure", many=True)
 
-TRAINING_LOGS = Option("--training", "metrics.jsonl of train-epoch", many=True)
+TRAINING_LOGS = Option("--training", "metrics.jsonl of train-epoch", required=False, many=True)
 TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False, many=True)
 FIGURE = Option("--output", "SVG to write; PNG and the plotted numbers (TSV) lie beside it")
 TABLE = Option("--output", "HTML to write; the TSV lies beside it")

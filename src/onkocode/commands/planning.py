@@ -1,0 +1,94 @@
+"""Verb of planning: what a study will cost."""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from onkocode.config import Recipe
+from onkocode.config.loading import merge_files
+from onkocode.models.at_hand import count_questions, find_base, find_lengths
+from onkocode.models.calibration import Speed, paper_speed
+from onkocode.models.gpus import Gpu, find_gpu, named_gpu
+from onkocode.models.plan import Plan, Subject, make_plan
+from onkocode.models.plan_table import plan_table
+from onkocode.models.plan_text import plan_text
+from onkocode.models.runs import CPU, compare, measured_speed, rates_by_device, read_runs
+from onkocode.records.errors import InputError
+from onkocode.records.files import write_text
+from onkocode.records.provenance import Provenance
+from onkocode.study import Study
+
+CONFIG = Path("config/config.yaml")
+
+
+def plan(options: Namespace) -> None:
+    """Print the plan of each recipe, and write its numbers."""
+    config = list(options.config) or [CONFIG]
+    study = Study(merge_files(config), config)
+    results = options.results or Path(study.config.pathvars.get("results", "results"))
+    gpus = [named_gpu(name) for name in options.gpu]
+    models, left_out = _trained(study, options.model)
+    # Runs of other recipes tell the speed as well.
+    run = [model for model in study.models if model in models or (results / "training" / model).is_dir()]
+    subjects = {model: _subject(study, model, results) for model in run}
+    runs = read_runs(results, run)
+    rates = rates_by_device(runs, subjects)
+    plans: list[Plan] = []
+    for model in models:
+        recipe = study.recipes[model]
+        kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
+        for gpu in kinds:
+            plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates)))
+    compared = compare(runs, subjects)
+    print(plan_text(plans, compared, left_out))  # noqa: T201
+    if options.output is not None:
+        settings = {"models": models, "gpus": [gpu.name for gpu in gpus]}
+        inputs = {f"config {number}": path for number, path in enumerate(config, start=1)}
+        Provenance("plan", settings, inputs).beside(options.output)
+        write_text(options.output, plan_table(plans, compared).write_csv(separator="\t"))
+
+
+def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the recipes that are trained, and why others are not planned."""
+    unknown = [model for model in chosen if model not in study.recipes]
+    if unknown:
+        raise InputError(f"--model {unknown[0]}: not among `models` (known: {', '.join(study.recipes)})")
+    models = list(dict.fromkeys(chosen)) or study.models
+    trained = [m for m in models if study.recipes[m].config.kind == "llm" and study.recipes[m].training.epochs > 0]
+    if not trained:
+        raise InputError("none of the recipes is trained here, so there is nothing to plan")
+    return trained, [f"{model} is not trained here" for model in models if model not in trained]
+
+
+def _subject(study: Study, model: str, results: Path) -> Subject:
+    recipe = study.recipes[model]
+    try:
+        found = find_base(recipe.config.base, study.config.tiny_models, results)
+    except InputError as error:
+        raise InputError(f"recipes.{model}: {error}") from None
+    table = results / "questions" / f"{recipe.config.data}.parquet"
+    count, source = count_questions(table, study.data[recipe.config.data])
+    return Subject(found.architecture, found.bytes, count, source, find_lengths(found, table, recipe.training))
+
+
+def _plan(recipe: Recipe, subject: Subject, gpu: Gpu | None, speed: Speed | None) -> Plan:
+    resources = recipe.config.resources
+    count = 0 if gpu is None else max(1, resources.gpus_training, recipe.training.processes)
+    try:
+        return make_plan(recipe.model, subject, recipe.training, gpu, count, speed, resources.training_hours)
+    except InputError as error:
+        raise InputError(f"recipes.{recipe.model}: {error}") from None
+
+
+def _asked(recipe: Recipe) -> Gpu | None:
+    """Return the GPU that a recipe asks the cluster for; None when it asks for none, or in words of its own."""
+    resources = recipe.config.resources
+    return find_gpu(resources.gpu_model) if resources.gpus_training and resources.gpu_model else None
+
+
+def _speed(recipe: Recipe, gpu: Gpu | None, rates: Mapping[str, Mapping[str, float]]) -> Speed | None:
+    """Return the speed of one's own runs on that device; where there are none, that of the paper."""
+    measured = measured_speed(CPU if gpu is None else gpu.name, rates)
+    if measured is not None or gpu is None:
+        return measured
+    return paper_speed(gpu, recipe.training.precision)
