@@ -189,9 +189,12 @@ def test_experts_are_refused_where_peft_refuses_them(targets: Any) -> None:
         add_lora(model_of(config), settings(target_modules=targets, lora_dropout=dropout))
 
 
-def test_unknown_targets() -> None:
-    with pytest.raises(InputError, match="qkv"):
-        costs.target_names(shape_of(config_of("llama")).matrices(), ["qkv"])
+@pytest.mark.parametrize("target", ["qkv", "proj", "q_proj.weight"])
+def test_unknown_targets(target: str) -> None:
+    with pytest.raises(InputError, match=target):
+        costs.target_names(shape_of(config_of("llama")).matrices(), [target])
+    with pytest.raises(ValueError, match="not found"):
+        add_lora(model_of(config_of("llama")), settings(target_modules=[target]))
 
 
 def test_config_that_cannot_be_counted() -> None:

@@ -23,6 +23,7 @@ from onkocode.models.corpus import Document
 from onkocode.models.gpus import named_gpu
 from onkocode.models.lengths import table_lengths
 from onkocode.models.plan import Plan, Subject, make_plan
+from onkocode.models.runs import Run, compare, measured_speed, rates_by_device
 from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
@@ -38,7 +39,10 @@ def config() -> Config:
     return load_config_files(CONFIGURED)
 
 
-def numbers(path: Path) -> dict[tuple[str, str, str, str], str]:
+LLAMA, MIXTRAL = "meta-llama/Llama-3.1-8B-Instruct", "mistralai/Mixtral-8x7B-Instruct-v0.1"
+
+
+def numbers(path: Path) -> dict[tuple[str, str, str, str], Any]:
     """The written table: value by section, item, measure and unit."""
     rows = pl.read_csv(path, separator="\t", infer_schema=False).iter_rows(named=True)
     return {(row["section"], row["item"], row["measure"], row["unit"]): row["value"] for row in rows}
@@ -82,7 +86,7 @@ def test_chosen_recipes_on_chosen_gpus(in_root: Path, tmp_path: Path, capsys: py
     assert {key[1] for key in found if key[0] == "plan"} == {"qwen3-8b on 1 x T4", "qwen3-8b on 1 x H200"}
     assert float(found["memory", "qwen3-8b on 1 x T4", "spare", "bytes"]) < 0
     assert float(found["memory", "qwen3-8b on 1 x H200", "spare", "bytes"]) > 0
-    assert not found["time", "qwen3-8b on 1 x T4", "hours", "per epoch"]  # no bf16 units
+    assert found["time", "qwen3-8b on 1 x T4", "hours", "per epoch"] is None  # no bf16 units
     text = capsys.readouterr().out
     assert "no, by" in text
     assert "no bf16 units" in text
@@ -187,19 +191,53 @@ def test_runs_stand_beside_what_is_foretold(
     text = capsys.readouterr().out
     assert "Runs that are there" in text
     assert "all tokenised" in text
-    assert "measured here on CPU (2 models)" in text
+    assert "measured here on CPU, by tiny-llama, tiny-qwen2" in text
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_two_models_foretell_each_other(trained: Path, in_root: Path, tmp_path: Path) -> None:
-    """With two models on a device, the time of one follows from the rate of the other, so the ratios are inverse."""
-    run_plan(trained, tmp_path / "plan.tsv")
-    found = numbers(tmp_path / "plan.tsv")
-    ratios = [
-        float(found["run", run, "predicted", "s"]) / float(found["run", run, "measured", "s"])
-        for run in ("tiny-llama, epoch 1", "tiny-qwen2, epoch 1")
+def test_a_models_time_follows_from_the_others() -> None:
+    """a runs on one process; b, with three times the questions, on two: its 60 s are 120 s of one process."""
+    values = {"target_modules": ["q_proj", "v_proj"]}
+    one, two = Training.model_validate(values), Training.model_validate(values | {"processes": 2})
+    subjects = {"a": subject(LLAMA, 1000), "b": subject(LLAMA, 3000)}
+    runs = [
+        Run("a", 1, one, "A40", 1000, 3_407_872, 1, 20.0, 30e9),
+        Run("a", 2, one, "A40", 1000, 3_407_872, 1, 45.0, 30e9),
+        Run("b", 1, two, "A40", 3000, 3_407_872, 1, 60.0, 30e9),
+        Run("b", 2, two, "L40S", 3000, 3_407_872, 1, 1.0, 30e9),
     ]
-    assert ratios[0] * ratios[1] == pytest.approx(1)
+    a1, a2, b1, b2 = compare(runs, subjects)
+    times = [None if item.time is None else item.time.predicted for item in (a1, a2, b1, b2)]
+    # An epoch of a takes a third of b's 120 s; one of b three times the 30 s (geometric mean) of a, on two processes.
+    assert times == [pytest.approx(40), pytest.approx(40), pytest.approx(45), None]
+    assert a1.memory.measured == 30e9
+    assert a1.memory.predicted == a1.plan.memory.total > 16e9
+    speed = measured_speed("A40", rates_by_device(runs, subjects))
+    assert speed is not None
+    assert sorted(speed.ratios) == pytest.approx([0.75, 4 / 3])
+
+
+def test_runs_on_a_gpu_take_the_place_of_the_papers_hours(
+    in_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "training" / "qwen3-8b" / "epoch-1"
+    (folder / "adapter").mkdir(parents=True)
+    facts = {"questions": 518_116, "trainable_parameters": 3_833_856, "device": "cuda", "settings": {"batch_size": 6}}
+    record = facts | {"hardware": {"gpus": ["NVIDIA A40"]}}
+    (folder / "adapter" / "provenance.json").write_text(json.dumps(record))
+    row = {"tokens": 24_874_749, "seconds": 36_000.0, "peak_memory_mb": 20_000.0}
+    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    chosen = ["--model", "qwen3-8b", "--gpu", "A40", "H100", "--results", str(tmp_path)]
+    assert main(["plan", *chosen, "--output", str(tmp_path / "plan.tsv")]) == 0
+    found = numbers(tmp_path / "plan.tsv")
+    here, there = "qwen3-8b on 1 x A40", "qwen3-8b on 1 x H100-80"
+    # The recipe trains with loss on the whole text, the recorded run on the answers; the layers make nearly all of it.
+    assert float(found["time", here, "hours", "per epoch"]) == pytest.approx(10, rel=0.15)
+    assert found["time", here, "hours, low", "all epochs"] is None
+    assert float(found["time", there, "hours", "per epoch"]) < 3
+    text = capsys.readouterr().out
+    assert "measured here on A40, by qwen3-8b" in text
+    assert "H100-80: 111 · 10^12 FLOP/s: 11.2 % of its bf16 peak" in text
 
 
 def test_records_that_cannot_be_read_are_passed_over(trained: Path, in_root: Path, tmp_path: Path) -> None:
@@ -281,9 +319,6 @@ def planned(hub: str, gpu: str, gpus: int, questions: int | None = 1000, **value
     speed = Speed(1e12, (0.5, 4.0), "test")
     chosen = Training.model_validate({"target_modules": ["q_proj", "v_proj"], "batch_size": 4} | values)
     return make_plan("m", subject(hub, questions), chosen, named_gpu(gpu), gpus, speed)
-
-
-LLAMA, MIXTRAL = "meta-llama/Llama-3.1-8B-Instruct", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 
 
 def test_hours_by_hand() -> None:

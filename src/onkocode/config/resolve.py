@@ -55,6 +55,6 @@ def resolve_data(config: Config, key: str) -> Data:
 
 def _set_values(change: BaseModel) -> dict[str, Any]:
     # A key that is written as null counts as set only where null is a value of its own.
-    nullable = {"target_modules", "system_prompt"}
+    nullable = {"target_modules", "system_prompt", "lora_parameters", "augmentation"}
     values = change.model_dump(exclude_unset=True)
     return {key: value for key, value in values.items() if value is not None or key in nullable}

@@ -122,7 +122,7 @@ def _memory(plans: Sequence[Plan]) -> str:
 def _verdict(plan: Plan) -> str | None:
     if plan.spare is None:
         return None
-    return "yes" if plan.spare >= 0 else f"no, by {_gb(-plan.spare)} GB"
+    return f"{'yes' if plan.spare >= 0 else 'no'}, by {_gb(abs(plan.spare))} GB"
 
 
 def _hours(plans: Sequence[Plan]) -> str:

@@ -106,7 +106,7 @@ def measured_speed(device: str, rates: Mapping[str, Mapping[str, float]]) -> Spe
         return None
     without = leave_one_out(by_model)
     ratios = tuple(by_model[model] / without[model] for model in without)
-    return Speed(geometric_mean(by_model.values()), ratios, f"measured here on {device} ({len(by_model)} models)")
+    return Speed(geometric_mean(by_model.values()), ratios, f"measured here on {device}, by {', '.join(by_model)}")
 
 
 def compare(runs: Sequence[Run], subjects: Mapping[str, Subject]) -> list[Compared]:
