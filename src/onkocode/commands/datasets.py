@@ -15,15 +15,15 @@ from onkocode.questions.card import Facts, write_card
 from onkocode.questions.compare import COLUMNS as COMPARED
 from onkocode.questions.compare import compare, comparison_table, comparison_text
 from onkocode.questions.describe import CatalogueFile, describe, description_table, description_text
+from onkocode.questions.export import VERB, block_counts, check_written, write_splits
 from onkocode.questions.export import VERB as EXPORT
-from onkocode.questions.export import block_counts, check_written, refuse_other_directory, write_splits
 from onkocode.questions.foreign import foreign_text, read_foreign
 from onkocode.questions.lineage import catalogue_sources, recorded
 from onkocode.questions.stored import scan_questions
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import new_directory, write_text
 from onkocode.records.ids import hash_file
-from onkocode.records.provenance import Provenance
+from onkocode.records.provenance import Provenance, refuse_other_directory
 from onkocode.study import Study
 
 CONFIG = Path("config/config.yaml")
@@ -65,7 +65,7 @@ def compare_questions(options: Namespace) -> None:
 
 def export_questions(options: Namespace) -> None:
     """Write a data set that `datasets.load_dataset` reads."""
-    refuse_other_directory(options.output)
+    refuse_other_directory(options.output, VERB)
     table, prompt = scan_questions(options.questions), options.system_prompt
     record = Provenance(EXPORT, {"system_prompt": prompt}, {"questions": options.questions})
     record.record["inputs"]["questions"]["path"] = options.questions.name  # a published data set tells no local path

@@ -12,7 +12,7 @@ import polars as pl
 from onkocode.commands.common import read_model
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
-from onkocode.records.provenance import Provenance, read_provenance
+from onkocode.records.provenance import Provenance, read_provenance, refuse_other_directory
 
 VERB = "export"
 CARD, AUTHORS_CARD = "README.md", "README.author.md"
@@ -23,7 +23,7 @@ def export(options: Namespace) -> None:
     from onkocode.models import adapters
     from onkocode.training.card import BASE_FACTS, Facts, adapter_card, rescore_recipe
 
-    _refuse_other_directory(options.output)
+    refuse_other_directory(options.output, VERB)
     base = read_model(options.base)
     config = adapters.read_adapter_config(options.adapter)
     trained = _trained(options.adapter)
@@ -154,15 +154,3 @@ def _told(trained: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("settings"), Mapping):
         kept["settings"] = {key: value for key, value in kept["settings"].items() if key != "path"}
     return kept
-
-
-def _refuse_other_directory(path: Path) -> None:
-    """Raise InputError where the directory to write holds something else than an earlier export: it is replaced."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    try:
-        earlier = path.is_dir() and read_provenance(path).get("verb") == VERB
-    except (OSError, ValueError, AttributeError):
-        earlier = False
-    if not earlier:
-        raise InputError(f"{path}: is there already and is no earlier export; name a new directory")

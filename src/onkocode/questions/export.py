@@ -11,7 +11,6 @@ import polars as pl
 from onkocode.questions.build import HASHED, canonical_rows
 from onkocode.questions.counts import SPLITS
 from onkocode.records.errors import InputError
-from onkocode.records.provenance import read_provenance
 
 COLUMNS = ("question_id", "block", "task", "formulation_id", "text", "question", "answer", "code", "origin_id")
 LARGEST_FILE = 500_000_000  # bytes before compression, so that the files are smaller
@@ -78,18 +77,6 @@ def check_written(path: Path, splits: Sequence[Split], recorded: str | None) -> 
             f"changed after it was built, so build it again"
         )
     return sha256
-
-
-def refuse_other_directory(path: Path) -> None:
-    """Raise InputError where the directory to write holds something else than an earlier export: it is replaced."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    try:
-        earlier = path.is_dir() and read_provenance(path).get("verb") == VERB
-    except (OSError, ValueError, AttributeError):
-        earlier = False
-    if not earlier:
-        raise InputError(f"{path}: is there already and is no earlier export; name a new directory")
 
 
 def block_counts(splits: Sequence[Split]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file
 
@@ -83,6 +84,18 @@ def read_provenance(result: Path) -> dict[str, Any]:
         return {}
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
+
+
+def refuse_other_directory(path: Path, verb: str) -> None:
+    """Raise InputError where a directory that is to be replaced holds anything but an earlier result of the verb."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        earlier = path.is_dir() and read_provenance(path).get("verb") == verb
+    except (OSError, ValueError, AttributeError):
+        earlier = False
+    if not earlier:
+        raise InputError(f"{path}: is there already and is no earlier export; name a new directory")
 
 
 def _describe(path: Path) -> dict[str, Any]:
