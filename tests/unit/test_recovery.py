@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.unit.training_jobs import (
     settings,
     start,
     train,
+    wait_for_save,
     without_clock,
 )
 
@@ -308,11 +308,7 @@ def test_a_job_that_is_told_to_leave_ends_with_75_and_goes_on(
     train(tiny_models["llama"], small_questions, tmp_path / "calm", batch_size=1)
     arguments = command(tiny_models["llama"], small_questions, tmp_path, 1, batch_size=1, save_minutes=1e-9)
     process = start(arguments, tmp_path / "log")
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("scratch/checkpoint-*/complete.json")):
-        assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_save(process, tmp_path / "scratch", tmp_path / "log")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 75
     assert "asked to stop" in (tmp_path / "log").read_text(encoding="utf-8")
@@ -431,11 +427,7 @@ def test_data_parallel_processes_leave_together_and_go_on(
     assert main(calm) == 0
     arguments = command(tiny_models["llama"], small_questions, tmp_path / "left", 1, **chosen)
     process = start(arguments, tmp_path / "log")
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("left/scratch/checkpoint-*/complete.json")):
-        assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_save(process, tmp_path / "left/scratch", tmp_path / "log")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=240) == 75
     assert not (tmp_path / "left/epoch-1").exists()

@@ -2,12 +2,8 @@
 
 import json
 import math
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +19,19 @@ from onkocode.cli import main
 from onkocode.models.loading import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
-from onkocode.records.schemas import write_table
 from onkocode.training.callbacks import Saves
 from onkocode.training.checkpoints import latest_checkpoint
-from tests.unit.training_jobs import BASIC, STEPS, adapter_of, rows_of, same, train, without_clock
+from tests.unit.training_jobs import (
+    STEPS,
+    adapter_of,
+    command,
+    rows_of,
+    same,
+    start,
+    train,
+    wait_for_save,
+    without_clock,
+)
 
 
 @dataclass(frozen=True)
@@ -362,34 +367,19 @@ def test_non_finite_gradient_stops_before_the_weights_change(
     assert not (tmp_path / "epoch-1").exists()
 
 
-def arguments(base: Path, questions: Path, folder: Path, epoch: int, **changes: Any) -> list[str]:
-    command = ["train-epoch", "--model", "tiny", "--epoch", str(epoch), "--base", str(base)]
-    command += ["--questions", str(questions), "--settings", json.dumps(BASIC | changes)]
-    command += ["--previous", str(folder / f"epoch-{epoch - 1}")] if epoch > 1 else []
-    return [*command, "--scratch", str(folder / "scratch"), "--output", str(folder / f"epoch-{epoch}")]
-
-
-def base_record(path: Path, base: Path) -> Path:
-    path.write_text(json.dumps({"path": str(base), "hub": None, "revision": None}), encoding="utf-8")
-    return path
-
-
 def test_killed_job_that_is_started_again_ends_like_an_undisturbed_one(
     tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
 ) -> None:
     undisturbed = tmp_path / "undisturbed"
     for epoch in (1, 2):
         train(tiny_models["llama"], small_questions, undisturbed, epoch, batch_size=1)
-    table = tmp_path / "questions.parquet"
-    write_table(small_questions, "questions", table)
-    record = base_record(tmp_path / "base.json", tiny_models["llama"])
     shutil.copytree(undisturbed / "epoch-1", tmp_path / "epoch-1")
-    command = arguments(record, table, tmp_path, 2, save_minutes=1e-9, batch_size=1)
-    kill_after_first_save(command, tmp_path)
+    arguments = command(tiny_models["llama"], small_questions, tmp_path, 2, save_minutes=1e-9, batch_size=1)
+    kill_after_first_save(arguments, tmp_path)
     left = sorted(int(path.parent.name[11:]) for path in tmp_path.glob("scratch/checkpoint-*/complete.json"))
     assert 28 < left[0] <= left[-1] < 56  # in the middle of the epoch
     assert not (tmp_path / "epoch-2").exists()
-    assert main(command) == 0
+    assert main(arguments) == 0
     assert same(undisturbed / "epoch-2", tmp_path / "epoch-2")
     rows = rows_of(tmp_path / "epoch-2")
     assert [row["step"] for row in rows] == list(range(29, 57))
@@ -397,32 +387,20 @@ def test_killed_job_that_is_started_again_ends_like_an_undisturbed_one(
     assert not (tmp_path / "scratch").exists()
 
 
-def kill_after_first_save(command: list[str], folder: Path) -> None:
-    """Run a verb in a process of its own and kill it as soon as a save in its scratch is whole."""
-    with (folder / "log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "onkocode.cli", *command],
-            stdout=log,
-            stderr=log,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        deadline = time.monotonic() + 120
-        while not list(folder.glob("scratch/checkpoint-*/complete.json")):
-            assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def kill_after_first_save(arguments: list[str], folder: Path) -> None:
+    """Run the verb in a process of its own and kill it as soon as a save in its scratch is whole."""
+    process = start(arguments, folder / "log")
+    wait_for_save(process, folder / "scratch", folder / "log")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     assert process.returncode == -signal.SIGKILL
 
 
 def test_verb_writes_provenance_and_removes_scratch(
     tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = tmp_path / "questions.parquet"
-    write_table(small_questions, "questions", table)
-    record = base_record(tmp_path / "base.json", tiny_models["llama"])
-    assert main(arguments(record, table, tmp_path, 1)) == 0
+    base = tiny_models["llama"]
+    assert main(command(base, small_questions, tmp_path, 1)) == 0
     output = tmp_path / "epoch-1"
     assert sorted(path.name for path in output.iterdir()) == [
         "adapter",
@@ -434,10 +412,10 @@ def test_verb_writes_provenance_and_removes_scratch(
     ]
     provenance = json.loads((output / "adapter" / "provenance.json").read_text(encoding="utf-8"))
     assert provenance["settings"]["learning_rate"] == 2e-2
-    assert provenance["inputs"]["questions"]["sha256"] == hash_file(table)
+    assert provenance["inputs"]["questions"]["sha256"] == hash_file(tmp_path / "questions.parquet")
     assert provenance["steps"] == STEPS
     assert not (tmp_path / "scratch").exists()
-    assert main(arguments(record, table, tmp_path, 3)) == 2
+    assert main(command(base, small_questions, tmp_path, 3)) == 2
     assert "outside 1…2" in capsys.readouterr().err
-    assert main([*arguments(record, table, tmp_path, 1), "--previous", str(output)]) == 2
+    assert main([*command(base, small_questions, tmp_path, 1), "--previous", str(output)]) == 2
     assert "--previous" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,12 @@ def start(arguments: list[str], log: Path, **variables: str) -> "subprocess.Pope
             stderr=stream,
             env=os.environ | {"OMP_NUM_THREADS": "1"} | variables,
         )
+
+
+def wait_for_save(process: "subprocess.Popen[bytes]", scratch: Path, log: Path) -> None:
+    """Wait until a first save of a running job is whole; fails when the job ends before, or after four minutes."""
+    deadline = time.monotonic() + 240
+    while not list(scratch.glob("checkpoint-*/complete.json")):
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.002)

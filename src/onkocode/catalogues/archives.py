@@ -26,7 +26,7 @@ BROKEN = (
     zipfile.BadZipFile,
     EOFError,
     OSError,
-    RuntimeError,  # NotImplementedError too
+    RuntimeError,  # its subclass for compression methods that Python lacks, too
     ValueError,  # UnicodeDecodeError too: a name that says it is UTF-8
     OverflowError,
     struct.error,

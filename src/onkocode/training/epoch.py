@@ -41,6 +41,7 @@ from onkocode.training.checkpoints import (
 )
 from onkocode.training.fit import Outcome, Task, fit, step_size
 from onkocode.training.order import EpochOrder
+from onkocode.training.stopping import STOP_FILE
 
 # The part of the settings that changes neither weights nor saves.
 NEUTRAL = {"save_minutes", "log_steps", "recovery"}
@@ -234,5 +235,5 @@ def _open_scratch(
         for name in (LOG_FILE, ATTEMPTS_FILE):
             (job.scratch / name).unlink(missing_ok=True)
     job.scratch.mkdir(parents=True, exist_ok=True)
-    (job.scratch / "stop").unlink(missing_ok=True)
+    (job.scratch / STOP_FILE).unlink(missing_ok=True)
     write_text(mark, key)
