@@ -11,12 +11,13 @@ from pydantic import BaseModel
 
 from onkocode.catalogues.parse import DATASETS
 from onkocode.catalogues.sources import catalogue_folder, find_local, read_sources
-from onkocode.config import Recipe, load_config, resolve_data, resolve_recipe
+from onkocode.config import Recipe, load_config, replicates, resolve_data
 from onkocode.config.data import Data
 from onkocode.config.schema import BuiltBase, LocalAdapter
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
+from onkocode.training.attempts import read_overrides
 
 CATALOGUE = "catalogue"
 
@@ -26,7 +27,12 @@ class Study:
 
     def __init__(self, merged: Mapping[str, Any], files: Sequence[Path]) -> None:
         self.config = load_config(merged, files)
-        self.recipes: dict[str, Recipe] = {model: resolve_recipe(self.config, model) for model in self.config.models}
+        self.replicates: dict[str, list[str]] = {}  # models by the key of their recipe: one, or one per seed
+        self.recipes: dict[str, Recipe] = {}
+        for key in self.config.models:
+            found = {recipe.model: recipe for recipe in replicates(self.config, key)}
+            self.replicates[key] = list(found)
+            self.recipes |= found
         self.models = list(self.recipes)
         self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
         self.test_sets = list(self.config.test_sets)
@@ -44,22 +50,38 @@ class Study:
 
     @property
     def thinking_models(self) -> list[str]:
-        """Models whose thinking mode is tested; it is asked about test sets only."""
-        return [model for model, recipe in self.recipes.items() if recipe.config.thinking and self.test_sets]
+        """Models whose thinking mode is tested; it is asked about test sets only, and of the base, so of one seed."""
+        return [
+            model
+            for model, recipe in self.recipes.items()
+            if recipe.config.thinking and self.test_sets and self.base_of(model) == model
+        ]
 
     @property
     def largest_epoch(self) -> int:
         """The last epoch of any model."""
         return max(max(self.epochs(model, 0)) for model in self.models)
 
+    @property
+    def has_replicates(self) -> bool:
+        """Tell whether a recipe is trained with several seeds."""
+        return any(recipe.replicate_of is not None for recipe in self.recipes.values())
+
     def is_published(self, model: str) -> bool:
         """Tell whether a model is an adapter of somebody else, which is tested here, not trained."""
         return self.recipes[model].config.kind == "published-adapter"
 
     def epochs(self, model: str, first: int = 1) -> list[int]:
-        """Epochs of a model; 0 is the base model, and a published adapter counts as epoch 1."""
+        """Epochs of a model; 0 is the base model, and a published adapter counts as epoch 1.
+
+        The replicates of a recipe share their base, which is tested as epoch 0 of the first one.
+        """
         last = 1 if self.is_published(model) else self.recipes[model].training.epochs
-        return list(range(first, last + 1))
+        return list(range(first if self.base_of(model) == model else max(first, 1), last + 1))
+
+    def base_of(self, model: str) -> str:
+        """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates."""
+        return self.replicates[self.recipes[model].replicate_of or model][0]
 
     def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
         """All pairs of model and epoch."""
@@ -162,6 +184,8 @@ class Study:
         shown = recipe.config.model_dump(
             mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
         )
+        if recipe.replicate_of is not None:
+            shown["seeds"] = recipe.config.seeds
         shown["training"] = {"quantisation": recipe.training.quantisation}
         if not self.epochs(model):
             shown["training"]["epochs"] = 0
@@ -218,17 +242,24 @@ class Study:
 
     # -- resources --------------------------------------------------------------------------------------------------
 
-    def gpus(self, model: str, stage: str, attempt: int = 1) -> int:
+    def gpus(self, model: str, stage: str, attempt: int = 1, previous: Sequence[str] = ()) -> int:
         """Return the GPUs of a job; stage is training or testing.
 
         A retry of a training job gets what the recovery policy asks for at most, since the first try may have ended for
-        want of them.
+        want of them. What an epoch before was given in this way holds for the later ones.
+
+        Args:
+            model: the `{model}` key.
+            stage: training or testing.
+            attempt: 1, or more for a retry.
+            previous: adapter and state of the epoch before, if they are there already.
         """
         recipe = self.recipes[model]
         if stage == "testing":
             return recipe.config.resources.gpus_testing
         recovery = [step.gpus or 0 for step in recipe.training.recovery] if attempt > 1 else []
-        return max([recipe.config.resources.gpus_training, *recovery])
+        kept = [int(read_overrides(Path(state).parent).get("gpus", 0)) for state in previous[-1:]]
+        return max([recipe.config.resources.gpus_training, *recovery, *kept])
 
     def gpu_model(self, model: str) -> str:
         """Return the GPU type of a recipe; empty = any."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from onkocode.commands.configuration import schema_text
 from onkocode.config import Config, load_config, load_config_files, resolve_recipe
 from onkocode.config import schema as schema_module
+from onkocode.config import training as training_module
 from onkocode.config.base import Section
 from onkocode.config.resolve import builtin_presets
 from onkocode.records.errors import InputError
@@ -69,8 +70,9 @@ def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
 
 
 def sections() -> list[type[BaseModel]]:
-    found = [item for item in vars(schema_module).values() if isinstance(item, type) and issubclass(item, Section)]
-    return [item for item in found if item is not Section]
+    modules = (schema_module, training_module)
+    found = [item for module in modules for item in vars(module).values() if isinstance(item, type)]
+    return [item for item in dict.fromkeys(found) if issubclass(item, Section) and item is not Section]
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
@@ -86,8 +88,8 @@ def test_the_schema_describes_the_keys_of_a_change() -> None:
 @pytest.mark.parametrize(
     ("whole", "change"),
     [
-        (schema_module.Training, schema_module.TrainingChange),
-        (schema_module.Testing, schema_module.TestingChange),
+        (training_module.Training, training_module.TrainingChange),
+        (training_module.Testing, training_module.TestingChange),
     ],
 )
 def test_a_change_has_all_keys_and_sets_none(whole: type[BaseModel], change: type[BaseModel]) -> None:
@@ -278,6 +280,75 @@ def test_a_mistake_is_named_with_file_line_and_key(tmp_path: Path, old: str, new
         load_config_files([write(tmp_path, text)])
     else:
         assert complaints(tmp_path, text) == [complaint]
+
+
+OWN = "data: d\n    preset: recommended\n    "
+
+
+@pytest.mark.parametrize(
+    ("added", "mistakes"),
+    [
+        ("seeds: [3, 1, 2]", []),
+        ("training: {learning_rate: 1.0e-7, recovery: [{learning_rate_factor: 1}, {learning_rate: 1.0e-8}]}", []),
+        ("training: {learning_rate: 1.0e-7, processes: 2}", []),  # the preset's recovery is in shares of the rate
+        ("training: {processes: 2}\n    resources: {gpus_training: 2}", []),
+        ("training: {max_grad_norm: 0.0}", []),
+        ("seeds: [1, 2, 1]", ["10: recipes.a.seeds: 1 stands 2 times; each seed once"]),
+        ("seeds: [-1]", ["10: recipes.a.seeds: -1 is negative; seeds are 0 and above"]),
+        ("seeds: []", ["10: recipes.a.seeds: List should have at least 1 item after validation, not 0"]),
+        (
+            "seeds: [1]\n    training: {seed: 4}",
+            ["11: recipes.a.training.seed: stands beside seeds, which give the seeds of training; remove one"],
+        ),
+        (
+            "seeds: [1]\n    training: {epochs: 0}",
+            ["10: recipes.a.seeds: means nothing to a model that is not trained here; remove it"],
+        ),
+        (
+            "seeds: [0]\n  a.s0: {label: C, family: F, base: {built: s}, data: d}",
+            ["10: recipes.a.seeds: seed 0 makes the key a.s0, which is a recipe already; rename one"],
+        ),
+        (
+            "training: {recovery: [{}, {learning_rate: 1.0e-3}]}",
+            [
+                "10: recipes.a.training.recovery.1: 0.001 is above the recipe's own, 0.0002; lower it, or give a "
+                "learning_rate_factor"
+            ],
+        ),
+        (
+            "training: {max_grad_norm: 0.1}",
+            ["10: recipes.a.training.recovery.0: max_grad_norm 0.3 is looser than the recipe's own, 0.1; lower it"],
+        ),
+        (
+            "training: {recovery: [{learning_rate: 1.0e-9, learning_rate_factor: 0.1}]}",
+            ["10: recipes.a.training.recovery.0: set learning_rate or learning_rate_factor, not both"],
+        ),
+        (
+            "training: {recovery: [{learning_rate_factor: 2}]}",
+            ["10: recipes.a.training.recovery.0.learning_rate_factor: Input should be less than or equal to 1 (is 2)"],
+        ),
+        (
+            "training: {processes: 2}\n    resources: {gpus_training: 1}",
+            [
+                "11: recipes.a.resources.gpus_training: is 1, but 2 data-parallel processes take a GPU each; set it to "
+                "2, or to 0 for the processor"
+            ],
+        ),
+        (
+            "training: {processes: 2, recovery: [{gpus: 4}]}",
+            [
+                "10: recipes.a.training.recovery.0.gpus: is 4, but 2 data-parallel processes take a GPU each; set it "
+                "to 2, or to 0 for the processor"
+            ],
+        ),
+    ],
+)
+def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes: list[str]) -> None:
+    text = GOOD.replace("data: d\n  b", f"{OWN}{added}\n  b")
+    if mistakes:
+        assert complaints(tmp_path, text) == mistakes
+    else:
+        load_config_files([write(tmp_path, text)])
 
 
 def test_equal_labels_of_models_that_run_are_refused(tmp_path: Path) -> None:

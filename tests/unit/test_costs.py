@@ -18,7 +18,7 @@ from transformers import LlamaConfig, MistralConfig, MixtralConfig, Qwen2Config,
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head, get_peak_flops
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models import costs, memory
 from onkocode.models.architectures import Architecture, Matrix, architecture_from, known, known_architecture
 from onkocode.models.calibration import PAPER, geometric_mean, leave_one_out, paper_checks, paper_rates

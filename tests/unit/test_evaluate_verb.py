@@ -118,9 +118,9 @@ def recorded_prompts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     original = generation._answer_shard
 
-    def record(model: Any, tokenizer: Any, prompts: list[list[int]], decoding: Any) -> pl.DataFrame:
+    def record(model: Any, tokenizer: Any, prompts: list[list[int]], *further: Any) -> pl.DataFrame:
         sent.extend(tokenizer.decode(prompt) for prompt in prompts)
-        return original(model, tokenizer, prompts, decoding)
+        return original(model, tokenizer, prompts, *further)
 
     monkeypatch.setattr(generation, "_answer_shard", record)
     return sent
@@ -152,9 +152,9 @@ def test_evaluation_sends_the_prompts_that_training_learned_from(
     sent: list[list[int]] = []
     original = generation._answer_shard
 
-    def record(model: Any, tokenizer: Any, prompts: list[list[int]], decoding: Any) -> pl.DataFrame:
+    def record(model: Any, tokenizer: Any, prompts: list[list[int]], *further: Any) -> pl.DataFrame:
         sent.extend(prompts)
-        return original(model, tokenizer, prompts, decoding)
+        return original(model, tokenizer, prompts, *further)
 
     monkeypatch.setattr(generation, "_answer_shard", record)
     assert main(place.arguments("trained", 1, "free", ("catalogue",), system_prompt="Kurz.")) == 0

@@ -17,7 +17,7 @@ import pytest
 
 from onkocode.cli import main
 from onkocode.config.resolve import builtin_presets
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.training.checkpoints import STATE_FILES
 from tests.unit.training_jobs import command, rows_of, same, same_state, without_clock
 

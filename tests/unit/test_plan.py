@@ -15,7 +15,8 @@ from onkocode.cli import main
 from onkocode.commands.planning import plan
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
-from onkocode.config.schema import HubBase, LocalBase, TinyModel, Training
+from onkocode.config.schema import HubBase, LocalBase, TinyModel
+from onkocode.config.training import Training
 from onkocode.models import at_hand, tiny
 from onkocode.models.architectures import known_architecture, read_architecture
 from onkocode.models.calibration import Speed, paper_speed

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from onkocode.config import load_config_files, resolve_recipe, schema
+from onkocode.config import load_config_files, resolve_recipe, training
 from onkocode.config.resolve import builtin_presets
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.training.fit import step_size
 
 QUESTIONS = 518_116  # Table 1
@@ -98,16 +98,18 @@ def test_the_recommended_preset_has_a_recovery_policy() -> None:
 def test_a_preset_is_complete_with_the_defaults(preset: str) -> None:
     chosen = builtin_presets()[preset]
     Training.model_validate(chosen.training.model_dump(exclude_unset=True))
-    schema.Testing.model_validate(chosen.testing.model_dump(exclude_unset=True))
+    training.Testing.model_validate(chosen.testing.model_dump(exclude_unset=True))
 
 
 def falling(training: Training) -> bool:
     """Tell whether no step of the policy raises the learning rate or loosens the clipping."""
-    rate, norm = training.learning_rate, training.max_grad_norm or math.inf
+    own, norm = training.learning_rate, training.max_grad_norm or math.inf
+    rate = own
     for step in training.recovery:
-        if (step.learning_rate or rate) > rate or (step.max_grad_norm or norm) > norm:
+        now = step.peak_rate(own) or rate
+        if now > rate or (step.max_grad_norm or norm) > norm:
             return False
-        rate, norm = step.learning_rate or rate, step.max_grad_norm or norm
+        rate, norm = now, step.max_grad_norm or norm
     return True
 
 

@@ -48,6 +48,14 @@ def test_the_policy_is_used_step_by_step() -> None:
     assert next_overrides("non-finite", settings(), {}, []) is None
 
 
+def test_a_share_is_one_of_the_recipes_own_rate() -> None:
+    chosen = settings(learning_rate=4e-5, recovery=[{"learning_rate_factor": 0.5}, {"learning_rate_factor": 0.25}])
+    first = next_overrides("non-finite", chosen, {}, [])
+    assert first == {"learning_rate": 2e-5}
+    assert next_overrides("non-finite", chosen, first, [FAILED]) == {"learning_rate": 1e-5}
+    assert in_force(chosen, first).learning_rate == 2e-5
+
+
 def test_missing_memory_uses_up_no_step_of_the_policy() -> None:
     memory = Attempt("out-of-memory", "", 1, 0, 0, [], {"batch_size": 2, "gradient_accumulation": 2})
     chosen = settings(recovery=[{"learning_rate": 1e-5}])

@@ -17,6 +17,7 @@ from onkocode.reporting.performance import (
     write_performance_summary,
     write_performance_table,
 )
+from onkocode.reporting.replicates import replicate_table, write_replicate_table
 from onkocode.reporting.tables import (
     fine_tuning_hours,
     model_table,
@@ -256,6 +257,65 @@ def test_table_4_as_html(tmp_path: Path) -> None:
     assert rows[2][-1] == "–"
     assert rows[3][2:5] == ["1|development + test", "–", "50.0|40.0–60.0"]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["icd10_accuracy_valid"].to_list() == [40.57, 50.0]
+
+
+SEEDS = [
+    model("r.s0", label="R, seed 0", replicate_of="r", seed=0),
+    model("r.s1", label="R, seed 1", replicate_of="r", seed=1),
+    model("r.s2", label="R, seed 2", replicate_of="r", seed=2),
+    model("alone"),
+    model("one.s7", label="One, seed 7", replicate_of="one", seed=7),
+]
+
+
+def of_seeds() -> pl.DataFrame:
+    whole: dict[str, Any] = {"denominator": "all", "epoch": 1}
+    return metrics(
+        rate(0.5, model="r.s1", **whole),
+        rate(0.4, model="r.s0", **whole),
+        rate(0.9, model="r.s2", **whole),
+        rate(0.1, model="r.s0", denominator="all"),  # the base
+        rate(0.7, model="alone", **whole),
+        rate(0.3, model="one.s7", **whole),
+        rate(0.8, model="r.s0", epoch=1),  # of the valid answers
+    )
+
+
+def test_replicates_vary_by_seed() -> None:
+    table = replicate_table(of_seeds(), SEEDS, [REGISTRY])
+    assert table["recipe"].to_list() == ["one", "r"]
+    one, several = table.rows(named=True)
+    assert (several["label"], several["seeds"], several["replicates"], several["n"]) == ("R", "0, 1, 2", 3, 10)
+    assert (several["lowest"], several["highest"]) == (40, 90)
+    # 40, 50, 90: mean 60; squared deviations 400 + 100 + 900 = 1400, so SD √700; t(0.975, 2) = 4.30265
+    assert several["mean"] == pytest.approx(60)
+    assert several["sd"] == pytest.approx(26.4575, abs=1e-4)
+    assert (several["low"], several["high"]) == (0, 100)  # 60 ± 65.7
+    assert (one["mean"], one["sd"], one["low"], one["high"], one["seeds"]) == (pytest.approx(30), None, None, None, "7")
+
+
+def test_the_interval_of_a_mean_over_seeds() -> None:
+    whole: dict[str, Any] = {"denominator": "all", "epoch": 2}
+    rates = metrics(rate(0.60, model="r.s0", **whole), rate(0.62, model="r.s1", **whole))
+    (row,) = replicate_table(rates, SEEDS, [REGISTRY]).rows(named=True)
+    # SD of 60 and 62 is √2, its standard error 1; t(0.975, 1) = 12.7062
+    assert row["low"] == pytest.approx(61 - 12.7062, abs=1e-4)
+    assert row["high"] == pytest.approx(61 + 12.7062, abs=1e-4)
+
+
+def test_replicates_as_html(tmp_path: Path) -> None:
+    write_table(of_seeds(), "metrics", tmp_path / "metrics.parquet")
+    descriptions = []
+    for one in SEEDS:
+        facts = {name: value for name, value in vars(one).items() if name != "key"} | {"model": one.key}
+        descriptions.append(tmp_path / f"{one.key}.json")
+        descriptions[-1].write_text(json.dumps(facts), encoding="utf-8")
+    write_replicate_table([tmp_path / "metrics.parquet"], descriptions, ["registry"], tmp_path / "table.html")
+    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
+    place = ["Test set registry", "ICD-10"]
+    assert rows[1] == ["One", *place, "7", "1", "10", "30.0", "–", "30.0", "30.0", "–"]
+    assert rows[2] == ["R", *place, "0, 1, 2", "1", "10", "60.0", "26.5", "40.0", "90.0", "0.0 – 100.0"]
+    assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["replicates"].to_list() == [1, 3]
 
 
 def test_without_test_sets_results_are_about_held_out_labels() -> None:

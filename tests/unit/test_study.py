@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from onkocode.config import data, schema
+from onkocode.config import data, schema, training
 from onkocode.config.loading import merge
 from onkocode.records.errors import InputError
 from onkocode.study import Study
@@ -93,8 +93,8 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
     assert schema.BaseSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
     assert schema.RecipeConfig.model_validate(found["description"]).testing.quantisation == "8bit"
-    assert schema.Training.model_validate(found["training"]).epochs == 3
-    assert schema.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
+    assert training.Training.model_validate(found["training"]).epochs == 3
+    assert training.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
     assert found["consent"] is False
 
 
@@ -128,6 +128,50 @@ def test_jobs_of_the_paper(root: Path) -> None:
     assert study.built("qwen3-8b") is None
     assert (study.gpus("mistral-nemo", "training"), study.gpus("mistral-nemo", "testing")) == (2, 1)
     assert study.gpu_model("qwen3-8b") == "a40"
+
+
+def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any]) -> None:
+    study = changed(merged, "recipes/tiny-qwen3-s/seeds", [4, 0])
+    first, second = "tiny-qwen3-s.s4", "tiny-qwen3-s.s0"
+    assert study.models == [first, second, "tiny-qwen3-m", "tiny-llama"]
+    assert study.replicates["tiny-qwen3-s"] == [first, second]
+    assert study.replicates["tiny-llama"] == ["tiny-llama"]
+    assert study.has_replicates
+    assert not Study(merged, []).has_replicates
+    assert [study.recipes[model].training.seed for model in (first, second)] == [4, 0]
+    assert study.recipes[second].config.label == merged["recipes"]["tiny-qwen3-s"]["label"] + ", seed 0"
+    given = Study(merged, [])
+    without = {"label", "seeds"}
+    assert slices(study, second) == slices(given) | {"description": study.description(second)}
+    assert {key: value for key, value in json.loads(study.description(second)).items() if key not in without} == {
+        key: value for key, value in json.loads(given.description("tiny-qwen3-s")).items() if key not in without
+    }
+
+
+def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
+    study = changed(merged, "recipes/tiny-qwen3-s/seeds", [4, 0])
+    assert study.epochs("tiny-qwen3-s.s4", 0) == [0, 1, 2, 3]
+    assert study.epochs("tiny-qwen3-s.s0", 0) == study.epochs("tiny-qwen3-s.s0") == [1, 2, 3]
+    assert study.thinking_models == ["tiny-qwen3-s.s4", "tiny-qwen3-m"]
+    assert [study.base_of(model) for model in study.models] == [
+        "tiny-qwen3-s.s4",
+        "tiny-qwen3-s.s4",
+        "tiny-qwen3-m",
+        "tiny-llama",
+    ]
+    assert len(study.trained_checkpoints) == 4 * 3
+
+
+def test_gpus_that_a_recovery_was_given_hold_for_later_epochs(merged: dict[str, Any], tmp_path: Path) -> None:
+    study = changed(merged, "recipes/tiny-llama/training/recovery", [{}, {"gpus": 2}])
+    before = [str(tmp_path / "adapter"), str(tmp_path / "state")]
+    assert [study.gpus("tiny-llama", "training", attempt, before) for attempt in (1, 2)] == [0, 2]  # not there yet
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/overrides.json").write_text('{"learning_rate":1e-5}\n')
+    assert study.gpus("tiny-llama", "training", 1, before) == 0
+    (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
+    assert study.gpus("tiny-llama", "training", 1, before) == 2
+    assert study.gpus("tiny-llama", "testing", 1) == 0
 
 
 def test_resources_grow_with_every_attempt(merged: dict[str, Any]) -> None:

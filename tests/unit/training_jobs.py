@@ -12,7 +12,8 @@ import polars as pl
 import torch
 from safetensors.torch import load_file
 
-from onkocode.config.schema import Tracking, Training
+from onkocode.config.schema import Tracking
+from onkocode.config.training import Training
 from onkocode.records.schemas import write_table
 from onkocode.tracking import Run
 from onkocode.training.epoch import EpochJob, train_epoch

@@ -27,7 +27,7 @@ pathvars:
 
 
 wildcard_constraints:
-    model="|".join(re.escape(model) for model in study.config.recipes),
+    model="|".join(re.escape(model) for model in [*study.config.recipes, *study.models]),
     built="|".join(re.escape(built) for built in study.config.tiny_models) or "none",
     data="|".join(re.escape(data) for data in study.config.data),
     testset="|".join(re.escape(testset) for testset in study.config.texts) or "none",
@@ -138,7 +138,7 @@ def judged_answers(wildcards):
 def judged_baseline(wildcards):
     if int(wildcards.epoch) == 0 and wildcards.condition == "free":
         return []
-    folder = f"<results>/evaluation/{wildcards.model}/epoch-0/free"
+    folder = f"<results>/evaluation/{study.base_of(wildcards.model)}/epoch-0/free"
     return [
         f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)
     ]

@@ -220,6 +220,34 @@ rule tabulate_performance:
         "--output {output.main} > {log} 2>&1"
 
 
+rule tabulate_replicates:
+    input:
+        metrics="<results>/metrics.parquet",
+        models=model_records,
+    output:
+        main=report(
+            "<results>/tables/replicates.html",
+            category="Tables",
+            caption="../report/replicates.rst",
+            labels={"table": "Replicates", "data": "all"},
+        ),
+        numbers="<results>/tables/replicates.tsv",
+    log:
+        "<logs>/tabulate_replicates.log",
+    benchmark:
+        "<benchmarks>/tabulate_replicates.tsv"
+    localrule: True
+    conda:
+        "../envs/onkocode.yaml"
+    params:
+        texts=" ".join(study.test_sets),
+    message:
+        "Comparing the seeds of each recipe"
+    shell:
+        "onkocode tabulate-replicates --metrics {input.metrics} --models {input.models} --texts {params.texts} "
+        "--output {output.main} > {log} 2>&1"
+
+
 rule summarise_checkpoint:
     input:
         "<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet",
@@ -280,6 +308,7 @@ rule tables:
         [f"<results>/tables/questions-{data}.html" for data in study.data_keys],
         "<results>/tables/models.html",
         "<results>/tables/performance.html",
+        ["<results>/tables/replicates.html"] if study.has_replicates else [],
         performance_summaries,
     message:
         "All tables are written"
@@ -288,8 +317,9 @@ rule tables:
 rule one_model:
     input:
         lambda wildcards: [
-            f"<results>/evaluation/{wildcards.model}/epoch-{epoch}/summary.html"
-            for epoch in study.epochs(wildcards.model, 0)
+            f"<results>/evaluation/{model}/epoch-{epoch}/summary.html"
+            for model in study.replicates.get(wildcards.model, [wildcards.model])
+            for epoch in study.epochs(model, 0)
         ],
     output:
         touch("<results>/{model}.done"),

@@ -25,7 +25,9 @@ rule train_epoch:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards, attempt: study.gpus(wildcards.model, "training", attempt),
+        gpu=lambda wildcards, input, attempt: study.gpus(
+            wildcards.model, "training", attempt, input.previous
+        ),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
         runtime=lambda wildcards, attempt: study.minutes(

@@ -11,7 +11,8 @@ from pydantic import Field
 from onkocode.catalogues.label_space import SYSTEM_OF_TASK, LabelSpace
 from onkocode.commands.common import read_model, validated
 from onkocode.config.base import Section
-from onkocode.config.schema import Evaluation, Testing, Thinking, Tracking
+from onkocode.config.schema import Evaluation, Thinking, Tracking
+from onkocode.config.training import Testing
 from onkocode.models.sources import weights_identity
 from onkocode.records.errors import InputError
 from onkocode.records.files import close_to_others

@@ -89,6 +89,15 @@ def tabulate_performance(options: Namespace) -> None:
     record.beside(options.output)
 
 
+def tabulate_replicates(options: Namespace) -> None:
+    """Write the table of replicates."""
+    from onkocode.reporting import replicates
+
+    record = _record(options, texts=options.texts)
+    replicates.write_replicate_table([options.metrics], options.models, options.texts, options.output)
+    record.beside(options.output)
+
+
 def summarise_checkpoint(options: Namespace) -> None:
     """Write the table of one checkpoint."""
     from onkocode.reporting import performance

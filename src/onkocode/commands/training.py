@@ -5,7 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.schema import Tracking, Training
+from onkocode.config.schema import Tracking
+from onkocode.config.training import Training
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance

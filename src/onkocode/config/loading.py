@@ -2,18 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from onkocode.config.resolve import builtin_presets, presets, resolve_data, resolve_recipe
-from onkocode.config.schema import BuiltBase, Config, RecipeConfig
+from onkocode.config.checks import KeyPath, cross_check
+from onkocode.config.schema import Config
 from onkocode.records.errors import InputError
-
-KeyPath = tuple[str | int, ...]
 
 
 def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
@@ -35,7 +33,7 @@ def load_config(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
     if config is None:  # what can be mended is left out, to name the mistakes between the keys as well
         config, _ = _validate(_without(plain, [path for path, _ in mistakes]))
     said = {path for path, _ in mistakes}  # what was left out is missed by the checks that follow
-    found = [problem for problem in (_cross_check(config) if config else ()) if problem[0] not in said]
+    found = [problem for problem in (cross_check(config) if config else ()) if problem[0] not in said]
     problems += [_say(path, message, lines) for path, message in found]
     if problems or config is None:
         raise InputError("the configuration has mistakes:\n" + "\n".join(f"  {line}" for line in problems))
@@ -99,79 +97,6 @@ def _without(plain: Any, paths: Sequence[KeyPath]) -> Any:
         elif path and isinstance(value, list) and isinstance(path[-1], int):
             del value[path[-1]]
     return copy
-
-
-def _cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Yield what single fields cannot know: references between keys, and names given twice."""
-    yield from _references(("models",), config.models, config.recipes, "recipes")
-    yield from _references(("test_sets",), config.test_sets, config.texts, "texts")
-    for name in sorted(set(config.models) & {"catalogue"} | set(config.test_sets) & {"catalogue"}):
-        yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
-    for name in sorted(set(config.presets) & set(builtin_presets())):
-        yield ("presets", name), "redefines a built-in preset; choose another name"
-    for key, data in config.data.items():
-        yield from _references(("data", key, "preset"), [data.preset], presets(config), "presets")
-        if data.preset in presets(config):
-            resolved = resolve_data(config, key)
-            needing = [name for name in ("topography_from_alphaid", "links") if getattr(resolved, name)]
-            if needing and resolved.crosswalk is None:
-                yield ("data", key), f"{needing[0]} needs the key crosswalk (a version of the ICD-O-3 to ICD-10 rules)"
-    for key, recipe in config.recipes.items():
-        yield from _references(("recipes", key, "data"), [recipe.data], config.data, "data")
-        yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
-        if isinstance(recipe.base, BuiltBase):
-            yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
-        yield from _check_kind(key, recipe)
-    for key, tiny in config.tiny_models.items():
-        yield from _references(("tiny_models", key, "data"), [tiny.data], config.data, "data")
-        if tiny.hidden_size % (2 * tiny.heads):
-            yield ("tiny_models", key, "hidden_size"), f"must be a multiple of twice the heads ({2 * tiny.heads})"
-    labels: dict[str, str] = {}
-    for key in dict.fromkeys(config.models):
-        if key in config.recipes and recipe_complete(config, key):
-            label = resolve_recipe(config, key).config.label
-            if label in labels:
-                yield (
-                    ("recipes", key, "label"),
-                    f"{label!r} is the label of {labels[label]} too; figures need distinct labels",
-                )
-            labels.setdefault(label, key)
-
-
-def _check_kind(key: str, recipe: RecipeConfig) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the keys of a recipe that its kind lacks, or that mean nothing to it."""
-    path = ("recipes", key)
-    if recipe.kind == "llm":
-        if recipe.adapter is not None:
-            yield (
-                (*path, "kind"),
-                "must be published-adapter for a recipe with an adapter; set it, or remove the adapter",
-            )
-        return
-    if recipe.adapter is None:
-        yield (*path, "adapter"), "is needed by kind: published-adapter; give hub or path"
-    for name in sorted(recipe.training.model_fields_set - {"system_prompt"}):
-        yield (*path, "training", name), "means nothing to a published adapter, which is not trained here; remove it"
-
-
-def recipe_complete(config: Config, key: str) -> bool:
-    """Tell whether a recipe's preset exists, so that it can be resolved."""
-    return config.recipes[key].preset in presets(config)
-
-
-def _references(
-    path: KeyPath, names: Sequence[str], known: Mapping[str, object], section: str
-) -> Iterator[tuple[KeyPath, str]]:
-    for name in dict.fromkeys(names):
-        if name not in known:
-            yield path, f"{name!r} is not a key of `{section}`{_suggest(name, known)}"
-        if names.count(name) > 1:
-            yield path, f"{name!r} stands {names.count(name)} times; each name once"
-
-
-def _suggest(name: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known) or 'none'})"
 
 
 def _message(problem: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ import yaml
 from pydantic import BaseModel
 
 from onkocode.config.data import Data
-from onkocode.config.schema import Config, Preset, RecipeConfig, Testing, Training
+from onkocode.config.schema import Config, Preset, RecipeConfig
+from onkocode.config.training import Testing, Training
 
 
 class Recipe(BaseModel):
@@ -18,6 +19,7 @@ class Recipe(BaseModel):
     config: RecipeConfig
     training: Training
     testing: Testing
+    replicate_of: str | None = None  # the recipe's key, where `model` stands for one of its seeds
 
 
 @cache
@@ -44,6 +46,37 @@ def resolve_recipe(config: Config, model: str) -> Recipe:
         training=Training.model_validate(training),
         testing=Testing.model_validate(testing),
     )
+
+
+def replicates(config: Config, key: str) -> list[Recipe]:
+    """Return what a recipe stands for: itself, or one complete recipe per seed.
+
+    Replicates differ in the seed of training, in key and in label, and in nothing else.
+    """
+    recipe = resolve_recipe(config, key)
+    return [
+        recipe.model_copy(
+            update={
+                "model": replicate_key(key, seed),
+                "config": recipe.config.model_copy(
+                    update={"label": replicate_label(recipe.config.label, seed), "seeds": [seed]}
+                ),
+                "training": recipe.training.model_copy(update={"seed": seed}),
+                "replicate_of": key,
+            }
+        )
+        for seed in dict.fromkeys(recipe.config.seeds or [])
+    ] or [recipe]
+
+
+def replicate_key(key: str, seed: int) -> str:
+    """Return the `{model}` key of a recipe with one of its seeds."""
+    return f"{key}.s{seed}"
+
+
+def replicate_label(label: str, seed: int) -> str:
+    """Return the label of a recipe with one of its seeds."""
+    return f"{label}, seed {seed}"
 
 
 def resolve_data(config: Config, key: str) -> Data:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from onkocode.config.base import Key, PositiveInt, Quantisation, Section, Share, Split, Task, describe
+from onkocode.config.base import Key, PositiveInt, Section, Split, Task
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
+from onkocode.config.training import TestingChange, TrainingChange
 
 
 class HubBase(Section):
@@ -95,126 +96,6 @@ class TinyModel(Section):
     seed: int = Field(0, description="Seed of the weights and of the order of documents.")
 
 
-class RecoveryStep(Section):
-    """What changes in one further attempt, after a loss or gradient that is not finite; null = stays as it is.
-
-    Every attempt goes on from the last good save. One that changes the questions per optimizer step repeats the epoch
-    from its beginning, because the steps are counted anew.
-    """
-
-    learning_rate: float | None = Field(None, gt=0, description="Peak learning rate.")
-    max_grad_norm: float | None = Field(None, gt=0, description="Gradient norm clipping.")
-    batch_size: PositiveInt | None = Field(None, description="Questions per device and step.")
-    gradient_accumulation: PositiveInt | None = Field(None, description="Batches per optimizer step.")
-    gpus: PositiveInt | None = Field(
-        None, description="GPUs that the attempt needs; a job that sees fewer ends, and its retry asks for them."
-    )
-
-
-class Training(Section):
-    """How one adapter is trained."""
-
-    epochs: int = Field(
-        5,
-        ge=0,
-        description="Passes over the training questions, a checkpoint after each; 0 = only test the base model.",
-    )
-    lora_rank: PositiveInt = Field(8, description="Rank of the LoRA matrices.")
-    lora_alpha: PositiveInt = Field(16, description="LoRA scaling: alpha / rank.")
-    lora_parameters: PositiveInt | None = Field(
-        None,
-        description="Trainable parameters wanted; the rank is chosen to come closest, alpha keeps its ratio to it; "
-        "null = lora_rank as it is.",
-    )
-    lora_dropout: Share = Field(0.1, description="Dropout before the LoRA matrices.")
-    target_modules: list[str] | Literal["all-linear"] | None = Field(
-        None,
-        description="Modules that get LoRA matrices; null = PEFT's default for the architecture (q_proj and v_proj).",
-    )
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="How the learning rate goes on after the warm-up, over all epochs together."
-    )
-    warmup_share: Share = Field(0.0, description="Share of all steps over which the learning rate rises.")
-    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
-    batch_size: PositiveInt = Field(6, description="Questions per device and step.")
-    gradient_accumulation: PositiveInt = Field(1, description="Batches per optimizer step.")
-    max_grad_norm: float = Field(0.0, ge=0, description="Gradient norm clipping; 0 = none.")
-    precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
-    quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
-    loss: Literal["answer", "full"] = Field("answer", description="Loss on the answer only, or on the prompt as well.")
-    group_by_length: bool = Field(False, description="Put questions of like length into a batch: less padding.")
-    activation_checkpointing: bool = Field(False, description="Less GPU memory for about a third more time.")
-    max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
-    system_prompt: str | None = Field(None, description="System prompt; null = what the chat template does by itself.")
-    processes: PositiveInt = Field(
-        1,
-        description="Data-parallel processes on one node, a GPU each; 1 = one process, which splits a model over all "
-        "its GPUs.",
-    )
-    recovery: list[RecoveryStep] = Field(
-        [],
-        description="Further attempts after a non-finite loss or gradient, one after the other; none = stop at once.",
-    )
-    save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
-    log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
-    seed: int = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
-
-
-class Testing(Section):
-    """How a model answers."""
-
-    quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
-    precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
-    batch_size: PositiveInt = Field(64, description="Questions answered at once.")
-    max_new_tokens: PositiveInt = Field(32, description="Longest answer, in tokens.")
-    short_answer: bool = Field(True, description="Ask base models (epoch 0), and only those, for a short answer.")
-
-
-class TrainingChange(Section):
-    """Training keys that a preset or recipe sets; null = not set here."""
-
-    epochs: int | None = Field(None, ge=0)
-    lora_rank: PositiveInt | None = None
-    lora_alpha: PositiveInt | None = None
-    lora_parameters: PositiveInt | None = None
-    lora_dropout: Share | None = None
-    target_modules: list[str] | Literal["all-linear"] | None = None
-    learning_rate: float | None = Field(None, gt=0)
-    schedule: Literal["linear", "cosine", "constant"] | None = None
-    warmup_share: Share | None = None
-    weight_decay: float | None = Field(None, ge=0)
-    batch_size: PositiveInt | None = None
-    gradient_accumulation: PositiveInt | None = None
-    max_grad_norm: float | None = Field(None, ge=0)
-    precision: Literal["bf16", "fp32"] | None = None
-    quantisation: Quantisation | None = None
-    loss: Literal["answer", "full"] | None = None
-    group_by_length: bool | None = None
-    activation_checkpointing: bool | None = None
-    max_length: PositiveInt | None = None
-    system_prompt: str | None = None
-    processes: PositiveInt | None = None
-    recovery: list[RecoveryStep] | None = None
-    save_minutes: float | None = Field(None, gt=0)
-    log_steps: PositiveInt | None = None
-    seed: int | None = None
-
-
-class TestingChange(Section):
-    """Testing keys that a preset or recipe sets; null = not set here."""
-
-    quantisation: Quantisation | None = None
-    precision: Literal["bf16", "fp32"] | None = None
-    batch_size: PositiveInt | None = None
-    max_new_tokens: PositiveInt | None = None
-    short_answer: bool | None = None
-
-
-describe(TrainingChange, Training)
-describe(TestingChange, Testing)
-
-
 class Preset(Section):
     """A named set of data, training and testing values."""
 
@@ -262,6 +143,12 @@ class RecipeConfig(Section):
         description="What differs from the preset; a published adapter may set system_prompt alone.",
     )
     testing: TestingChange = Field(default_factory=TestingChange, description="What differs from the preset.")
+    seeds: list[int] | None = Field(
+        None,
+        min_length=1,
+        description="Train once per seed, as replicates with the keys `<recipe>.s<seed>`; null = once, with "
+        "training.seed.",
+    )
     thinking: bool = Field(False, description="The base model has a thinking mode that is to be tested as well.")
     resources: Resources = Field(
         default_factory=lambda: Resources.model_validate({}), description="What its jobs ask the cluster for."

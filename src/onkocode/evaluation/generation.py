@@ -58,18 +58,20 @@ def answer_questions(
             path = scratch / f"{key[:16]}.parquet"
             if path.is_file():
                 parts.append(read_table(path, "predictions"))
+                bar.update(len(rows))
             else:
                 if decoding.sampling is not None:
                     torch.manual_seed(int(digest(decoding.sampling.seed, path.name)[:12], 16))
-                part = _answer_shard(model, tokenizer, [prompts[index] for index in rows], decoding)
+                part = _answer_shard(model, tokenizer, [prompts[index] for index in rows], decoding, bar)
                 part = pl.concat([identity[rows], part], how="horizontal")
                 write_table(part, "predictions", path)
                 parts.append(part)
-            bar.update(len(rows))
     return pl.concat(parts, how="vertical_relaxed").sort("question_id")
 
 
-def _answer_shard(model: Any, tokenizer: Any, prompts: Sequence[list[int]], decoding: Decoding) -> pl.DataFrame:
+def _answer_shard(
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], decoding: Decoding, bar: "tqdm[Any]"
+) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     stops = stop_tokens(model, tokenizer)
     for start in range(0, len(prompts), decoding.batch_size):
@@ -83,6 +85,7 @@ def _answer_shard(model: Any, tokenizer: Any, prompts: Sequence[list[int]], deco
             rows.append(
                 {"rank": 1, "answer": text, "score": None, "tokens": length, "seconds": seconds, "batch": len(batch)}
             )
+        bar.update(len(batch))
     return pl.DataFrame(rows, schema_overrides={"score": pl.Float64})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.architectures import Architecture, Matrix, architecture_from
 from onkocode.records.errors import InputError
 

@@ -7,7 +7,7 @@ with the tensors that live during a training step on a CPU; what only a GPU coul
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.architectures import Architecture, Matrix
 from onkocode.models.costs import trainable_parameters
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.architectures import Architecture
 from onkocode.models.calibration import Speed
 from onkocode.models.costs import (

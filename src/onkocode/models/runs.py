@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.calibration import Check, Speed, geometric_mean, leave_one_out
 from onkocode.models.gpus import find_gpu
 from onkocode.models.plan import Plan, Subject, epoch_flop, make_plan

@@ -54,6 +54,8 @@ class Model:
     gpus_training: int
     gpus_testing: int
     trained: bool = True  # False: an adapter of somebody else, or a base model that is only tested
+    replicate_of: str | None = None  # key of the recipe that this model is one seed of
+    seed: int | None = None  # that seed
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _read_model(path: Path) -> Model:
     facts: dict[str, Any] = record | {"key": record.get("model")}
     names = [field.name for field in fields(Model)]
     facts = {"trained": True} | facts
-    missing = [name for name in names if facts.get(name) is None and name != "hub"]
+    missing = [name for name in names if facts.get(name) is None and name not in ("hub", "replicate_of", "seed")]
     if missing:
         raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")
     chosen: dict[str, Any] = {name: facts.get(name) for name in names}

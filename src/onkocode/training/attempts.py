@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 
@@ -75,7 +75,10 @@ def next_overrides(
     used = sum(attempt.cause == "non-finite" for attempt in attempts)
     if used >= len(settings.recovery):
         return None
-    return overrides | settings.recovery[used].model_dump(exclude_none=True)
+    step = settings.recovery[used]
+    changes = step.model_dump(exclude_none=True, exclude={"learning_rate", "learning_rate_factor"})
+    rate = step.peak_rate(settings.learning_rate)
+    return overrides | changes | ({} if rate is None else {"learning_rate": rate})
 
 
 def _smaller_batches(now: Training, overrides: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.loading import load_tokenizer
 from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
 from onkocode.models.sources import tensor_sizes, weights_identity

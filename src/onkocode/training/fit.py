@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq
 from trl import SFTConfig
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.architectures import read_architecture
 from onkocode.models.costs import flop_per_token
 from onkocode.models.gpus import peak_flops

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.records.files import write_text
 from onkocode.tracking import Run
 from onkocode.training.epoch import EpochJob, Launch, make_task

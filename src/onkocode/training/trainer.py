@@ -10,7 +10,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 
-from onkocode.config.schema import Training
+from onkocode.config.training import Training
 from onkocode.models.costs import model_shapes, rank_and_alpha
 
 

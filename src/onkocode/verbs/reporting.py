@@ -65,6 +65,12 @@ VERBS: tuple[Verb, ...] = (
         (METRICS, MODELS, TEXTS, TABLE),
     ),
     Verb(
+        "tabulate-replicates",
+        "reporting",
+        "write the table of replicates, accuracy over the seeds of a recipe",
+        (METRICS, MODELS, TEXTS, TABLE),
+    ),
+    Verb(
         "summarise-checkpoint",
         "reporting",
         "write the table of one checkpoint",

@@ -1,0 +1,146 @@
+"""Checks of a whole configuration: references between keys, and values that contradict each other."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from onkocode.config.resolve import (
+    Recipe,
+    builtin_presets,
+    presets,
+    replicate_key,
+    replicates,
+    resolve_data,
+    resolve_recipe,
+)
+from onkocode.config.schema import BuiltBase, Config, RecipeConfig
+
+KeyPath = tuple[str | int, ...]
+
+
+def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what single fields cannot know: references between keys, and names given twice."""
+    yield from _references(("models",), config.models, config.recipes, "recipes")
+    yield from _references(("test_sets",), config.test_sets, config.texts, "texts")
+    for name in sorted(set(config.models) & {"catalogue"} | set(config.test_sets) & {"catalogue"}):
+        yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
+    for name in sorted(set(config.presets) & set(builtin_presets())):
+        yield ("presets", name), "redefines a built-in preset; choose another name"
+    for key, data in config.data.items():
+        yield from _references(("data", key, "preset"), [data.preset], presets(config), "presets")
+        if data.preset in presets(config):
+            resolved = resolve_data(config, key)
+            needing = [name for name in ("topography_from_alphaid", "links") if getattr(resolved, name)]
+            if needing and resolved.crosswalk is None:
+                yield ("data", key), f"{needing[0]} needs the key crosswalk (a version of the ICD-O-3 to ICD-10 rules)"
+    for key, recipe in config.recipes.items():
+        yield from _references(("recipes", key, "data"), [recipe.data], config.data, "data")
+        yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
+        if isinstance(recipe.base, BuiltBase):
+            yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
+        yield from _check_kind(key, recipe)
+        yield from _check_seeds(config, key)
+        if _complete(config, key):
+            yield from _check_recovery(resolve_recipe(config, key))
+            yield from _check_processes(resolve_recipe(config, key))
+    for key, tiny in config.tiny_models.items():
+        yield from _references(("tiny_models", key, "data"), [tiny.data], config.data, "data")
+        if tiny.hidden_size % (2 * tiny.heads):
+            yield ("tiny_models", key, "hidden_size"), f"must be a multiple of twice the heads ({2 * tiny.heads})"
+    labels: dict[str, str] = {}
+    for key in dict.fromkeys(config.models):
+        for replicate in replicates(config, key) if key in config.recipes and _complete(config, key) else []:
+            label = replicate.config.label
+            if label in labels:
+                yield (
+                    ("recipes", key, "label"),
+                    f"{label!r} is the label of {labels[label]} too; figures need distinct labels",
+                )
+            labels.setdefault(label, replicate.model)
+
+
+def _check_kind(key: str, recipe: RecipeConfig) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the keys of a recipe that its kind lacks, or that mean nothing to it."""
+    path = ("recipes", key)
+    if recipe.kind == "llm":
+        if recipe.adapter is not None:
+            yield (
+                (*path, "kind"),
+                "must be published-adapter for a recipe with an adapter; set it, or remove the adapter",
+            )
+        return
+    if recipe.adapter is None:
+        yield (*path, "adapter"), "is needed by kind: published-adapter; give hub or path"
+    for name in sorted(recipe.training.model_fields_set - {"system_prompt"}):
+        yield (*path, "training", name), "means nothing to a published adapter, which is not trained here; remove it"
+
+
+def _check_seeds(config: Config, key: str) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with a recipe's seeds."""
+    recipe, path = config.recipes[key], ("recipes", key, "seeds")
+    if recipe.seeds is None:
+        return
+    if recipe.kind != "llm" or recipe.training.epochs == 0:
+        yield path, "means nothing to a model that is not trained here; remove it"
+    if recipe.training.seed is not None:
+        yield ("recipes", key, "training", "seed"), "stands beside seeds, which give the seeds of training; remove one"
+    for seed in sorted(set(recipe.seeds)):
+        if recipe.seeds.count(seed) > 1:
+            yield path, f"{seed} stands {recipe.seeds.count(seed)} times; each seed once"
+        if replicate_key(key, seed) in config.recipes:
+            yield path, f"seed {seed} makes the key {replicate_key(key, seed)}, which is a recipe already; rename one"
+        if seed < 0:
+            yield path, f"{seed} is negative; seeds are 0 and above"
+
+
+def _check_recovery(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the steps of a recovery policy that would make a run bolder: a higher rate, a looser clipping."""
+    own, norm = recipe.training.learning_rate, recipe.training.max_grad_norm
+    path = ("recipes", recipe.model, "training", "recovery")
+    for number, step in enumerate(recipe.training.recovery):
+        rate = step.peak_rate(own)
+        if rate is not None and rate > own:
+            yield (
+                (*path, number),
+                f"{rate:g} is above the recipe's own, {own:g}; lower it, or give a learning_rate_factor",
+            )
+        if step.max_grad_norm is not None and 0 < norm < step.max_grad_norm:
+            yield (
+                (*path, number),
+                f"max_grad_norm {step.max_grad_norm:g} is looser than the recipe's own, {norm:g}; lower it",
+            )
+
+
+def _check_processes(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
+    """Yield numbers of processes and GPUs that do not go together."""
+    processes, resources = recipe.training.processes, recipe.config.resources
+    asked: dict[KeyPath, int] = {("resources", "gpus_training"): resources.gpus_training}
+    for number, step in enumerate(recipe.training.recovery):
+        if step.gpus is not None:
+            asked["training", "recovery", number, "gpus"] = step.gpus
+    for where, gpus in asked.items():
+        if processes > 1 and gpus not in (0, processes):
+            yield (
+                ("recipes", recipe.model, *where),
+                f"is {gpus}, but {processes} data-parallel processes take a GPU each; set it to {processes}, or to 0 "
+                "for the processor",
+            )
+
+
+def _complete(config: Config, key: str) -> bool:
+    """Tell whether a recipe's preset exists, so that it can be resolved."""
+    return config.recipes[key].preset in presets(config)
+
+
+def _references(
+    path: KeyPath, names: Sequence[str], known: Mapping[str, object], section: str
+) -> Iterator[tuple[KeyPath, str]]:
+    for name in dict.fromkeys(names):
+        if name not in known:
+            yield path, f"{name!r} is not a key of `{section}`{_suggest(name, known)}"
+        if names.count(name) > 1:
+            yield path, f"{name!r} stands {names.count(name)} times; each name once"
+
+
+def _suggest(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known) or 'none'})"

@@ -1,0 +1,119 @@
+"""The table of replicates: how much accuracy varies between seeds of the same recipe."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from scipy.stats import t as student
+
+from onkocode.config.resolve import replicate_label
+from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows, read_metrics, read_models, targets
+from onkocode.reporting.style import write_tsv
+
+KEYS = ["dataset", "stratum", "recipe", "epoch", "task"]
+
+
+def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: Sequence[Target]) -> pl.DataFrame:
+    """Return accuracy over the seeds of each recipe, per set of questions, epoch and task.
+
+    Args:
+        metrics: table of the schema METRICS.
+        models: the models; those that are no replicates are passed over.
+        questions: the sets of questions.
+
+    Returns:
+        Columns dataset, stratum, recipe, label, epoch, task, seeds (those evaluated, joined by ", "), n (questions of
+        each seed), replicates, mean, sd (sample standard deviation), lowest, highest, low and high: accuracy of all
+        questions in %, and the 95 % interval of the mean by Student's t over the seeds. sd, low and high are null for a
+        single seed. Trained epochs only, since replicates share their base.
+    """
+    found = pl.DataFrame(
+        {
+            "model": [model.key for model in models if model.replicate_of is not None],
+            "recipe": [model.replicate_of for model in models if model.replicate_of is not None],
+            "seed": [model.seed for model in models if model.replicate_of is not None],
+            "label": [_label(model) for model in models if model.replicate_of is not None],
+        },
+        schema={"model": pl.String, "recipe": pl.String, "seed": pl.Int64, "label": pl.String},
+    )
+    rates = interval_rows(metrics, "accuracy", "all").filter(pl.col("epoch") > 0)
+    rates = pl.concat([at_target(rates, target) for target in questions]).drop("low", "high")
+    value = pl.col("value")
+    table = (
+        rates.join(found, on="model", how="inner")
+        .sort("recipe", "seed")
+        .group_by(KEYS, maintain_order=True)
+        .agg(
+            pl.col("label").first(),
+            pl.col("seed").cast(pl.String).str.join(", ").alias("seeds"),
+            pl.col("n").max(),
+            pl.len().cast(pl.Int64).alias("replicates"),
+            value.mean().alias("mean"),
+            value.std().alias("sd"),
+            value.min().alias("lowest"),
+            value.max().alias("highest"),
+        )
+    )
+    margin = [
+        None if row["sd"] is None else student.ppf(0.975, row["replicates"] - 1) * row["sd"] / row["replicates"] ** 0.5
+        for row in table.iter_rows(named=True)
+    ]
+    return (
+        table.with_columns(pl.Series("margin", margin, dtype=pl.Float64))
+        .with_columns(low=pl.col("mean") - pl.col("margin"), high=pl.col("mean") + pl.col("margin"))
+        .with_columns(pl.col("low", "high").clip(0, 100))
+        .select(
+            *["dataset", "stratum", "recipe", "label", "epoch", "task", "seeds", "n", "replicates"],
+            *["mean", "sd", "lowest", "highest", "low", "high"],
+        )
+        .sort(KEYS)
+    )
+
+
+def write_replicate_table(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], table: Path) -> None:
+    """Write the table of replicates.
+
+    Args:
+        metrics: metrics tables (Parquet).
+        models: files ``model.json``.
+        texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
+        table: path of the HTML file to write; the TSV file lies beside it.
+
+    Raises:
+        InputError: an input cannot be read.
+    """
+    rates = read_metrics(metrics)
+    frame = replicate_table(rates, read_models(models), targets(rates, texts))
+    write_html(_page(frame), table)
+    write_tsv(frame, table.with_suffix(".tsv"))
+
+
+def _label(model: Model) -> str:
+    """Return the label that the replicates of a recipe share."""
+    return model.label if model.seed is None else model.label.removesuffix(replicate_label("", model.seed))
+
+
+def _page(frame: pl.DataFrame) -> str:
+    columns = [
+        *[Column(title, number=False) for title in ("Model", "Questions", "Task", "Seeds")],
+        *[Column(title) for title in ("Epoch", "n", "Mean", "SD", "Lowest", "Highest", "95 % interval")],
+    ]
+    rows, ruled, before = [], [], ""
+    for index, row in enumerate(frame.iter_rows(named=True)):
+        place = f"{row['dataset']} {row['recipe']}"
+        ruled += [index] if index and place != before else []
+        before = place
+        interval = "–" if row["low"] is None else f"{row['low']:.1f} – {row['high']:.1f}"
+        numbers = ["–" if row[name] is None else f"{row[name]:.1f}" for name in ("mean", "sd", "lowest", "highest")]
+        facts = [row["label"], Target(row["dataset"], row["stratum"]).label, TASKS.get(row["task"], row["task"])]
+        rows.append([*facts, row["seeds"], str(row["epoch"]), f"{row['n']:,}", *numbers, interval])
+    return html_page("Replicates: accuracy over seeds", columns, rows, _NOTES, ruled)
+
+
+_NOTES = [
+    "Accuracy: exact code, of all questions, in %; an invalid answer counts as wrong. n: questions asked of each seed. "
+    "Replicates differ in the seed of training alone: LoRA matrices, dropout and order of the questions.",
+    "95 % interval: of the mean over seeds, by Student's t. It says how much training varies, on these very questions; "
+    "the intervals of the other tables say how much the choice of questions varies.",
+]

@@ -1,0 +1,50 @@
+"""A recipe with several seeds: planned by single targets, and run as far as its table."""
+
+import polars as pl
+import pytest
+import yaml
+
+from tests.workflow.conftest import Project, job_counts
+
+FILES = ("--configfile", "config/quickstart.yaml", "mine.yaml")
+
+
+@pytest.fixture
+def seeds(project: Project) -> Project:
+    mine = {"models": ["tiny-llama"], "test_sets": [], "evaluation": {"entries": 10, "tasks": ["icd10"]}}
+    mine |= {"recipes": {"tiny-llama": {"seeds": [0, 1], "training": {"epochs": 1}}}}
+    mine |= {"tiny_models": {"llama": {"steps": 20}}}
+    (project.root / "mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    return project
+
+
+def test_replicates_share_their_base_and_are_single_targets(seeds: Project) -> None:
+    whole = job_counts(seeds.run(*FILES, "-n").stdout)
+    assert (whole["train_epoch"], whole["pretrain_model"], whole["tabulate_replicates"]) == (2, 1, 1)
+    assert whole["evaluate_checkpoint"] == 3  # the base once
+    assert job_counts(seeds.run(*FILES, "-n", "--", "results/tiny-llama.done").stdout)["train_epoch"] == 2
+    one = seeds.run(*FILES, "-n", "--", "results/tiny-llama.s1.done").stdout
+    assert job_counts(one)["train_epoch"] == 1
+    assert "Training tiny-llama.s1, epoch 1" in one
+    assert "Asking tiny-llama.s0, epoch 0" in one  # gains are differences to the base
+
+
+def test_without_seeds_there_is_no_table_of_replicates(project: Project) -> None:
+    assert "tabulate_replicates" not in job_counts(project.run(*FILES[:2], "-n").stdout)
+
+
+def test_replicates_differ_and_are_summarised(seeds: Project) -> None:
+    seeds.run(*FILES, "--cores", "2")
+    first, second = (seeds.root / f"results/training/tiny-llama.s{seed}/epoch-1" for seed in (0, 1))
+    weights = [(folder / "adapter/adapter_model.safetensors").read_bytes() for folder in (first, second)]
+    assert weights[0] != weights[1]
+    metrics = pl.read_parquet(seeds.root / "results/metrics.parquet")
+    gains = metrics.filter(pl.col("metric").str.starts_with("gain"))
+    assert set(gains["model"]) == {"tiny-llama.s0", "tiny-llama.s1"}
+    assert not (seeds.root / "results/evaluation/tiny-llama.s1/epoch-0").exists()
+    table = pl.read_csv(seeds.root / "results/tables/replicates.tsv", separator="\t")
+    assert set(table["recipe"]) == {"tiny-llama"}
+    assert table["seeds"].unique().to_list() == ["0, 1"]
+    assert (table["low"] <= table["mean"]).all()
+    labels = pl.read_csv(seeds.root / "results/tables/models.tsv", separator="\t")["label"].to_list()
+    assert labels == ["Tiny Llama, seed 0", "Tiny Llama, seed 1"]
