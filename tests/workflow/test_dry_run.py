@@ -49,6 +49,15 @@ def test_named_targets_stop_where_they_say(project, target, present, absent):
     assert absent not in counts
 
 
+def test_target_is_made_although_an_option_changed(project):
+    quickstart = ("--configfile", "config/quickstart.yaml", "--cores", "1")
+    project.run(*quickstart, "results/options/consent.json")
+    target = "results/catalogues/ops-example/entries.parquet"
+    project.run(*quickstart, "--config", "catalogues={accept_terms: true}", "--", target)
+    assert (project.root / "results/options/consent.json").read_text() == "true\n"
+    assert (project.root / target).is_file()
+
+
 def test_one_model_alone(project):
     counts = job_counts(project.run("-n", "results/qwen3-8b.done").stdout)
     assert counts["train_epoch"] == 5
