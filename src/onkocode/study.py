@@ -14,6 +14,7 @@ from onkocode.catalogues.sources import catalogue_folder, find_local, read_sourc
 from onkocode.config import Recipe, load_config, replicates, resolve_data
 from onkocode.config.data import Data
 from onkocode.config.schema import BuiltBase, LocalAdapter
+from onkocode.models.sources import ADAPTER_WEIGHTS
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.ids import canonical_json
@@ -56,11 +57,6 @@ class Study:
             for model, recipe in self.recipes.items()
             if recipe.config.thinking and self.test_sets and self.base_of(model) == model
         ]
-
-    @property
-    def largest_epoch(self) -> int:
-        """The last epoch of any model."""
-        return max(max(self.epochs(model, 0)) for model in self.models)
 
     @property
     def has_replicates(self) -> bool:
@@ -229,7 +225,7 @@ class Study:
         adapter = self.recipes[model].config.adapter
         if not isinstance(adapter, LocalAdapter):
             return []
-        weights = adapter.path / "adapter_model.safetensors"
+        weights = adapter.path / ADAPTER_WEIGHTS
         return [str(weights if weights.is_file() else adapter.path)]
 
     def _asking(self, model: str) -> dict[str, Any]:

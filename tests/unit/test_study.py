@@ -103,7 +103,6 @@ def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:
     assert study.models == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
     assert study.thinking_models == ["tiny-qwen3-s", "tiny-qwen3-m"]
     assert study.data_keys == ["example"]
-    assert study.largest_epoch == 3
     assert study.checkpoints() == [(model, epoch) for model in study.models for epoch in (1, 2, 3)]
     assert study.epochs("tiny-llama", 0) == [0, 1, 2, 3]
     assert study.datasets() == ["catalogue", "example"]

@@ -28,6 +28,15 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["plot_thinking_mode"] == 1
 
 
+def test_no_training_job_is_given_a_test_set(project):
+    output = project.run("--configfile", "config/quickstart.yaml", "-n").stdout
+    for verb, count in (("pretrain-model", 3), ("train-epoch", 9)):
+        commands = [line for line in output.splitlines() if f"onkocode {verb}" in line]
+        assert len(commands) == count
+        assert not [line for line in commands if "private/" in line or "texts" in line]
+    assert "private/texts/example/questions.parquet" in output  # that is where the test set is
+
+
 def test_slurm_profile_is_found_by_its_name(project):
     counts = job_counts(project.run("--profile", "slurm", "-n").stdout)
     assert counts["train_epoch"] == 40

@@ -124,6 +124,15 @@ def test_no_text_leaves_the_private_folder(quickstart):
                 assert not [needle for needle in needles if needle in data], path
 
 
+def test_training_takes_no_test_set(quickstart):
+    command = ["onkocode", "train-epoch", "--model", "tiny-llama", "--epoch", "1", "--settings", "{}"]
+    command += ["--base", "results/models/tiny-llama/base.json", "--scratch", "scratch/wrong", "--output", "wrong"]
+    done = quickstart.command([*command, "--questions", "private/texts/example/questions.parquet"], check=False)
+    assert done.returncode == 2
+    assert "no training questions" in done.stderr
+    assert not (quickstart.root / "wrong").exists()
+
+
 def test_private_folder_is_closed(quickstart):
     private = quickstart.root / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700

@@ -13,7 +13,7 @@ from onkocode.commands.common import read_model, validated
 from onkocode.config.base import Section
 from onkocode.config.schema import Evaluation, Thinking, Tracking
 from onkocode.config.training import Testing
-from onkocode.models.sources import weights_identity
+from onkocode.models.sources import ADAPTER_WEIGHTS, weights_identity
 from onkocode.records.errors import InputError
 from onkocode.records.files import close_to_others
 from onkocode.records.ids import digest, hash_file
@@ -83,7 +83,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
 
 def _coder(base: Path, adapter: Path | None, testing: Testing) -> str:
     """Return a hash of what makes the model that answers."""
-    weights = hash_file(adapter / "adapter_model.safetensors") if adapter else None
+    weights = hash_file(adapter / ADAPTER_WEIGHTS) if adapter else None
     return digest(weights_identity(base), weights, testing.quantisation, testing.precision)
 
 

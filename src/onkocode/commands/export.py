@@ -137,7 +137,7 @@ def _rates(options: Namespace) -> pl.DataFrame | None:
 
 def _name_base(folder: Path, base: Mapping[str, Any]) -> None:
     """Let the adapter name its base by Hub id and commit, or by its directory's name: no local path leaves."""
-    from onkocode.models.adapters import ADAPTER_CONFIG
+    from onkocode.models.sources import ADAPTER_CONFIG
 
     path = folder / ADAPTER_CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from onkocode.models.sources import snapshot, tensor_sizes
+from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot, tensor_sizes
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # Beside the adapter, what its author says of it. Nothing that could hold code or pickled weights is asked for.
 TEXTS = ["README.md", "LICENSE*", "NOTICE*"]
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -13,6 +13,7 @@ from onkocode.records.ids import digest, hash_file
 # Some repositories hold the same weights a second time as consolidated.safetensors, which is not asked for.
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 HUB_FILES = ["model*.safetensors", INDEX, "config.json", "generation_config.json"]
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TOKENIZER_FILES = ["tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.jinja", "tekken.json"]
 
 

@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory
 
 COMPLETE = "complete.json"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 STATE_FILES = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
 LOG_FILE = "metrics.jsonl"
 
