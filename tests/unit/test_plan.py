@@ -93,6 +93,21 @@ def test_chosen_recipes_on_chosen_gpus(in_root: Path, tmp_path: Path, capsys: py
     assert "no bf16 units" in text
 
 
+def test_a_recipe_with_seeds_is_planned_once_per_seed(
+    in_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("recipes: {qwen3-8b: {seeds: [0, 1]}}\n")
+    files = ["--config", "config/config.yaml", str(mine), "--results", str(tmp_path)]
+    assert main(["plan", *files, "--model", "qwen3-8b"]) == 0
+    text = capsys.readouterr().out
+    assert "qwen3-8b.s0 " in text
+    assert "qwen3-8b.s1 " in text
+    assert "qwen3-14b" not in text.split("How far")[0]
+    assert main(["plan", *files, "--model", "qwen3-8b.s1"]) == 0
+    assert "qwen3-8b.s0" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--model", "qwen4"], "qwen4"), (["--gpu", "B52"], "B52"), (["--config", "missing.yaml"], "missing.yaml")],

@@ -318,6 +318,18 @@ def test_replicates_as_html(tmp_path: Path) -> None:
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["replicates"].to_list() == [1, 3]
 
 
+def test_table_4_says_that_replicates_share_a_base(tmp_path: Path) -> None:
+    write_table(of_seeds(), "metrics", tmp_path / "metrics.parquet")
+    notes = []
+    for one in (SEEDS[0], model("alone")):
+        facts = {name: value for name, value in vars(one).items() if name != "key"} | {"model": one.key}
+        (tmp_path / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+        paths = [tmp_path / "metrics.parquet"], [tmp_path / "model.json"]
+        write_performance_table(*paths, ["registry"], tmp_path / "table.html")
+        notes.append("share one base" in (tmp_path / "table.html").read_text(encoding="utf-8"))
+    assert notes == [True, False]
+
+
 def test_without_test_sets_results_are_about_held_out_labels() -> None:
     place = {"dataset": "catalogue"}
     both = metrics(rate(0.1, **place, stratum="train"), rate(0.1, **place, stratum="heldout_label"))

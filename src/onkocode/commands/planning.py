@@ -50,10 +50,11 @@ def plan(options: Namespace) -> None:
 
 def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the recipes that are trained, and why others are not planned."""
-    unknown = [model for model in chosen if model not in study.recipes]
+    unknown = [model for model in chosen if model not in study.recipes and model not in study.replicates]
     if unknown:
         raise InputError(f"--model {unknown[0]}: not among `models` (known: {', '.join(study.recipes)})")
-    models = list(dict.fromkeys(chosen)) or study.models
+    named = [model for key in chosen for model in study.replicates.get(key, [key])]  # a recipe is all of its seeds
+    models = list(dict.fromkeys(named)) or study.models
     trained = [m for m in models if study.recipes[m].config.kind == "llm" and study.recipes[m].training.epochs > 0]
     if not trained:
         raise InputError("none of the recipes is trained here, so there is nothing to plan")

@@ -101,8 +101,10 @@ def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], tex
     """
     rates = read_metrics(metrics)
     selection = select_checkpoints(rates, list(texts))
-    frame = performance_table(rates, read_models(models), selection, targets(rates, texts))
-    write_html(_performance_page(frame), table)
+    described = read_models(models)
+    frame = performance_table(rates, described, selection, targets(rates, texts))
+    further = [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
+    write_html(_performance_page(frame, further), table)
     write_tsv(frame, table.with_suffix(".tsv"))
 
 
@@ -189,7 +191,7 @@ def _performance_schema() -> dict[str, Any]:
     return schema
 
 
-def _performance_page(frame: pl.DataFrame) -> str:
+def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
     measures = [measure for measure in TABLE_4 if frame[measure.name + "_n"].drop_nulls().len()]
     columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
     names: list[tuple[str, Measure]] = []
@@ -215,7 +217,7 @@ def _performance_page(frame: pl.DataFrame) -> str:
         "epoch with the highest ICD-10 accuracy on the first test set, as in the paper; it has seen the test set and "
         "is optimistic. Of equal epochs the earlier one counts.",
     ]
-    return html_page("Performance of base and trained models", columns, rows, notes, ruled)
+    return html_page("Performance of base and trained models", columns, rows, [*notes, *further], ruled)
 
 
 def _summary_page(frame: pl.DataFrame, model: str, epoch: int) -> str:
@@ -245,6 +247,9 @@ _SUMMARY_NOTE = (
     "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
     "the base model on the same questions. Intervals: bootstrap clustered by text, Clopper–Pearson where there is none."
 )
+
+
+_REPLICATE_NOTE = "Models that differ in their seed alone share one base, which stands with the first of them."
 
 
 def _epoch(row: dict[str, Any]) -> str:
