@@ -28,11 +28,11 @@ class Study:
 
     def __init__(self, merged: Mapping[str, Any], files: Sequence[Path]) -> None:
         self.config = load_config(merged, files)
-        self.replicates: dict[str, list[str]] = {}  # models by the key of their recipe: one, or one per seed
+        self.models_of: dict[str, list[str]] = {}  # models by the key of their recipe: one, or one per seed
         self.recipes: dict[str, Recipe] = {}
         for key in self.config.models:
             found = {recipe.model: recipe for recipe in replicates(self.config, key)}
-            self.replicates[key] = list(found)
+            self.models_of[key] = list(found)
             self.recipes |= found
         self.models = list(self.recipes)
         self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
@@ -77,7 +77,7 @@ class Study:
 
     def base_of(self, model: str) -> str:
         """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates."""
-        return self.replicates[self.recipes[model].replicate_of or model][0]
+        return self.models_of[self.recipes[model].replicate_of or model][0]
 
     def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
         """All pairs of model and epoch."""
@@ -180,11 +180,11 @@ class Study:
         shown = recipe.config.model_dump(
             mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
         )
-        if recipe.replicate_of is not None:
-            shown["seeds"] = recipe.config.seeds
         shown["training"] = {"quantisation": recipe.training.quantisation}
         if not self.epochs(model):
             shown["training"]["epochs"] = 0
+        if recipe.replicate_of is not None:
+            shown["training"]["seed"] = recipe.training.seed
         shown["testing"] = {"quantisation": recipe.testing.quantisation}
         return canonical_json(shown | {"resources": resources})
 
@@ -238,7 +238,7 @@ class Study:
 
     # -- resources --------------------------------------------------------------------------------------------------
 
-    def gpus(self, model: str, stage: str, attempt: int = 1, previous: Sequence[str] = ()) -> int:
+    def gpus(self, model: str, stage: str, attempt: int = 1, previous: Path | None = None) -> int:
         """Return the GPUs of a job; stage is training or testing.
 
         A retry of a training job gets what the recovery policy asks for at most, since the first try may have ended for
@@ -248,14 +248,14 @@ class Study:
             model: the `{model}` key.
             stage: training or testing.
             attempt: 1, or more for a retry.
-            previous: adapter and state of the epoch before, if they are there already.
+            previous: directory of the epoch before.
         """
         recipe = self.recipes[model]
         if stage == "testing":
             return recipe.config.resources.gpus_testing
         recovery = [step.gpus or 0 for step in recipe.training.recovery] if attempt > 1 else []
-        kept = [int(read_overrides(Path(state).parent).get("gpus", 0)) for state in previous[-1:]]
-        return max([recipe.config.resources.gpus_training, *recovery, *kept])
+        kept = int(read_overrides(previous).get("gpus", 0))
+        return max([recipe.config.resources.gpus_training, *recovery, kept])
 
     def gpu_model(self, model: str) -> str:
         """Return the GPU type of a recipe; empty = any."""

@@ -294,7 +294,8 @@ OWN = "data: d\n    preset: recommended\n    "
         ("training: {processes: 2}\n    resources: {gpus_training: 2}", []),
         ("training: {max_grad_norm: 0.0}", []),
         ("seeds: [1, 2, 1]", ["10: recipes.a.seeds: 1 stands 2 times; each seed once"]),
-        ("seeds: [-1]", ["10: recipes.a.seeds: -1 is negative; seeds are 0 and above"]),
+        ("seeds: [-1]", ["10: recipes.a.seeds.0: Input should be greater than or equal to 0 (is -1)"]),
+        ("seeds: [4294967296]", ["10: recipes.a.seeds.0: Input should be less than 4294967296 (is 4294967296)"]),
         ("seeds: []", ["10: recipes.a.seeds: List should have at least 1 item after validation, not 0"]),
         (
             "seeds: [1]\n    training: {seed: 4}",
@@ -310,15 +311,18 @@ OWN = "data: d\n    preset: recommended\n    "
         ),
         (
             "training: {recovery: [{}, {learning_rate: 1.0e-3}]}",
-            [
-                "10: recipes.a.training.recovery.1: 0.001 is above the recipe's own, 0.0002; lower it, or give a "
-                "learning_rate_factor"
-            ],
+            ["10: recipes.a.training.recovery.1: the learning rate 0.001 is above that before it, 0.0002; lower it"],
         ),
         (
-            "training: {max_grad_norm: 0.1}",
-            ["10: recipes.a.training.recovery.0: max_grad_norm 0.3 is looser than the recipe's own, 0.1; lower it"],
+            "training: {recovery: [{learning_rate_factor: 0.2}, {learning_rate_factor: 0.5}]}",
+            ["10: recipes.a.training.recovery.1: the learning rate 0.0001 is above that before it, 4e-05; lower it"],
         ),
+        (
+            "training: {max_grad_norm: 0.1, recovery: [{max_grad_norm: 0.3}]}",
+            ["10: recipes.a.training.recovery.0: max_grad_norm 0.3 is looser than that before it, 0.1; lower it"],
+        ),
+        ("training: {max_grad_norm: 0.1}", []),  # the preset's policy is looser, and has no effect then
+        ("kind: published-adapter\n    adapter: {path: x}\n    resources: {gpus_training: 3}", []),
         (
             "training: {recovery: [{learning_rate: 1.0e-9, learning_rate_factor: 0.1}]}",
             ["10: recipes.a.training.recovery.0: set learning_rate or learning_rate_factor, not both"],
@@ -336,10 +340,7 @@ OWN = "data: d\n    preset: recommended\n    "
         ),
         (
             "training: {processes: 2, recovery: [{gpus: 4}]}",
-            [
-                "10: recipes.a.training.recovery.0.gpus: is 4, but 2 data-parallel processes take a GPU each; set it "
-                "to 2, or to 0 for the processor"
-            ],
+            ["10: recipes.a.training.recovery.0.gpus: is 4, but 2 data-parallel processes take a GPU each; remove it"],
         ),
     ],
 )
@@ -349,6 +350,14 @@ def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes:
         assert complaints(tmp_path, text) == mistakes
     else:
         load_config_files([write(tmp_path, text)])
+
+
+def test_seeds_of_a_recipe_that_its_preset_does_not_train(tmp_path: Path) -> None:
+    text = GOOD.replace("data: d\n  b", "data: d\n    preset: still\n    seeds: [0, 1]\n  b")
+    text += "presets: {still: {training: {epochs: 0, processes: 4}}}\n"
+    assert complaints(tmp_path, text) == [
+        "10: recipes.a.seeds: means nothing to a model that is not trained here; remove it"
+    ]
 
 
 def test_equal_labels_of_models_that_run_are_refused(tmp_path: Path) -> None:

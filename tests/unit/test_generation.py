@@ -7,8 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from tqdm import tqdm
 
 from onkocode.config.schema import Thinking
+from onkocode.evaluation import generation
 from onkocode.evaluation.generation import Decoding, answer_questions, stop_tokens
 from onkocode.models.loading import load_base, load_tokenizer
 from onkocode.models.prompts import encode_prompts, prompt_format
@@ -69,6 +71,24 @@ def asked(request: pytest.FixtureRequest, tiny_models: dict[str, Path]) -> Asked
 def said(frame: pl.DataFrame) -> pl.DataFrame:
     """Return what must be the same on every run: all but seconds and batch sizes."""
     return frame.drop("seconds", "batch")
+
+
+def test_the_bar_moves_with_every_batch(asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[int] = []
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def update(self, n: float | None = 1) -> bool | None:
+            moved.append(int(n or 0))
+            return super().update(n)
+
+    monkeypatch.setattr(generation, "tqdm", Bar)
+    asked.answer(tmp_path, shard=100)
+    size, count = GREEDY.batch_size, len(asked.prompts)
+    assert moved == [min(size, count - start) for start in range(0, count, size)]
+    assert len(moved) > 1
+    moved.clear()
+    asked.answer(tmp_path, shard=100)
+    assert moved == [count]  # from the shard
 
 
 def test_predictions_have_their_columns_and_one_row_per_question(asked: Asked, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_recipe_with_seeds_is_planned_once_per_seed(
     assert main(["plan", *files, "--model", "qwen3-8b"]) == 0
     text = capsys.readouterr().out
     assert "qwen3-8b.s0 " in text
-    assert "qwen3-8b.s1 " in text
+    assert "qwen3-8b.s1 costs what qwen3-8b.s0 does" in text
     assert "qwen3-14b" not in text.split("How far")[0]
     assert main(["plan", *files, "--model", "qwen3-8b.s1"]) == 0
     assert "qwen3-8b.s0" not in capsys.readouterr().out

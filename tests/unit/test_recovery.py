@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 import torch
 
 from onkocode.cli import main
+from onkocode.config.training import Training
 from onkocode.records.errors import InputError, StoppedError
-from onkocode.training.attempts import Attempt, check_gpus, in_force, next_overrides, read_attempts, write_attempts
+from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
+from onkocode.training.stopping import EARLY, StopRequest, parse_time_left, seconds_left
 from onkocode.training.trainer import EpochTrainer, NonFiniteError
 from tests.unit.training_jobs import (
     STEPS,
@@ -34,33 +37,56 @@ from tests.unit.training_jobs import (
 
 # -- the policy --
 
-FAILED = Attempt("non-finite", "step 3: gradient norm nan", 1, 3, 0, [], {})
+
+def after(chosen: Training, overrides: dict[str, Any], count: int) -> list[dict[str, Any] | None]:
+    """Return what is in force after each of several non-finite attempts at one epoch; None = the policy has no more."""
+    found: list[dict[str, Any] | None] = []
+    attempts: list[Attempt] = []
+    for _ in range(count):
+        following = next_attempt("non-finite", chosen, overrides, attempts)
+        if following is None:
+            return [*found, None]
+        overrides, entry = following
+        attempts.append(Attempt("non-finite", "step 3: gradient norm nan", 1, 3, 0, [], overrides, entry))
+        found.append(overrides)
+    return found
 
 
 def test_the_policy_is_used_step_by_step() -> None:
     chosen = settings(recovery=[{}, {"learning_rate": 1e-5, "max_grad_norm": 1.0}, {"batch_size": 2}])
-    assert next_overrides("non-finite", chosen, {}, []) == {}
-    second = next_overrides("non-finite", chosen, {}, [FAILED])
-    assert second == {"learning_rate": 1e-5, "max_grad_norm": 1.0}
-    third = next_overrides("non-finite", chosen, second, [FAILED, FAILED])
-    assert third == {"learning_rate": 1e-5, "max_grad_norm": 1.0, "batch_size": 2}
-    assert next_overrides("non-finite", chosen, third, [FAILED] * 3) is None
-    assert next_overrides("non-finite", settings(), {}, []) is None
+    second = {"learning_rate": 1e-5, "max_grad_norm": 1.0, "recovery_entry": 1}
+    third = second | {"batch_size": 2, "recovery_entry": 2}
+    assert after(chosen, {}, 4) == [{}, second, third, None]
+    assert after(settings(), {}, 1) == [None]
+
+
+def test_a_later_epoch_goes_on_in_the_policy_and_never_raises_the_rate_again() -> None:
+    chosen = settings(learning_rate=2e-4, recovery=[{}, *({"learning_rate_factor": share} for share in (0.5, 0.2))])
+    first, second = {"learning_rate": 1e-4, "recovery_entry": 1}, {"learning_rate": 4e-5, "recovery_entry": 2}
+    assert after(chosen, {}, 4) == [{}, first, second, None]
+    assert after(chosen, first, 3) == [first, second, None]  # {} is another try with what is in force
+    assert after(chosen, second, 2) == [second, None]
+
+
+def test_a_preset_s_policy_never_makes_a_run_bolder() -> None:
+    chosen = settings(learning_rate=1e-6, max_grad_norm=0.1, recovery=[{"learning_rate": 1e-5, "max_grad_norm": 0.3}])
+    assert after(chosen, {}, 1) == [{"learning_rate": 1e-6, "max_grad_norm": 0.1, "recovery_entry": 0}]
+    unclipped = settings(max_grad_norm=0.0, recovery=[{"max_grad_norm": 0.3}])
+    assert after(unclipped, {}, 1) == [{"max_grad_norm": 0.3, "recovery_entry": 0}]
 
 
 def test_a_share_is_one_of_the_recipes_own_rate() -> None:
     chosen = settings(learning_rate=4e-5, recovery=[{"learning_rate_factor": 0.5}, {"learning_rate_factor": 0.25}])
-    first = next_overrides("non-finite", chosen, {}, [])
-    assert first == {"learning_rate": 2e-5}
-    assert next_overrides("non-finite", chosen, first, [FAILED]) == {"learning_rate": 1e-5}
-    assert in_force(chosen, first).learning_rate == 2e-5
+    found = after(chosen, {}, 2)
+    assert [overrides and overrides["learning_rate"] for overrides in found] == [2e-5, 1e-5]
+    assert in_force(chosen, found[0] or {}).learning_rate == 2e-5
 
 
 def test_missing_memory_uses_up_no_step_of_the_policy() -> None:
-    memory = Attempt("out-of-memory", "", 1, 0, 0, [], {"batch_size": 2, "gradient_accumulation": 2})
+    memory = Attempt("out-of-memory", "", 1, 0, 0, [], {"batch_size": 2, "gradient_accumulation": 2}, None)
     chosen = settings(recovery=[{"learning_rate": 1e-5}])
-    found = next_overrides("non-finite", chosen, memory.overrides, [memory])
-    assert found == {"batch_size": 2, "gradient_accumulation": 2, "learning_rate": 1e-5}
+    smaller = {"batch_size": 2, "gradient_accumulation": 2, "learning_rate": 1e-5, "recovery_entry": 0}
+    assert next_attempt("non-finite", chosen, memory.overrides, [memory]) == (smaller, 0)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +97,13 @@ def test_batches_shrink_but_not_what_a_step_holds(
     batch: int, accumulation: int, expected: tuple[int, int] | None
 ) -> None:
     chosen = settings(batch_size=batch, gradient_accumulation=accumulation)
-    found = next_overrides("out-of-memory", chosen, {"learning_rate": 1e-5}, [])
+    following = next_attempt("out-of-memory", chosen, {"learning_rate": 1e-5}, [])
     if expected is None:
-        assert found is None
+        assert following is None
         return
+    assert following is not None
+    found, entry = following
+    assert entry is None
     assert found == {"learning_rate": 1e-5, "batch_size": expected[0], "gradient_accumulation": expected[1]}
     now = in_force(chosen, found)
     assert now.batch_size * now.gradient_accumulation == batch * accumulation
@@ -89,13 +118,14 @@ def test_gpus_that_the_policy_asks_for() -> None:
 
 def test_attempts_survive_a_kill_while_they_are_written(tmp_path: Path) -> None:
     path = tmp_path / "attempts.jsonl"
+    failed = Attempt("non-finite", "step 3: gradient norm nan", 1, 3, 0, [], {"batch_size": 2}, 0)
     assert read_attempts(path) == []
-    write_attempts([FAILED, FAILED], path)
-    assert read_attempts(path) == [FAILED, FAILED]
+    write_attempts([failed, failed], path)
+    assert read_attempts(path) == [failed, failed]
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        assert read_attempts(path) == [FAILED] * whole[:cut].count(b"\n")
+        assert read_attempts(path) == [failed] * whole[:cut].count(b"\n")
 
 
 # -- non-finite values --
@@ -152,7 +182,10 @@ def test_another_rate_and_clipping_take_over_and_hold_for_later_epochs(
     base = tiny_models["llama"]
     for epoch in (1, 2):
         train(base, small_questions, tmp_path, epoch, save_minutes=1e-9, recovery=policy, max_grad_norm=0.0)
-    assert [failed["overrides"] for failed in attempts_of(tmp_path / "epoch-1")] == [{}, policy[1]]
+    assert [failed["overrides"] for failed in attempts_of(tmp_path / "epoch-1")] == [
+        {},
+        policy[1] | {"recovery_entry": 1},
+    ]
     assert attempts_of(tmp_path / "epoch-2") == []
     rows = [row for epoch in (1, 2) for row in rows_of(tmp_path / f"epoch-{epoch}")]
     # Linear to zero over 14 steps: from the recipe's rate, and from step 4 on from that of the policy.
@@ -161,7 +194,7 @@ def test_another_rate_and_clipping_take_over_and_hold_for_later_epochs(
     assert [row["learning_rate"] for row in rows] == pytest.approx(expected, rel=1e-6)
     assert [row["attempt"] for row in rows] == [1] * 3 + [3] * 4 + [1] * 7
     state = json.loads((tmp_path / "epoch-2/state/overrides.json").read_text(encoding="utf-8"))
-    assert state == policy[1]
+    assert state == policy[1] | {"recovery_entry": 1}
 
 
 def test_after_the_last_attempt_the_job_ends_with_a_plain_account(
@@ -297,7 +330,7 @@ def test_a_signal_saves_and_leaves(
         return original(trainer, *rest)
 
     monkeypatch.setattr(EpochTrainer, "training_step", step)
-    with pytest.raises(StoppedError, match=r"asked to stop; the last whole save is .*checkpoint-4; start the same job"):
+    with pytest.raises(StoppedError, match=r"asked to stop, or out of time; the last whole save is .*checkpoint-4; start the same job"):
         train(tiny_models["llama"], small_questions, tmp_path / "left", log_steps=3)
     assert {known: signal.getsignal(known) for known in before} == before
     assert not (tmp_path / "left/epoch-1").exists()
@@ -425,6 +458,78 @@ def test_the_error_carries_the_step() -> None:
 
 
 # -- several processes --
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("4:55\n", 295),
+        ("0:00", 0),
+        ("1:00:01", 3601),
+        ("2-03:04:05", 2 * 86400 + 3 * 3600 + 4 * 60 + 5),
+        ("UNLIMITED", None),
+        ("NOT_SET", None),
+        ("INVALID", None),
+        ("", None),
+    ],
+)
+def test_time_left_as_slurm_writes_it(text: str, seconds: float | None) -> None:
+    assert parse_time_left(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "moment"),
+    [(7200.0, 7200 - EARLY), (100.0, 75.0), (0.0, 0.0)],
+)
+def test_a_job_leaves_before_its_time_is_over(
+    seconds: float, moment: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    request = StopRequest(tmp_path, seconds)
+    now = 1000 + moment - 1
+    assert not request.here()
+    now = 1000 + moment
+    assert request.here()
+
+
+def test_without_slurm_or_its_answer_there_is_no_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert seconds_left() is None
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert seconds_left() is None  # no squeue
+    squeue(tmp_path, "echo broken >&2; exit 1")
+    assert seconds_left() is None
+    squeue(tmp_path, 'test "$3" = 7 && echo 1:30')
+    assert seconds_left() == 90
+    assert not StopRequest(tmp_path).here()
+
+
+def squeue(folder: Path, script: str) -> None:
+    """Write a squeue that answers with a script of the shell."""
+    (folder / "squeue").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "squeue").chmod(0o755)
+
+
+def test_a_job_that_runs_out_of_time_goes_on_like_an_undisturbed_one(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+) -> None:
+    train(tiny_models["llama"], small_questions, tmp_path / "calm", batch_size=1)
+    arguments = command(tiny_models["llama"], small_questions, tmp_path, 1, batch_size=1)
+    squeue(tmp_path, "echo 0:00")
+    process = start(arguments, tmp_path / "log", SLURM_JOB_ID="7", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert process.wait(timeout=120) == 75
+    assert "out of time" in (tmp_path / "log").read_text(encoding="utf-8")
+    assert step_of_save(tmp_path / "scratch") == 1
+    assert main(arguments) == 0
+    assert same(tmp_path / "calm/epoch-1", tmp_path / "epoch-1")
+
+
+def step_of_save(scratch: Path) -> int:
+    """Return the step of the only whole save."""
+    (save,) = scratch.glob("checkpoint-*/complete.json")
+    return int(save.parent.name.removeprefix("checkpoint-"))
 
 
 def test_data_parallel_processes_leave_together_and_go_on(

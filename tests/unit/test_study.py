@@ -133,18 +133,18 @@ def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any
     study = changed(merged, "recipes/tiny-qwen3-s/seeds", [4, 0])
     first, second = "tiny-qwen3-s.s4", "tiny-qwen3-s.s0"
     assert study.models == [first, second, "tiny-qwen3-m", "tiny-llama"]
-    assert study.replicates["tiny-qwen3-s"] == [first, second]
-    assert study.replicates["tiny-llama"] == ["tiny-llama"]
+    assert study.models_of["tiny-qwen3-s"] == [first, second]
+    assert study.models_of["tiny-llama"] == ["tiny-llama"]
     assert study.has_replicates
     assert not Study(merged, []).has_replicates
     assert [study.recipes[model].training.seed for model in (first, second)] == [4, 0]
     assert study.recipes[second].config.label == merged["recipes"]["tiny-qwen3-s"]["label"] + ", seed 0"
     given = Study(merged, [])
-    without = {"label", "seeds"}
     assert slices(study, second) == slices(given) | {"description": study.description(second)}
-    assert {key: value for key, value in json.loads(study.description(second)).items() if key not in without} == {
-        key: value for key, value in json.loads(given.description("tiny-qwen3-s")).items() if key not in without
-    }
+    expected = json.loads(given.description("tiny-qwen3-s"))
+    expected["label"] += ", seed 0"
+    expected["training"]["seed"] = 0
+    assert json.loads(study.description(second)) == expected
 
 
 def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
@@ -163,13 +163,12 @@ def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
 
 def test_gpus_that_a_recovery_was_given_hold_for_later_epochs(merged: dict[str, Any], tmp_path: Path) -> None:
     study = changed(merged, "recipes/tiny-llama/training/recovery", [{}, {"gpus": 2}])
-    before = [str(tmp_path / "adapter"), str(tmp_path / "state")]
-    assert [study.gpus("tiny-llama", "training", attempt, before) for attempt in (1, 2)] == [0, 2]  # not there yet
+    assert [study.gpus("tiny-llama", "training", attempt, tmp_path) for attempt in (1, 2)] == [0, 2]  # not there yet
     (tmp_path / "state").mkdir()
     (tmp_path / "state/overrides.json").write_text('{"learning_rate":1e-5}\n')
-    assert study.gpus("tiny-llama", "training", 1, before) == 0
+    assert study.gpus("tiny-llama", "training", 1, tmp_path) == 0
     (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
-    assert study.gpus("tiny-llama", "training", 1, before) == 2
+    assert study.gpus("tiny-llama", "training", 1, tmp_path) == 2
     assert study.gpus("tiny-llama", "testing", 1) == 0
 
 

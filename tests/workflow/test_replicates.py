@@ -48,3 +48,18 @@ def test_replicates_differ_and_are_summarised(seeds: Project) -> None:
     assert (table["low"] <= table["mean"]).all()
     labels = pl.read_csv(seeds.root / "results/tables/models.tsv", separator="\t")["label"].to_list()
     assert labels == ["Tiny Llama, seed 0", "Tiny Llama, seed 1"]
+
+
+def test_a_further_seed_is_trained_at_once_although_a_test_set_came_in(seeds: Project) -> None:
+    trained = "results/training/tiny-llama.s{}/epoch-1/adapter"
+    seeds.run(*FILES, "--cores", "2", "--", trained.format(0))
+    before = (seeds.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns
+    mine = yaml.safe_load((seeds.root / "mine.yaml").read_text(encoding="utf-8"))
+    mine["recipes"]["tiny-llama"]["seeds"] = [0, 7]
+    mine["test_sets"] = ["example"]
+    (seeds.root / "mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    seeds.run(*FILES, "--cores", "2", "--", trained.format(7))
+    assert (seeds.root / trained.format(7)).is_dir()
+    assert "example" in (seeds.root / "results/inputs.json").read_text(encoding="utf-8")
+    assert (seeds.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns == before
+    assert not (seeds.root / "results/models/tiny-llama.s7/base.json").exists()  # it is that of the first seed

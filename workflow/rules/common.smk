@@ -26,11 +26,15 @@ pathvars:
     benchmarks="logs/benchmarks",
 
 
+def either(keys):
+    return "|".join(re.escape(key) for key in keys) or "none"
+
+
 wildcard_constraints:
-    model="|".join(re.escape(model) for model in [*study.config.recipes, *study.models]),
-    built="|".join(re.escape(built) for built in study.config.tiny_models) or "none",
-    data="|".join(re.escape(data) for data in study.config.data),
-    testset="|".join(re.escape(testset) for testset in study.config.texts) or "none",
+    model=either(study.models),
+    built=either(study.config.tiny_models),
+    data=either(study.config.data),
+    testset=either(study.config.texts),
     dataset=r"(?!metrics\b)[a-z0-9][a-z0-9._-]*",
     catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|transitions",
     version=r"[\w.]+",
@@ -91,6 +95,11 @@ def built_model(wildcards):
     return [f"<results>/models/tiny/{built}"] if built else []
 
 
+def base_of_model(wildcards):
+    # The replicates of a recipe are trained from one and the same base.
+    return f"<results>/models/{study.base_of(wildcards.model)}/base.json"
+
+
 def local_adapter(wildcards):
     return study.local_adapter(wildcards.model)
 
@@ -104,6 +113,10 @@ def previous_epoch(wildcards):
         return []
     before = f"<results>/training/{wildcards.model}/epoch-{int(wildcards.epoch) - 1}"
     return [f"{before}/adapter", f"{before}/state"]
+
+
+def folder_of(previous):
+    return Path(previous[0]).parent if previous else None
 
 
 def adapter_of_checkpoint(wildcards):

@@ -3,7 +3,7 @@
 
 rule evaluate_checkpoint:
     input:
-        base="<results>/models/{model}/base.json",
+        base=base_of_model,
         built=built_model,
         adapter=adapter_of_checkpoint,
         questions=questions_of_model,
@@ -50,7 +50,7 @@ rule evaluate_checkpoint:
 
 rule evaluate_thinking:
     input:
-        base="<results>/models/{model}/base.json",
+        base=base_of_model,
         built=built_model,
         texts=[
             f"<private>/texts/{testset}/questions.parquet"

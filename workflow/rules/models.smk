@@ -76,7 +76,7 @@ rule fetch_adapter:
 
 rule describe_model:
     input:
-        "<results>/models/{model}/base.json",
+        base_of_model,
     output:
         "<results>/models/{model}/model.json",
     log:
@@ -88,8 +88,13 @@ rule describe_model:
         "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: study.description(wildcards.model),
+        recipe=lambda wildcards: (
+            f"--replicate-of {study.recipes[wildcards.model].replicate_of}"
+            if study.recipes[wildcards.model].replicate_of
+            else ""
+        ),
     message:
         "Describing {wildcards.model}"
     shell:
         "onkocode describe-model --model {wildcards.model} --settings {params.settings:q} --base {input} "
-        "--output {output} > {log} 2>&1"
+        "{params.recipe} --output {output} > {log} 2>&1"

@@ -318,11 +318,13 @@ rule one_model:
     input:
         lambda wildcards: [
             f"<results>/evaluation/{model}/epoch-{epoch}/summary.html"
-            for model in study.replicates.get(wildcards.model, [wildcards.model])
+            for model in study.models_of.get(wildcards.model, [wildcards.model])
             for epoch in study.epochs(model, 0)
         ],
     output:
         touch("<results>/{model}.done"),
+    wildcard_constraints:
+        model=either([*study.models_of, *study.models]),
     localrule: True
     message:
         "{wildcards.model} is trained, evaluated and summarised"

@@ -3,7 +3,7 @@
 
 rule train_epoch:
     input:
-        base="<results>/models/{model}/base.json",
+        base=base_of_model,
         built=built_model,
         questions=questions_of_model,
         previous=previous_epoch,
@@ -20,13 +20,13 @@ rule train_epoch:
     benchmark:
         "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
     wildcard_constraints:
-        model="|".join(re.escape(model) for model in study.trained_models) or "none",
+        model=either(study.trained_models),
     conda:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
         gpu=lambda wildcards, input, attempt: study.gpus(
-            wildcards.model, "training", attempt, input.previous
+            wildcards.model, "training", attempt, folder_of(input.previous)
         ),
         gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
         mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
@@ -37,7 +37,7 @@ rule train_epoch:
         settings=lambda wildcards: study.training_settings(wildcards.model),
         folder=subpath(output.metrics, parent=True),
         previous=lambda wildcards, input: (
-            f"--previous {Path(input.previous[0]).parent}" if input.previous else ""
+            f"--previous {folder_of(input.previous)}" if input.previous else ""
         ),
         scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
     message:

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.resolve import replicate_key
 from onkocode.config.schema import AdapterSettings, BaseSettings, BuiltBase, RecipeConfig, TinyModel
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
@@ -97,9 +96,8 @@ def describe_model(options: Namespace) -> None:
         "gpus_training": recipe.resources.gpus_training,
         "gpus_testing": recipe.resources.gpus_testing,
     }
-    if recipe.seeds is not None:
-        (seed,) = recipe.seeds
-        model |= {"replicate_of": options.model.removesuffix(replicate_key("", seed)), "seed": seed}
+    if options.replicate_of:
+        model |= {"replicate_of": options.replicate_of, "seed": recipe.training.seed}
     record.beside(options.output)
     _write_json(options.output, model)
 

@@ -29,7 +29,12 @@ def plan(options: Namespace) -> None:
     gpus = [named_gpu(name) for name in options.gpu]
     models, left_out = _trained(study, options.model)
     # Runs of other recipes tell the speed as well.
-    run = [model for model in study.models if model in models or (results / "training" / model).is_dir()]
+    # Of the seeds of a recipe one run counts: the others would foretell its time all too well.
+    run = [
+        model
+        for model in study.models
+        if model in models or (study.base_of(model) == model and (results / "training" / model).is_dir())
+    ]
     subjects = {model: _subject(study, model, results) for model in run}
     runs = read_runs(results, run)
     rates = rates_by_device(runs, subjects)
@@ -50,15 +55,19 @@ def plan(options: Namespace) -> None:
 
 def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the recipes that are trained, and why others are not planned."""
-    unknown = [model for model in chosen if model not in study.recipes and model not in study.replicates]
+    unknown = [model for model in chosen if model not in study.recipes and model not in study.models_of]
     if unknown:
-        raise InputError(f"--model {unknown[0]}: not among `models` (known: {', '.join(study.recipes)})")
-    named = [model for key in chosen for model in study.replicates.get(key, [key])]  # a recipe is all of its seeds
+        known = ", ".join(dict.fromkeys([*study.models_of, *study.recipes]))
+        raise InputError(f"--model {unknown[0]}: not among `models` (known: {known})")
+    named = [model for key in chosen for model in study.models_of.get(key, [key])]  # a recipe is all of its seeds
     models = list(dict.fromkeys(named)) or study.models
+    alike = {model: first for model in models if (first := study.base_of(model)) != model and first in models}
+    models = [model for model in models if model not in alike]
     trained = [m for m in models if study.recipes[m].config.kind == "llm" and study.recipes[m].training.epochs > 0]
     if not trained:
         raise InputError("none of the recipes is trained here, so there is nothing to plan")
-    return trained, [f"{model} is not trained here" for model in models if model not in trained]
+    left_out = [f"{model} is not trained here" for model in models if model not in trained]
+    return trained, left_out + [f"{model} costs what {first} does" for model, first in alike.items()]
 
 
 def _subject(study: Study, model: str, results: Path) -> Subject:

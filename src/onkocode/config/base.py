@@ -19,6 +19,7 @@ Task = Literal["icd10", "topography", "tumour"]
 Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 AugmentationKind = Literal["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"]
 
 

@@ -39,7 +39,7 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
         yield from _check_kind(key, recipe)
         yield from _check_seeds(config, key)
-        if _complete(config, key):
+        if _is_trained(config, key):
             yield from _check_recovery(resolve_recipe(config, key))
             yield from _check_processes(resolve_recipe(config, key))
     for key, tiny in config.tiny_models.items():
@@ -79,7 +79,7 @@ def _check_seeds(config: Config, key: str) -> Iterator[tuple[KeyPath, str]]:
     recipe, path = config.recipes[key], ("recipes", key, "seeds")
     if recipe.seeds is None:
         return
-    if recipe.kind != "llm" or recipe.training.epochs == 0:
+    if _complete(config, key) and not _is_trained(config, key):
         yield path, "means nothing to a model that is not trained here; remove it"
     if recipe.training.seed is not None:
         yield ("recipes", key, "training", "seed"), "stands beside seeds, which give the seeds of training; remove one"
@@ -88,42 +88,44 @@ def _check_seeds(config: Config, key: str) -> Iterator[tuple[KeyPath, str]]:
             yield path, f"{seed} stands {recipe.seeds.count(seed)} times; each seed once"
         if replicate_key(key, seed) in config.recipes:
             yield path, f"seed {seed} makes the key {replicate_key(key, seed)}, which is a recipe already; rename one"
-        if seed < 0:
-            yield path, f"{seed} is negative; seeds are 0 and above"
 
 
 def _check_recovery(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the steps of a recovery policy that would make a run bolder: a higher rate, a looser clipping."""
-    own, norm = recipe.training.learning_rate, recipe.training.max_grad_norm
-    path = ("recipes", recipe.model, "training", "recovery")
+    """Yield the entries of a recipe's own recovery policy that would make a run bolder: rate up, or clipping looser."""
+    if recipe.config.training.recovery is None:
+        return  # a preset's policy, which fits some recipes better than others
+    rate, norm = recipe.training.learning_rate, recipe.training.max_grad_norm
     for number, step in enumerate(recipe.training.recovery):
-        rate = step.peak_rate(own)
-        if rate is not None and rate > own:
-            yield (
-                (*path, number),
-                f"{rate:g} is above the recipe's own, {own:g}; lower it, or give a learning_rate_factor",
-            )
+        path = ("recipes", recipe.model, "training", "recovery", number)
+        new = step.peak_rate(recipe.training.learning_rate)
+        if new is not None and new > rate:
+            yield path, f"the learning rate {new:g} is above that before it, {rate:g}; lower it"
         if step.max_grad_norm is not None and 0 < norm < step.max_grad_norm:
-            yield (
-                (*path, number),
-                f"max_grad_norm {step.max_grad_norm:g} is looser than the recipe's own, {norm:g}; lower it",
-            )
+            yield path, f"max_grad_norm {step.max_grad_norm:g} is looser than that before it, {norm:g}; lower it"
+        rate, norm = new or rate, step.max_grad_norm or norm
 
 
 def _check_processes(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
     """Yield numbers of processes and GPUs that do not go together."""
-    processes, resources = recipe.training.processes, recipe.config.resources
-    asked: dict[KeyPath, int] = {("resources", "gpus_training"): resources.gpus_training}
+    processes, gpus = recipe.training.processes, recipe.config.resources.gpus_training
+    if processes > 1 and gpus not in (0, processes):
+        yield (
+            ("recipes", recipe.model, "resources", "gpus_training"),
+            f"is {gpus}, but {processes} data-parallel processes take a GPU each; set it to {processes}, or to 0 for "
+            "the processor",
+        )
     for number, step in enumerate(recipe.training.recovery):
-        if step.gpus is not None:
-            asked["training", "recovery", number, "gpus"] = step.gpus
-    for where, gpus in asked.items():
-        if processes > 1 and gpus not in (0, processes):
+        if processes > 1 and step.gpus not in (None, processes):
             yield (
-                ("recipes", recipe.model, *where),
-                f"is {gpus}, but {processes} data-parallel processes take a GPU each; set it to {processes}, or to 0 "
-                "for the processor",
+                ("recipes", recipe.model, "training", "recovery", number, "gpus"),
+                f"is {step.gpus}, but {processes} data-parallel processes take a GPU each; remove it",
             )
+
+
+def _is_trained(config: Config, key: str) -> bool:
+    """Tell whether a recipe is complete and trained here."""
+    recipe = config.recipes[key]
+    return recipe.kind == "llm" and _complete(config, key) and resolve_recipe(config, key).training.epochs > 0
 
 
 def _complete(config: Config, key: str) -> bool:

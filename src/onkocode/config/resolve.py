@@ -58,9 +58,7 @@ def replicates(config: Config, key: str) -> list[Recipe]:
         recipe.model_copy(
             update={
                 "model": replicate_key(key, seed),
-                "config": recipe.config.model_copy(
-                    update={"label": replicate_label(recipe.config.label, seed), "seeds": [seed]}
-                ),
+                "config": recipe.config.model_copy(update={"label": replicate_label(recipe.config.label, seed)}),
                 "training": recipe.training.model_copy(update={"seed": seed}),
                 "replicate_of": key,
             }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from onkocode.config.base import Key, PositiveInt, Section, Split, Task
+from onkocode.config.base import Key, PositiveInt, Section, Seed, Split, Task
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 from onkocode.config.training import TestingChange, TrainingChange
 
@@ -143,7 +143,7 @@ class RecipeConfig(Section):
         description="What differs from the preset; a published adapter may set system_prompt alone.",
     )
     testing: TestingChange = Field(default_factory=TestingChange, description="What differs from the preset.")
-    seeds: list[int] | None = Field(
+    seeds: list[Seed] | None = Field(
         None,
         min_length=1,
         description="Train once per seed, as replicates with the keys `<recipe>.s<seed>`; null = once, with "

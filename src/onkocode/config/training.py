@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from onkocode.config.base import PositiveInt, Quantisation, Section, Share, describe
+from onkocode.config.base import PositiveInt, Quantisation, Section, Seed, Share, describe
 
 
 class RecoveryStep(Section):
@@ -83,7 +83,7 @@ class Training(Section):
     )
     save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
     log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
-    seed: int = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
+    seed: Seed = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
 
 
 class Testing(Section):
@@ -123,7 +123,7 @@ class TrainingChange(Section):
     recovery: list[RecoveryStep] | None = None
     save_minutes: float | None = Field(None, gt=0)
     log_steps: PositiveInt | None = None
-    seed: int | None = None
+    seed: Seed | None = None
 
 
 class TestingChange(Section):

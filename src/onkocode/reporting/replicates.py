@@ -114,6 +114,7 @@ def _page(frame: pl.DataFrame) -> str:
 _NOTES = [
     "Accuracy: exact code, of all questions, in %; an invalid answer counts as wrong. n: questions asked of each seed. "
     "Replicates differ in the seed of training alone: LoRA matrices, dropout and order of the questions.",
-    "95 % interval: of the mean over seeds, by Student's t. It says how much training varies, on these very questions; "
-    "the intervals of the other tables say how much the choice of questions varies.",
+    "SD says how much single trainings vary on these very questions; the 95 % interval, by Student's t, how well the "
+    "mean over seeds is known. The intervals of the other tables say how much the choice of questions varies. Two "
+    "recipes are compared by the standard error of their difference, √(SD₁²/n₁ + SD₂²/n₂), with n seeds each.",
 ]

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from onkocode.config.training import Training
+from onkocode.config.training import RecoveryStep, Training
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 
 ATTEMPTS_FILE = "attempts.jsonl"
 OVERRIDES_FILE = "overrides.json"
+ENTRY = "recovery_entry"  # the last entry of the policy that changed something
 CHANGEABLE = ("learning_rate", "max_grad_norm", "batch_size", "gradient_accumulation")
 
 
@@ -20,7 +21,8 @@ class Attempt:
 
     `step` is the optimizer step that was not taken, `resumed_from` the step of the save that the attempt began with,
     `losses` what it had logged after the last save, which the next attempt goes over again: step, epoch, loss.
-    `overrides` is what the next attempt changes, over all attempts together.
+    `overrides` is what the next attempt changes, over all attempts together; `entry` the entry of the recovery policy
+    that it takes, None where memory was missing.
     """
 
     cause: str  # non-finite | out-of-memory
@@ -30,6 +32,7 @@ class Attempt:
     resumed_from: int
     losses: list[tuple[int, float, float]]
     overrides: dict[str, Any]
+    entry: int | None
 
 
 def read_attempts(path: Path) -> list[Attempt]:
@@ -59,10 +62,13 @@ def in_force(settings: Training, overrides: dict[str, Any]) -> Training:
     return settings.model_copy(update={key: overrides[key] for key in CHANGEABLE if key in overrides})
 
 
-def next_overrides(
+def next_attempt(
     cause: str, settings: Training, overrides: dict[str, Any], attempts: list[Attempt]
-) -> dict[str, Any] | None:
-    """Return what the next attempt changes; None when the policy has no further one.
+) -> tuple[dict[str, Any], int | None] | None:
+    """Return the overrides of the next attempt, and its entry of the policy; None when the policy has no further one.
+
+    An entry that changed something stays in force for all later epochs, so none up to it is taken again: the rate would
+    rise. Entries that change nothing (`{}`, another try) can be taken once in every epoch.
 
     Args:
         cause: why the last attempt failed.
@@ -71,14 +77,27 @@ def next_overrides(
         attempts: earlier failed attempts at this epoch.
     """
     if cause == "out-of-memory":
-        return _smaller_batches(in_force(settings, overrides), overrides)
-    used = sum(attempt.cause == "non-finite" for attempt in attempts)
-    if used >= len(settings.recovery):
-        return None
-    step = settings.recovery[used]
-    changes = step.model_dump(exclude_none=True, exclude={"learning_rate", "learning_rate_factor"})
+        smaller = _smaller_batches(in_force(settings, overrides), overrides)
+        return None if smaller is None else (smaller, None)
+    taken = max((attempt.entry for attempt in attempts if attempt.entry is not None), default=-1)
+    for entry, step in enumerate(settings.recovery):
+        changes = step.model_dump(exclude_none=True, exclude={"learning_rate", "learning_rate_factor", "max_grad_norm"})
+        changes |= _calmer(step, settings, in_force(settings, overrides))
+        if entry <= taken or (changes and entry <= overrides.get(ENTRY, -1)):
+            continue
+        return overrides | changes | ({ENTRY: entry} if changes else {}), entry
+    return None
+
+
+def _calmer(step: RecoveryStep, settings: Training, now: Training) -> dict[str, Any]:
+    """Return rate and clipping of an entry, never above those in force: a preset's policy may not fit a recipe."""
+    found: dict[str, Any] = {}
     rate = step.peak_rate(settings.learning_rate)
-    return overrides | changes | ({} if rate is None else {"learning_rate": rate})
+    if rate is not None:
+        found["learning_rate"] = min(rate, now.learning_rate)
+    if step.max_grad_norm is not None:
+        found["max_grad_norm"] = min(step.max_grad_norm, now.max_grad_norm or step.max_grad_norm)
+    return found
 
 
 def _smaller_batches(now: Training, overrides: dict[str, Any]) -> dict[str, Any] | None:

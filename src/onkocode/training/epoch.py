@@ -25,7 +25,7 @@ from onkocode.training.attempts import (
     Attempt,
     check_gpus,
     in_force,
-    next_overrides,
+    next_attempt,
     read_attempts,
     read_overrides,
     write_attempts,
@@ -173,7 +173,7 @@ def _failed(
 ) -> Attempt:
     """Return the record of a failed attempt; raises InputError when nothing is left to try."""
     save = latest_checkpoint(job.scratch) or resume
-    following = next_overrides(outcome.status, settings, overrides, attempts)
+    following = next_attempt(outcome.status, settings, overrides, attempts)
     if following is None:
         record = {"epoch": job.epoch, "step": outcome.step, "cause": outcome.status, "message": outcome.message}
         write_text(job.scratch / "failure.json", json.dumps(record | {"attempts": len(attempts) + 1}) + "\n")
@@ -188,7 +188,8 @@ def _failed(
         step=outcome.step,
         resumed_from=step_of(resume) if resume else 0,
         losses=losses,
-        overrides=following,
+        overrides=following[0],
+        entry=following[1],
     )
 
 
@@ -209,7 +210,7 @@ def _left(outcome: Outcome, job: EpochJob) -> Exception:
     save = latest_checkpoint(job.scratch)
     where = f"the last whole save is {save}" if save else "nothing was saved yet"
     if outcome.status == "stopped":
-        return StoppedError(f"asked to stop; {where}; start the same job again to go on")
+        return StoppedError(f"asked to stop, or out of time; {where}; start the same job again to go on")
     return InputError(
         f"{job.scratch}: the disk is full ({outcome.message}); {where}; make room and start the same job again"
     )

@@ -22,7 +22,7 @@ from onkocode.tracking import Run
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
 from onkocode.training.order import EpochOrder
-from onkocode.training.stopping import StopRequest, listening
+from onkocode.training.stopping import StopRequest, listening, seconds_left
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, add_lora, keep_float32
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -87,10 +87,10 @@ def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: 
 
 
 def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> bool:
-    """Train; returns whether somebody asked to stop before the end."""
+    """Train; returns whether it was to stop before the end."""
     model = add_lora(load_base(task.base, settings.quantisation, settings.precision), settings)
     log = _epoch_log(task, settings, resume, attempt, _cost(task, model), run)
-    request = StopRequest(task.scratch)
+    request = StopRequest(task.scratch, seconds_left())
     trainer = EpochTrainer(
         model=model,
         args=_arguments(task, settings),

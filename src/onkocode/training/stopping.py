@@ -1,7 +1,11 @@
-"""Leaving early and cleanly: SIGTERM, and the warning that SLURM sends before a job's time is over."""
+"""Leaving early and cleanly: signals, and the end of the time that SLURM gives a job."""
 
+import os
+import re
 import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +16,22 @@ from torch import distributed
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 STOP_FILE = "stop"
+EARLY = 180.0  # seconds before the end of a job's time at which it leaves: a step and a save
 
 
 class StopRequest:
-    """Whether somebody asked this job to stop: by a signal, or by the file with which a parent tells its processes."""
+    """Whether this job is to stop: by a signal, by the file with which a parent tells its processes, by its time.
 
-    def __init__(self, scratch: Path) -> None:
+    Args:
+        scratch: where the parent's file lies.
+        seconds: those that the job has still; None = no limit.
+    """
+
+    def __init__(self, scratch: Path, seconds: float | None = None) -> None:
         self.file = scratch / STOP_FILE
         self.asked = False
+        # Of a short time most is used all the same.
+        self.deadline = None if seconds is None else time.monotonic() + seconds - min(EARLY, seconds / 4)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Take note of a signal."""
@@ -27,7 +39,34 @@ class StopRequest:
 
     def here(self) -> bool:
         """Tell whether any process of this job was asked; all of them get the same answer at the same step."""
-        return agree(self.asked or (in_parallel() and self.file.exists()))
+        late = self.deadline is not None and time.monotonic() >= self.deadline
+        return agree(self.asked or late or (in_parallel() and self.file.exists()))
+
+
+def seconds_left() -> float | None:
+    """Return the seconds that SLURM gives this job still; None outside of SLURM, or where it does not say.
+
+    Its own warning (`--signal`) cannot be relied on: with process tracking by cgroups it reaches a step's first process
+    alone, which is Snakemake.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return None
+    try:
+        command = ["squeue", "--noheader", "--jobs", job, "--format=%L"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_time_left(answer.stdout)
+
+
+def parse_time_left(text: str) -> float | None:
+    """Return the seconds of SLURM's time left, [[days-]hours:]minutes:seconds; None for words such as UNLIMITED."""
+    found = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)", text.strip())
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 def in_parallel() -> bool:

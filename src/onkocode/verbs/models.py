@@ -2,6 +2,8 @@
 
 from onkocode.verbs.options import BASE, FORMULATIONS, MODEL, OUTPUT, Option, Verb, settings_of
 
+REPLICATE_OF = Option("--replicate-of", "key of the recipe that the model is one seed of", str, required=False)
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "pretrain-model",
@@ -39,6 +41,6 @@ VERBS: tuple[Verb, ...] = (
         "describe-model",
         "models",
         "put together what figures and tables say of a model",
-        (MODEL, settings_of("recipe"), BASE, OUTPUT),
+        (MODEL, settings_of("recipe"), BASE, REPLICATE_OF, OUTPUT),
     ),
 )
