@@ -330,7 +330,9 @@ def test_a_signal_saves_and_leaves(
         return original(trainer, *rest)
 
     monkeypatch.setattr(EpochTrainer, "training_step", step)
-    with pytest.raises(StoppedError, match=r"asked to stop, or out of time; the last whole save is .*checkpoint-4; start the same job"):
+    with pytest.raises(
+        StoppedError, match=r"asked to stop, or out of time; the last whole save is .*checkpoint-4; start the same job"
+    ):
         train(tiny_models["llama"], small_questions, tmp_path / "left", log_steps=3)
     assert {known: signal.getsignal(known) for known in before} == before
     assert not (tmp_path / "left/epoch-1").exists()

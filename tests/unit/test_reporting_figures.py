@@ -162,6 +162,15 @@ def test_size_accuracy_shows_base_and_chosen_epoch_of_each_model() -> None:
     assert faces == {10.0: "white", 20.0: "white", 50.0: looks(models)["a"].color}
 
 
+def test_the_line_over_sizes_goes_through_the_mean_of_models_of_one_size() -> None:
+    metrics = frame(*(rate(value, epoch=1, model=key) for key, value in (("a", 0.1), ("b", 0.4), ("c", 0.6))))
+    models = [model("a", 1_000_000), model("b", 2_000_000), model("c", 2_000_000)]
+    numbers = size_accuracy.size_numbers(metrics, models, dict.fromkeys("abc", 1), REGISTRY)
+    axes = size_accuracy.draw_size_accuracy(numbers, models, REGISTRY).axes[0]
+    assert lines(axes, "accuracy trained") == [[10, 50]]
+    assert len(lines(axes, "_point")) == 3
+
+
 def test_ceilings_are_drawn_only_on_request() -> None:
     numbers = size_accuracy.size_numbers(frame(rate(0.1)), [model("a")], {}, REGISTRY)
     bands = []

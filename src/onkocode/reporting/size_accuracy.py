@@ -161,7 +161,12 @@ def _draw_points(axes: Axes, rows: pl.DataFrame, look: dict[str, Look]) -> None:
         part = part.sort("parameters", "model")
         x, y = part["parameters"].to_list(), part["value"].to_numpy().astype(float)
         trend = "#555555" if state == "trained" else "#aaaaaa"
-        axes.plot(x, y, color=trend, linestyle=LINES[metric], linewidth=0.7, zorder=1, label=f"{metric} {state}")
+        # Models of one size, such as the seeds of a recipe, stand above each other; the line goes through their mean.
+        means = part.group_by("parameters", maintain_order=True).agg(pl.col("value").mean())
+        sizes, rates = means["parameters"].to_list(), means["value"].to_numpy().astype(float)
+        axes.plot(
+            sizes, rates, color=trend, linestyle=LINES[metric], linewidth=0.7, zorder=1, label=f"{metric} {state}"
+        )
         for model, parameters, value in zip(part["model"], x, y, strict=True):
             color = look[model].color
             face = color if state == "trained" else "white"
