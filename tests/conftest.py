@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 from onkocode.catalogues.parse import DATASETS, parse_catalogue
 from onkocode.catalogues.sources import FOLDER_VARIABLE, read_sources
@@ -13,6 +14,10 @@ from onkocode.questions.build import QuestionSet, build_questions
 
 ROOT = Path(__file__).parents[1]
 REQUIRE_VARIABLE = "ONKOCODE_REQUIRE"
+
+# A busy machine is no fault of the code.
+settings.register_profile("onkocode", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("onkocode")
 
 Tables = dict[str, tuple[pl.DataFrame, pl.DataFrame]]
 

@@ -9,7 +9,7 @@ from threading import Thread
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onkocode.catalogues.changes import (
@@ -355,7 +355,6 @@ def frame(pairs: dict[tuple[str, str], tuple[bool, bool]]) -> pl.DataFrame:
     return pl.DataFrame(rows + ends, schema=TRANSITIONS, orient="row")
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(YEARS)
 def test_a_chain_has_the_routes_that_can_be_walked(
     years: list[dict[tuple[str, str], tuple[bool, bool]]],
