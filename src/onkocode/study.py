@@ -86,7 +86,7 @@ class Study:
     @property
     def trained_models(self) -> list[str]:
         """Models that are trained here: no published adapters, and no base models that are only tested."""
-        return [model for model in self.models if self.epochs(model) and not self.is_published(model)]
+        return [model for model, recipe in self.recipes.items() if recipe.is_trained]
 
     @property
     def trained_checkpoints(self) -> list[tuple[str, int]]:

@@ -63,7 +63,7 @@ def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]
     models = list(dict.fromkeys(named)) or study.models
     alike = {model: first for model in models if (first := study.base_of(model)) != model and first in models}
     models = [model for model in models if model not in alike]
-    trained = [m for m in models if study.recipes[m].config.kind == "llm" and study.recipes[m].training.epochs > 0]
+    trained = [model for model in models if study.recipes[model].is_trained]
     if not trained:
         raise InputError("none of the recipes is trained here, so there is nothing to plan")
     left_out = [f"{model} is not trained here" for model in models if model not in trained]

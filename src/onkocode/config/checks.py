@@ -124,8 +124,7 @@ def _check_processes(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
 
 def _is_trained(config: Config, key: str) -> bool:
     """Tell whether a recipe is complete and trained here."""
-    recipe = config.recipes[key]
-    return recipe.kind == "llm" and _complete(config, key) and resolve_recipe(config, key).training.epochs > 0
+    return _complete(config, key) and resolve_recipe(config, key).is_trained
 
 
 def _complete(config: Config, key: str) -> bool:

@@ -21,6 +21,11 @@ class Recipe(BaseModel):
     testing: Testing
     replicate_of: str | None = None  # the recipe's key, where `model` stands for one of its seeds
 
+    @property
+    def is_trained(self) -> bool:
+        """Tell whether it is trained here: no adapter of somebody else, and no base model that is only tested."""
+        return self.config.kind == "llm" and self.training.epochs > 0
+
 
 @cache
 def builtin_presets() -> dict[str, Preset]:

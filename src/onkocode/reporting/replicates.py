@@ -29,13 +29,13 @@ def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: S
         single seed. Trained epochs only, since replicates share their base.
     """
     found = pl.DataFrame(
-        {
-            "model": [model.key for model in models if model.replicate_of is not None],
-            "recipe": [model.replicate_of for model in models if model.replicate_of is not None],
-            "seed": [model.seed for model in models if model.replicate_of is not None],
-            "label": [_label(model) for model in models if model.replicate_of is not None],
-        },
+        [
+            (model.key, model.replicate_of, model.seed, _label(model))
+            for model in models
+            if model.replicate_of is not None
+        ],
         schema={"model": pl.String, "recipe": pl.String, "seed": pl.Int64, "label": pl.String},
+        orient="row",
     )
     rates = interval_rows(metrics, "accuracy", "all").filter(pl.col("epoch") > 0)
     rates = pl.concat([at_target(rates, target) for target in questions]).drop("low", "high")
