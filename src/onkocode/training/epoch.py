@@ -178,6 +178,7 @@ def _failed(
         record = {"epoch": job.epoch, "step": outcome.step, "cause": outcome.status, "message": outcome.message}
         write_text(job.scratch / "failure.json", json.dumps(record | {"attempts": len(attempts) + 1}) + "\n")
         raise InputError(f"{_account(outcome, len(attempts) + 1)} The last good save is {save or 'the base model'}.")
+    changed, entry = following
     rows = [json.loads(line) for line in _log_lines(job.scratch / LOG_FILE)]
     last = step_of(save) if save else 0
     losses = [(int(row["step"]), float(row["epoch"]), float(row["loss"])) for row in rows if row["step"] > last]
@@ -188,8 +189,8 @@ def _failed(
         step=outcome.step,
         resumed_from=step_of(resume) if resume else 0,
         losses=losses,
-        overrides=following[0],
-        entry=following[1],
+        overrides=changed,
+        entry=entry,
     )
 
 
