@@ -88,7 +88,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory, corpus: list[Document]
 
 def schema_of(table: str) -> Any:
     """Return the columns and types of a table."""
-    return TABLES[table]
+    return TABLES[table].columns
 
 
 LABELS = [

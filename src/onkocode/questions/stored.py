@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import VERSION
+from onkocode.records.schemas import schema_mark, version_of
 
 
 def scan_questions(path: Path) -> pl.LazyFrame:
@@ -20,9 +20,9 @@ def scan_questions(path: Path) -> pl.LazyFrame:
         found = pl.read_parquet_metadata(path).get("schema")
     except (pl.exceptions.PolarsError, OSError):
         found = None
-    if found != f"questions-{VERSION}":
+    if version_of(found, "questions") is None:
         raise InputError(
-            f"{path}: holds {found or 'an unknown table'}, expected questions-{VERSION}; give a table of "
+            f"{path}: holds {found or 'an unknown table'}, expected {schema_mark('questions')}; give a table of "
             f"build-questions"
         )
     table = pl.scan_parquet(path, glob=False)

@@ -1,10 +1,12 @@
 """Columns and types of the tables that cross a boundary between stages.
 
-Every table file carries ``schema`` (name and version) in its Parquet metadata. A reader that finds another version
-says so instead of guessing.
+Every table file carries ``schema`` (name and version) in its Parquet metadata. Each table has a version of its own. A
+reader fills in the columns that an older version lacks, where a null says truly that nothing is known, and refuses any
+other version instead of guessing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -128,29 +130,56 @@ LEAKAGE = {
     "similarity": pl.Float64,  # 0…100
     "code_agreement": pl.String,  # same | category | other | unknown
 }
-TABLES: dict[str, Mapping[str, object]] = {
-    "entries": ENTRIES,
-    "codes": CODES,
-    "transitions": TRANSITIONS,
-    "crosswalk": CROSSWALK,
-    "questions": QUESTIONS,
-    "predictions": PREDICTIONS,
-    "judged": JUDGED,
-    "metrics": METRICS,
-    "leakage": LEAKAGE,
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns and types, its version, and what older files of it may lack.
+
+    Attributes:
+        columns: name → type, in order.
+        version: of the files that are written.
+        oldest: the first version that is still read.
+        since: column → version that brought it; files before that are read with nulls there.
+    """
+
+    columns: Mapping[str, object]
+    version: int = 2  # 2: questions carry the text
+    oldest: int = 2
+    since: Mapping[str, int] = field(default_factory=dict)
+
+    def lacking(self, version: int) -> list[str]:
+        """Return the columns that files of a version do not have."""
+        return [column for column, first in self.since.items() if version < first]
+
+
+TABLES: dict[str, Table] = {
+    "entries": Table(ENTRIES),
+    "codes": Table(CODES),
+    "transitions": Table(TRANSITIONS),
+    "crosswalk": Table(CROSSWALK),
+    "questions": Table(QUESTIONS),
+    "predictions": Table(PREDICTIONS),
+    "judged": Table(JUDGED),
+    "metrics": Table(METRICS),
+    "leakage": Table(LEAKAGE),
 }
-VERSION = 2  # 2: questions carry the text
+
+
+def schema_mark(table: str) -> str:
+    """Return what a file of a table carries as ``schema``."""
+    return f"{table}-{TABLES[table].version}"
 
 
 def write_table(frame: pl.DataFrame, table: str, path: Path) -> None:
     """Write a table with exactly its columns and types, atomically; raises ValueError on a missing column."""
-    schema = TABLES[table]
+    schema = TABLES[table].columns
     missing = [column for column in schema if column not in frame.columns]
     if missing:
         raise ValueError(f"table {table} lacks columns {missing}")
     with new_file(path) as temporary:
         frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(  # type: ignore[arg-type]
-            temporary, metadata={"schema": f"{table}-{VERSION}"}
+            temporary, metadata={"schema": schema_mark(table)}
         )
 
 
@@ -160,7 +189,7 @@ def write_frames(frames: Iterable[pl.DataFrame], table: str, path: Path) -> None
     Raises:
         Exception: whatever the making of a frame raised.
     """
-    schema = TABLES[table]
+    schema = TABLES[table].columns
     raised: list[Exception] = []
 
     def source(*_: object) -> Iterator[pl.DataFrame]:
@@ -172,7 +201,7 @@ def write_frames(frames: Iterable[pl.DataFrame], table: str, path: Path) -> None
             raise
 
     try:
-        register_io_source(source, schema=schema).sink_parquet(path, metadata={"schema": f"{table}-{VERSION}"})  # type: ignore[arg-type]
+        register_io_source(source, schema=schema).sink_parquet(path, metadata={"schema": schema_mark(table)})  # type: ignore[arg-type]
     except pl.exceptions.PolarsError:
         if raised:
             raise raised[0] from None
@@ -180,19 +209,34 @@ def write_frames(frames: Iterable[pl.DataFrame], table: str, path: Path) -> None
 
 
 def read_table(path: Path, table: str) -> pl.DataFrame:
-    """Read a table that `write_table` wrote; raises InputError when it is another table or version."""
+    """Read a table that `write_table` wrote, of this version or an older one that is still read.
+
+    Raises:
+        InputError: another table, or a version that is not read.
+    """
     try:
         found = pl.read_parquet_metadata(path).get("schema")
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not a readable table ({error}); remove it and run again") from error
-    if found != f"{table}-{VERSION}":
+    version = version_of(found, table)
+    if version is None:
         raise InputError(
-            f"{path}: holds {found or 'an unknown table'}, expected {table}-{VERSION}; remove it and run again"
+            f"{path}: holds {found or 'an unknown table'}, expected {schema_mark(table)}; remove it and run again"
         )
-    return frame
+    columns = TABLES[table].columns
+    lacking = TABLES[table].lacking(version)
+    return frame.with_columns(pl.lit(None, columns[name]).alias(name) for name in lacking).select(list(columns))  # type: ignore[arg-type]
+
+
+def version_of(mark: str | None, table: str) -> int | None:
+    """Return the version in a file's ``schema``; None where it is another table, or a version that is not read."""
+    name, _, version = (mark or "").rpartition("-")
+    if name != table or not version.isdecimal():
+        return None
+    return int(version) if TABLES[table].oldest <= int(version) <= TABLES[table].version else None
 
 
 def empty_table(table: str) -> pl.DataFrame:
     """Return the table without rows."""
-    return pl.DataFrame(schema=TABLES[table])  # type: ignore[arg-type]
+    return pl.DataFrame(schema=TABLES[table].columns)  # type: ignore[arg-type]
