@@ -1,6 +1,7 @@
 """evaluate-checkpoint, judge-answers and measure-answers on tiny models, as the workflow calls them."""
 
 import json
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ import torch
 
 from onkocode.catalogues.parse import parse_catalogue
 from onkocode.cli import main
-from onkocode.evaluation import generation
+from onkocode.commands.evaluation import coder_identity
+from onkocode.config import training
+from onkocode.evaluation import answers, generation
 from onkocode.models.loading import load_base, load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
 
-from .conftest import CATALOGUES, LABELS, ROOT, question_rows
+from .conftest import CATALOGUES, LABELS, ROOT, question_rows, schema_of
 
 TESTING = {"testing": {"precision": "fp32", "batch_size": 8, "max_new_tokens": 12}}
 THINKING = {"thinking": {"share": 0.5, "max_new_tokens": 30, "batch_size": 8, "tasks": ["icd10"]}}
@@ -37,12 +40,15 @@ class Place:
     def predictions(self, run: str, name: str) -> Path:
         return self.private / "predictions" / run / f"{name}.parquet"
 
+    def answers(self, run: str) -> Path:
+        return self.private / "answers" / run
+
     def arguments(self, run: str, epoch: int, condition: str, names: tuple[str, ...], **settings: Any) -> list[str]:
         command = ["evaluate-checkpoint", "--model", "tiny", "--epoch", str(epoch), "--condition", condition]
         command += ["--base", str(self.folder / "base.json"), "--settings", json.dumps(TESTING | THINKING | settings)]
         command += ["--questions", *(f"{name}={self.folder / name}.parquet" for name in names)]
         command += ["--adapter", str(self.adapter)] if epoch else []
-        command += ["--scratch", str(self.private / "scratch" / run)]
+        command += ["--scratch", str(self.private / "scratch" / run), "--answers", str(self.answers(run))]
         return [*command, "--output", *(f"{name}={self.predictions(run, name)}" for name in names)]
 
 
@@ -175,7 +181,7 @@ def test_predictions_are_for_their_owner_only(place: Place) -> None:
     assert mode(folder) == 0o700
     assert [mode(parent) for parent in (folder.parent, folder.parent.parent)] == [0o700, 0o700]
     files = [path for path in place.private.rglob("*") if path.is_file()]
-    assert len(files) == 4  # two tables, each with its provenance
+    assert len(files) == 5  # two tables, each with its provenance, and the answers
     assert {mode(path) for path in files} == {0o600}
 
 
@@ -186,46 +192,119 @@ def test_scratch_is_private_and_goes_when_all_is_written(place: Place, monkeypat
         write_table(frame, table, path)
         modes.append((mode(path), mode(path.parent), mode(path.parent.parent)))
 
-    monkeypatch.setattr(generation, "write_table", write)
+    monkeypatch.setattr(answers, "write_table", write)
     assert main(place.arguments("base", 0, "free", BOTH, evaluation={"shard": 10})) == 0
-    assert len(modes) == 8  # 32 questions on each data set in shards of 10
+    assert len(modes) == 5  # the same 32 prompts on both data sets in saves of 10, and the file that stays
     assert set(modes) == {(0o600, 0o700, 0o700)}
     assert not (place.private / "scratch" / "base").exists()
 
 
-def test_interrupted_evaluation_goes_on_where_it_stopped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"evaluation": {"shard": 10}}
-    assert main(place.arguments("whole", 0, "free", BOTH, **small)) == 0
+def counted(monkeypatch: pytest.MonkeyPatch, limit: int | None = None) -> list[int]:
+    """Return a list that gets the number of prompts of every batch that is asked; after so many it is interrupted."""
     calls: list[int] = []
     original = generation._answer_shard
 
-    def count(*arguments: Any) -> pl.DataFrame:
-        if len(calls) == 5:
+    def count(model: Any, tokenizer: Any, prompts: list[list[int]], *further: Any) -> pl.DataFrame:
+        if limit is not None and len(calls) == limit:
             raise KeyboardInterrupt
-        calls.append(1)
-        return original(*arguments)
+        calls.append(len(prompts))
+        return original(model, tokenizer, prompts, *further)
 
+    monkeypatch.setattr(generation, "_answer_shard", count)
+    return calls
+
+
+@pytest.mark.parametrize(("run", "epoch", "condition"), [("free", 0, "free"), ("thinking", 0, "thinking")])
+def test_interrupted_evaluation_goes_on_where_it_stopped(
+    place: Place, monkeypatch: pytest.MonkeyPatch, run: str, epoch: int, condition: str
+) -> None:
+    small = {"evaluation": {"shard": 5}}
+    names = ("clinic",) if condition == "thinking" else BOTH
+    assert main(place.arguments(f"{run}-whole", epoch, condition, names, **small)) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(generation, "_answer_shard", count)
+        counted(patch, limit=2)
         with pytest.raises(KeyboardInterrupt):
-            main(place.arguments("broken", 0, "free", BOTH, **small))
-    assert place.predictions("broken", "catalogue").exists()
-    assert not place.predictions("broken", "clinic").exists()
-    calls.clear()
-
-    def fewer(*arguments: Any) -> pl.DataFrame:
-        calls.append(1)
-        return original(*arguments)
-
-    monkeypatch.setattr(generation, "_answer_shard", fewer)
-    assert main(place.arguments("broken", 0, "free", BOTH, **small)) == 0
-    assert len(calls) == 3
-    for name in BOTH:
-        one, other = (read_table(place.predictions(run, name), "predictions") for run in ("whole", "broken"))
+            main(place.arguments(f"{run}-broken", epoch, condition, names, **small))
+    assert not place.predictions(f"{run}-broken", names[0]).exists()
+    calls = counted(monkeypatch)
+    assert main(place.arguments(f"{run}-broken", epoch, condition, names, **small)) == 0
+    assert sum(calls) == {"free": 32, "thinking": 12}[condition] - 10
+    for name in names:
+        one, other = (read_table(place.predictions(f"{run}-{end}", name), "predictions") for end in ("whole", "broken"))
         assert one.drop("seconds").equals(other.drop("seconds"))
 
 
-def test_shards_of_an_older_adapter_are_not_used(
+def with_rows(place: Place, name: str, rows: list[dict[str, object]]) -> None:
+    write_table(pl.DataFrame(rows, schema=schema_of("questions")), "questions", place.folder / f"{name}.parquet")
+
+
+def test_only_what_has_no_answer_is_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row | {"question": f"{row['question']} (Klinik)"} for row in question_rows("clinic", "test")]
+    only_icd10 = {"evaluation": {"tasks": ["icd10"]}}
+    calls = counted(monkeypatch)
+
+    def asked(names: tuple[str, ...], **settings: Any) -> int:
+        for run in ("base", "trained"):  # base models and adapters alike
+            calls.clear()
+            assert main(place.arguments(run, int(run == "trained"), "free", names, **settings)) == 0
+        return sum(calls)
+
+    assert asked(("catalogue",), **only_icd10) == 24
+    assert asked(("catalogue",)) == 8  # a further task
+    with_rows(place, "clinic", rows)
+    assert asked(BOTH) == 32  # a further data set
+    assert asked(BOTH, evaluation={"shard": 3}, testing=TESTING["testing"] | {"batch_size": 2}) == 0
+    further = rows[0] | {"question_id": "clinic:new/icd10/icd10-01", "question": "Code zu: Brustkrebs rechts"}
+    with_rows(place, "clinic", [*rows, further])
+    assert asked(BOTH) == 1  # a further row of a test set
+    assert "1 of 65 prompts asked, the others had an answer" in capsys.readouterr().out
+    mended = [row | {"question": str(row["question"]).replace("Welcher", "Was für ein")} for row in rows]
+    with_rows(place, "clinic", mended)
+    assert asked(BOTH) == 8  # a mended formulation
+    assert read_table(place.predictions("base", "clinic"), "predictions").height == 32
+    assert asked(BOTH, system_prompt="Kurz.") == 64
+    assert asked(BOTH, testing=TESTING["testing"] | {"max_new_tokens": 11}) == 64
+    assert asked(BOTH) == 0  # back to what was asked before
+
+
+@pytest.mark.parametrize("changed", ["weights", "quantisation", "precision", "generation_config.json"])
+def test_another_model_is_asked_anew(
+    place: Place, tiny_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    base = tmp_path / "copy"
+    shutil.copytree(tiny_models["qwen3"], base)
+    (place.folder / "base.json").write_text(json.dumps({"path": str(base)}), encoding="utf-8")
+    calls = counted(monkeypatch)
+    assert main(place.arguments("run", 0, "free", ("clinic",))) == 0
+    settings: dict[str, Any] = {}
+    if changed == "weights":
+        shutil.copyfile(tiny_models["qwen3"] / "model.safetensors", base / "model.safetensors")  # written anew
+    elif changed == "quantisation":
+        settings = {"testing": TESTING["testing"] | {"quantisation": "8bit"}}
+    elif changed == "precision":
+        settings = {"testing": TESTING["testing"] | {"precision": "bf16"}}
+    else:
+        stops = json.loads((base / changed).read_text(encoding="utf-8"))
+        (base / changed).write_text(json.dumps(stops | {"eos_token_id": [1, 2]}), encoding="utf-8")
+    calls.clear()
+    assert main(place.arguments("run", 0, "free", ("clinic",), **settings)) == 0
+    assert sum(calls) == 32
+
+
+def test_commit_of_the_hub_says_which_weights_they_are(place: Place, tiny_models: dict[str, Path]) -> None:
+    record = {"path": str(tiny_models["qwen3"]), "hub": "some/model", "revision": "a" * 40}
+    found = {
+        coder_identity(record | change, None, training.Testing())
+        for change in ({}, {"revision": "b" * 40}, {"hub": None, "revision": None})
+    }
+    assert len(found) == 3
+    assert coder_identity(record, None, training.Testing()) in found
+    assert coder_identity(record, place.adapter, training.Testing()) not in found
+
+
+def test_answers_of_an_older_adapter_are_not_used(
     place: Place, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -280,8 +359,8 @@ def test_no_text_and_no_answer_leaves_the_private_folder(place: Place, capfd: py
         content = path.read_bytes().decode("utf-8", errors="replace")
         written.append(content if path.suffix == ".json" else str(pl.read_parquet(path).to_dicts()))
     assert len(written) == 6
-    answers = read_table(place.predictions("trained", "clinic"), "predictions")["answer"].to_list()
-    hidden = [text for _, text, _ in LABELS] + [answer for answer in answers if len(answer) > 8]
+    said = read_table(place.predictions("trained", "clinic"), "predictions")["answer"].to_list()
+    hidden = [text for _, text, _ in LABELS] + [answer for answer in said if len(answer) > 8]
     assert len(hidden) > 20
     for text in hidden:
         assert not any(text in place_of for place_of in written)

@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from onkocode.config.schema import Thinking
 from onkocode.evaluation import generation
-from onkocode.evaluation.generation import Decoding, answer_questions, stop_tokens
+from onkocode.evaluation.answers import AnswerStore, Decoding, answer_keys
+from onkocode.evaluation.generation import answer_missing, stop_tokens
 from onkocode.models.loading import load_base, load_tokenizer
 from onkocode.models.prompts import encode_prompts, prompt_format
-from onkocode.records.schemas import PREDICTIONS, read_table, write_table
+from onkocode.records.schemas import ANSWERS, read_table, write_table
 
 GREEDY = Decoding(batch_size=8, max_new_tokens=10)
 QUESTIONS = [
@@ -38,29 +39,17 @@ class Asked:
         self.model = load_base(path, "none", "fp32").eval()
         self.prompts = encode_prompts(self.tokenizer, prompt_format(self.tokenizer), QUESTIONS)
 
-    def identity(self, count: int = len(QUESTIONS)) -> pl.DataFrame:
-        return pl.DataFrame(
-            {
-                "model": ["tiny"] * count,
-                "epoch": [0] * count,
-                "condition": ["free"] * count,
-                "dataset": ["catalogue"] * count,
-                "question_id": [f"q{number}" for number in range(count)],
-            }
-        )
-
-    def answer(self, scratch: Path, decoding: Decoding = GREEDY, shard: int = 3, **options: Any) -> pl.DataFrame:
+    def answer(self, folder: Path, decoding: Decoding = GREEDY, shard: int = 3, **options: Any) -> pl.DataFrame:
+        """Answer the prompts; what is saved on the way stays in the folder."""
         prompts = options.pop("prompts", self.prompts)
-        return answer_questions(
-            options.pop("model", self.model),
-            self.tokenizer,
-            prompts,
-            self.identity(len(prompts)),
-            decoding,
-            scratch,
-            shard,
-            **options,
-        )
+        model = options.pop("model", self.model)
+        coder = options.pop("coder", "coder")
+        ids = [f"q{number}" for number in range(len(prompts))]
+        keys = answer_keys(coder, decoding, prompts, ids)
+        store = AnswerStore(folder / "kept", folder, coder)
+        asked = dict(zip(keys, prompts, strict=True))
+        self.asked = answer_missing(lambda: model, self.tokenizer, asked, decoding, store, shard)
+        return pl.concat([pl.DataFrame({"question_id": ids}), store.answers(keys)], how="horizontal")
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen3"])
@@ -88,12 +77,12 @@ def test_the_bar_moves_with_every_batch(asked: Asked, tmp_path: Path, monkeypatc
     assert len(moved) > 1
     moved.clear()
     asked.answer(tmp_path, shard=100)
-    assert moved == [count]  # from the shard
+    assert moved == []  # nothing is left to ask
 
 
 def test_predictions_have_their_columns_and_one_row_per_question(asked: Asked, tmp_path: Path) -> None:
     answered = asked.answer(tmp_path)
-    assert answered.schema == pl.Schema(PREDICTIONS)
+    assert answered.drop("question_id").schema == pl.Schema({name: ANSWERS[name] for name in ANSWERS if name != "key"})
     assert answered["question_id"].to_list() == [f"q{number}" for number in range(9)]
     assert set(answered["rank"]) == {1}
     assert answered["score"].null_count() == 9
@@ -126,19 +115,25 @@ def test_answers_are_those_of_a_plain_loop_and_tokens_count_the_end_of_turn(aske
     assert ended >= 3  # the models are pre-trained to end their turn
 
 
+def shards(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.parquet"))
+
+
 def test_lost_shard_is_answered_again_and_the_others_are_reused(asked: Asked, tmp_path: Path) -> None:
     first = asked.answer(tmp_path)
-    shards = sorted(tmp_path.glob("*.parquet"))
-    assert len(shards) == 3
-    marked = read_table(shards[1], "predictions").with_columns(answer=pl.lit("read from the shard"))
-    write_table(marked, "predictions", shards[1])
-    shards[0].unlink()
+    assert asked.asked == len(QUESTIONS)
+    saved = shards(tmp_path)
+    assert len(saved) == 3
+    marked = read_table(saved[1], "answers").with_columns(answer=pl.lit("read from the shard"))
+    write_table(marked, "answers", saved[1])
+    saved[0].unlink()
     again = asked.answer(tmp_path)
+    assert asked.asked == 3
     reused = again.filter(pl.col("answer") == "read from the shard")
-    assert sorted(reused["question_id"]) == sorted(marked["question_id"])
-    rest = again.filter(~pl.col("question_id").is_in(marked["question_id"].to_list()))
+    assert reused.height == 3
+    rest = again.filter(~pl.col("question_id").is_in(reused["question_id"].to_list()))
     assert said(rest).equals(said(first.filter(pl.col("question_id").is_in(rest["question_id"].to_list()))))
-    assert sorted(tmp_path.glob("*.parquet")) == shards
+    assert shards(tmp_path) == saved
 
 
 @pytest.mark.parametrize(
@@ -147,20 +142,77 @@ def test_lost_shard_is_answered_again_and_the_others_are_reused(asked: Asked, tm
         {"coder": "another adapter"},
         {"decoding": replace(GREEDY, max_new_tokens=9)},
         {"decoding": replace(GREEDY, sampling=Thinking.model_validate({"seed": 1}))},
-        {"prompts": "reversed"},
+        {"prompts": "other"},
     ],
 )
-def test_shards_of_another_question_model_or_decoding_are_never_used(
+def test_answers_to_another_prompt_model_or_decoding_are_never_used(
     tiny_models: dict[str, Path], tmp_path: Path, change: dict[str, Any]
 ) -> None:
     asked = Asked(tiny_models["llama"])
     asked.answer(tmp_path)
-    before = set(tmp_path.glob("*.parquet"))
     if change.get("prompts"):
         # The same ids with other prompts of the same lengths, as after a change of the system prompt.
         change = {"prompts": [[*prompt[:-1], prompt[-1] ^ 1] for prompt in asked.prompts]}
     asked.answer(tmp_path, **change)
-    assert len(set(tmp_path.glob("*.parquet")) - before) == 3
+    assert asked.asked == len(QUESTIONS)
+
+
+@pytest.mark.parametrize("sampling", [None, Thinking.model_validate({"seed": 1, "temperature": 1.5})])
+def test_only_what_is_new_is_asked_and_the_rest_stays_as_it_was(
+    asked: Asked, tmp_path: Path, sampling: Thinking | None
+) -> None:
+    decoding = replace(GREEDY, sampling=sampling)
+    first = asked.answer(tmp_path, decoding, prompts=asked.prompts[:-2])
+    assert asked.asked == len(QUESTIONS) - 2
+    second = asked.answer(tmp_path, decoding)
+    assert asked.asked == 2
+    assert second.head(first.height).equals(first)  # seconds and batches too
+    # How many are asked at once, or between two saves, and which share is asked, change no answer.
+    further = sampling and sampling.model_copy(update={"share": 1.0, "batch_size": 2, "tasks": ["tumour"]})
+    assert asked.answer(tmp_path, replace(decoding, batch_size=2, sampling=further), shard=1).equals(second)
+    assert asked.asked == 0
+
+
+def test_model_is_not_loaded_where_nothing_is_to_be_asked(asked: Asked, tmp_path: Path) -> None:
+    asked.answer(tmp_path)
+
+    def load() -> Any:
+        raise AssertionError("loaded")
+
+    keys = answer_keys("coder", GREEDY, asked.prompts, [""] * len(QUESTIONS))
+    prompts = dict(zip(keys, asked.prompts, strict=True))
+    store = AnswerStore(tmp_path / "kept", tmp_path, "coder")
+    assert answer_missing(load, asked.tokenizer, prompts, GREEDY, store, 3) == 0
+    with pytest.raises(AssertionError, match="loaded"):
+        answer_missing(load, asked.tokenizer, prompts | {"new": [1]}, GREEDY, store, 3)
+
+
+def test_equal_prompts_share_an_answer_unless_it_is_sampled(asked: Asked, tmp_path: Path) -> None:
+    twice = [*asked.prompts, asked.prompts[0]]
+    together = asked.answer(tmp_path / "greedy", prompts=twice)
+    assert asked.asked == len(QUESTIONS)
+    assert together["answer"][0] == together["answer"][-1]
+    hot = Thinking.model_validate({"temperature": 1.5, "top_p": 1.0, "top_k": 50})
+    asked.answer(tmp_path / "sampled", replace(GREEDY, sampling=hot), prompts=twice)
+    assert asked.asked == len(twice)
+
+
+def test_closed_store_keeps_every_answer_in_one_file_and_removes_the_saves(asked: Asked, tmp_path: Path) -> None:
+    scratch, kept = tmp_path / "scratch", tmp_path / "kept"
+    keys = answer_keys("coder", GREEDY, asked.prompts, [""] * len(QUESTIONS))
+    prompts = dict(zip(keys, asked.prompts, strict=True))
+    store = AnswerStore(kept, scratch, "coder")
+    with pytest.raises(ValueError, match="9 answers are missing"):
+        store.answers(keys)
+    answer_missing(lambda: asked.model, asked.tokenizer, prompts, GREEDY, store, 4)
+    left = store.answers(keys)
+    (scratch / "coder" / ".half.123.tmp.parquet").write_bytes(b"a save that was cut off")
+    assert AnswerStore(kept, scratch, "coder").answers(keys).equals(left)  # killed before it was closed
+    store.close()
+    assert not scratch.exists()
+    assert [path.name for path in kept.iterdir()] == ["coder.parquet"]
+    assert AnswerStore(kept, scratch, "coder").answers(keys).equals(left)
+    assert AnswerStore(kept, scratch, "another").keys == set()
 
 
 def test_sampling_with_a_seed_is_the_same_on_every_run(asked: Asked, tmp_path: Path) -> None:

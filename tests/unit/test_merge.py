@@ -191,7 +191,8 @@ def test_merged_model_is_scored_like_its_adapter(
         table = tmp_path / "private" / f"{len(answers)}.parquet"
         command = ["evaluate-checkpoint", "--model", key, "--epoch", str(epoch), "--condition", "free", *further]
         command += ["--questions", f"catalogue={tmp_path / 'catalogue.parquet'}", "--settings", json.dumps(settings)]
-        assert main([*command, "--scratch", str(tmp_path / "private" / "s"), "--output", f"catalogue={table}"]) == 0
+        command += ["--scratch", str(tmp_path / "private" / "s"), "--answers", str(table.with_suffix(""))]
+        assert main([*command, "--output", f"catalogue={table}"]) == 0
         answers.append(read_table(table, "predictions")["answer"].to_list())
     assert answers[1] == answers[0]
     assert answers[2] != answers[0]  # with the sentence that base models get

@@ -15,7 +15,8 @@ from huggingface_hub import ModelCard
 
 from onkocode.catalogues.sources import TERMS_SENTENCE
 from onkocode.cli import main
-from onkocode.evaluation.generation import Decoding, answer_questions
+from onkocode.evaluation.answers import AnswerStore, Decoding
+from onkocode.evaluation.generation import answer_missing
 from onkocode.models.loading import load_adapter, load_base, load_tokenizer
 from onkocode.models.prompts import encode_prompts, prompt_format
 from onkocode.questions.formulations import formulations_hash
@@ -180,12 +181,10 @@ def test_code_of_the_card_asks_as_the_evaluation_does(
     question = "Wie lautet der ICD-10-Code für die Diagnose „Bösartiger Tumor der linken Niere“?"
     ids = encode_prompts(tokenizer, prompt_format(tokenizer, prompt), [question])
     assert variables["prompt"]["input_ids"].tolist() == ids
-    identity = pl.DataFrame(
-        {"model": ["m"], "epoch": [1], "condition": ["free"], "dataset": ["d"], "question_id": ["q"]}
-    )
     model = load_adapter(load_base(base, quantisation, "fp32"), made.adapter).eval()
-    own = answer_questions(model, tokenizer, ids, identity, Decoding(1, 32), tmp_path / "shards", 8)
-    assert printed == own["answer"][0]
+    store = AnswerStore(tmp_path / "kept", tmp_path / "saves", "coder")
+    answer_missing(lambda: model, tokenizer, {"key": ids[0]}, Decoding(1, 32), store, 8)
+    assert printed == store.answers(["key"])["answer"][0]
 
 
 def test_code_names_hub_and_commit_and_four_bits(handed: Handed) -> None:

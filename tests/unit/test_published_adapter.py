@@ -393,6 +393,7 @@ def test_published_adapter_answers_like_the_trained_one(
         command = ["evaluate-checkpoint", "--model", "m", "--epoch", "1", "--condition", "free", "--settings", settings]
         command += ["--base", str(place.folder / "base.json"), "--adapter", str(adapter)]
         command += ["--questions", f"catalogue={place.folder / 'catalogue.parquet'}", "--output", f"catalogue={table}"]
+        command += ["--answers", str(table.parent / "answers")]  # else the first one's answers would serve both
         assert main([*command, "--scratch", str(place.folder / "private" / "scratch")]) == 0
         answers.append(read_table(table, "predictions")["answer"].to_list())
     assert answers[0] == answers[1]

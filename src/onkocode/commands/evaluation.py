@@ -1,9 +1,9 @@
 """Verbs of the stage evaluation."""
 
-import shutil
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pydantic import Field
@@ -13,14 +13,19 @@ from onkocode.commands.common import read_model, validated
 from onkocode.config.base import Section
 from onkocode.config.schema import Evaluation, Thinking, Tracking
 from onkocode.config.training import Testing
-from onkocode.models.sources import ADAPTER_WEIGHTS, weights_identity
+from onkocode.models.sources import adapter_weights, weights_identity
 from onkocode.records.errors import InputError
 from onkocode.records.files import close_to_others
 from onkocode.records.ids import digest, hash_file
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 
+if TYPE_CHECKING:
+    from onkocode.evaluation.answers import Decoding
+    from onkocode.models.prompts import PromptFormat
+
 CATALOGUE = "catalogue"
+MODEL_SETTINGS = ("config.json", "generation_config.json", "tokenizer.json")  # that answers depend on beside weights
 
 
 class Asking(Section):
@@ -42,49 +47,93 @@ def evaluate_checkpoint(options: Namespace) -> None:
         raise InputError("--adapter is needed from epoch 1 on, and only there")
     settings = validated(Asking, options.settings)
     base = read_model(options.base)
-    for path in [*outputs.values(), options.scratch / "shards"]:
+    for path in [*outputs.values(), options.scratch / "answers", options.answers / "answers"]:
         close_to_others(path)
 
-    from onkocode.evaluation.generation import Decoding, answer_questions
-    from onkocode.models.loading import load_adapter, load_base, load_tokenizer
-    from onkocode.models.prompts import encode_prompts, prompt_format
+    from onkocode.evaluation.answers import AnswerStore, Decoding
+    from onkocode.evaluation.generation import answer_missing
+    from onkocode.models.loading import load_tokenizer
+    from onkocode.models.prompts import prompt_format
 
     inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})
     record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)
+    asked = {
+        name: _choose(read_table(path, "questions"), name, options.condition, settings)
+        for name, path in questions.items()
+    }
     tokenizer = load_tokenizer(Path(base["path"]))
-    model = load_base(Path(base["path"]), settings.testing.quantisation, settings.testing.precision)
-    if options.adapter:
-        model = load_adapter(model, options.adapter)
-    model.eval()
     thinking = options.condition == "thinking"
     form = prompt_format(tokenizer, settings.system_prompt, thinking)
     decoding = Decoding(settings.testing.batch_size, settings.testing.max_new_tokens)
     if thinking:
         decoding = Decoding(settings.thinking.batch_size, settings.thinking.max_new_tokens, settings.thinking)
-    record.add(prompt_sha256=form.sha256)
-    coder = _coder(Path(base["path"]), options.adapter, settings.testing)
-    for name, path in questions.items():
-        asked = _choose(read_table(path, "questions"), name, options.condition, settings)
-        texts = _texts(asked, options.epoch, settings)
-        identity = asked.select(
+    coder = coder_identity(base, options.adapter, settings.testing)
+    prompts, keys = _prompts(asked, options.epoch, settings, tokenizer, form, decoding, coder)
+    store = AnswerStore(options.answers, options.scratch, coder)
+    load = partial(_load, Path(base["path"]), options.adapter, settings.testing)
+    new = answer_missing(load, tokenizer, prompts, decoding, store, settings.evaluation.shard)
+    record.add(prompt_sha256=form.sha256, prompts=len(prompts), asked=new)
+    print(f"{new} of {len(prompts)} prompts asked, the others had an answer")  # noqa: T201
+    for name, frame in asked.items():
+        identity = frame.select(
             model=pl.lit(options.model),
             epoch=pl.lit(options.epoch, pl.Int64),
             condition=pl.lit(options.condition),
             dataset=pl.lit(name),
             question_id=pl.col("question_id"),
         )
-        prompts = encode_prompts(tokenizer, form, texts)
-        shards, size = options.scratch / name, settings.evaluation.shard
-        answered = answer_questions(model, tokenizer, prompts, identity, decoding, shards, size, coder)
+        predictions = pl.concat([identity, store.answers(keys[name])], how="horizontal").sort("question_id")
         record.beside(outputs[name])
-        write_table(answered, "predictions", outputs[name])
-    shutil.rmtree(options.scratch)
+        write_table(predictions, "predictions", outputs[name])
+    store.close()
 
 
-def _coder(base: Path, adapter: Path | None, testing: Testing) -> str:
-    """Return a hash of what makes the model that answers."""
-    weights = hash_file(adapter / ADAPTER_WEIGHTS) if adapter else None
-    return digest(weights_identity(base), weights, testing.quantisation, testing.precision)
+def coder_identity(base: dict[str, Any], adapter: Path | None, testing: Testing) -> str:
+    """Return a hash of what makes the model that answers.
+
+    Args:
+        base: record of prepare-model.
+        adapter: adapter directory; None = the base alone.
+        testing: of which quantisation and precision count.
+    """
+    path = Path(base["path"])
+    # A commit of the Hub says what its files are; the cache may write them anew.
+    weights = [base["hub"], base["revision"]] if base.get("revision") else [weights_identity(path)]
+    small = [hash_file(path / name) for name in MODEL_SETTINGS if (path / name).is_file()]
+    trained = hash_file(adapter_weights(adapter)) if adapter else None
+    return digest(*weights, *small, trained, testing.quantisation, testing.precision)
+
+
+def _prompts(
+    asked: dict[str, pl.DataFrame],
+    epoch: int,
+    settings: Asking,
+    tokenizer: Any,
+    form: "PromptFormat",
+    decoding: "Decoding",
+    coder: str,
+) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
+    """Return all prompts by key, and for each data set the keys of its questions."""
+    from onkocode.evaluation.answers import answer_keys
+    from onkocode.models.prompts import encode_prompts
+
+    prompts: dict[str, list[int]] = {}
+    keys: dict[str, list[str]] = {}
+    for name, frame in asked.items():
+        encoded = encode_prompts(tokenizer, form, _texts(frame, epoch, settings))
+        ids = frame["question_id"].to_list()
+        keys[name] = answer_keys(coder, decoding, encoded, ids)
+        prompts |= zip(keys[name], encoded, strict=True)
+    return prompts, keys
+
+
+def _load(base: Path, adapter: Path | None, testing: Testing) -> Any:
+    from onkocode.models.loading import load_adapter, load_base
+
+    model = load_base(base, testing.quantisation, testing.precision)
+    if adapter:
+        model = load_adapter(model, adapter)
+    return model.eval()
 
 
 def _choose(questions: pl.DataFrame, name: str, condition: str, settings: Asking) -> pl.DataFrame:

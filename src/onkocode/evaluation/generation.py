@@ -1,72 +1,49 @@
-"""Answering questions with a loaded model, in batches of similar length, with saves in between."""
+"""Answering questions with a model, in batches of similar length, with saves in between."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import torch
 from tqdm import tqdm
 
-from onkocode.config.schema import Thinking
+from onkocode.evaluation.answers import AnswerStore, Decoding
 from onkocode.records.ids import digest
-from onkocode.records.schemas import read_table, write_table
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are generated. `sampling` None = greedy."""
-
-    batch_size: int
-    max_new_tokens: int
-    sampling: Thinking | None = None
-
-
-def answer_questions(
-    model: Any,
+def answer_missing(
+    load: Callable[[], Any],
     tokenizer: Any,
-    prompts: Sequence[list[int]],
-    identity: pl.DataFrame,
+    prompts: Mapping[str, list[int]],
     decoding: Decoding,
-    scratch: Path,
+    store: AnswerStore,
     shard_size: int,
-    coder: str = "",
-) -> pl.DataFrame:
-    """Return predictions (schema PREDICTIONS), resuming from the shards that an interrupted job left.
+) -> int:
+    """Let a model answer what the store has no answer to; returns how many prompts that were.
 
     Args:
-        model: a causal language model, with or without adapter.
+        load: returns a causal language model, with or without adapter; called only when something is to be asked.
         tokenizer: its tokenizer, padding on the left.
-        prompts: token ids per question.
-        identity: as many rows with the identifying columns of PREDICTIONS (model … question_id).
+        prompts: token ids by key of the answer.
         decoding: batch size, length and sampling.
-        scratch: directory of the shards, private to this job.
-        shard_size: questions per shard.
-        coder: hash of everything that makes the model; shards of another coder are not used.
+        store: where answers are looked up and saved.
+        shard_size: questions between two saves.
     """
-    # Sorting by length keeps padding small; ids break ties, so shards are the same on every run.
-    order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), identity["question_id"][index]))
-    scratch.mkdir(parents=True, exist_ok=True)
-    parts = []
-    with tqdm(total=len(order), desc="answering", unit="question", mininterval=2) as bar:
-        for start in range(0, len(order), shard_size):
-            rows = order[start : start + shard_size]
-            ids = [identity["question_id"][index] for index in rows]
-            key = digest(coder, decoding, *ids, *(prompts[index] for index in rows))
-            path = scratch / f"{key[:16]}.parquet"
-            if path.is_file():
-                parts.append(read_table(path, "predictions"))
-                bar.update(len(rows))
-            else:
-                if decoding.sampling is not None:
-                    torch.manual_seed(int(digest(decoding.sampling.seed, path.name)[:12], 16))
-                part = _answer_shard(model, tokenizer, [prompts[index] for index in rows], decoding, bar)
-                part = pl.concat([identity[rows], part], how="horizontal")
-                write_table(part, "predictions", path)
-                parts.append(part)
-    return pl.concat(parts, how="vertical_relaxed").sort("question_id")
+    # Sorting by length keeps padding small; keys break ties, so a job that goes on asks as an undisturbed one would.
+    missing = sorted(prompts.keys() - store.keys, key=lambda key: (len(prompts[key]), key))
+    if not missing:
+        return 0
+    model = load()
+    total = len(prompts)
+    with tqdm(total=total, initial=total - len(missing), desc="answering", unit="question", mininterval=2) as bar:
+        for start in range(0, len(missing), shard_size):
+            keys = missing[start : start + shard_size]
+            if decoding.sampling is not None:
+                torch.manual_seed(int(digest(decoding.sampling.seed, *keys)[:12], 16))
+            part = _answer_shard(model, tokenizer, [prompts[key] for key in keys], decoding, bar)
+            store.add(part.with_columns(key=pl.Series(keys, dtype=pl.String)))
+    return len(missing)
 
 
 def _answer_shard(

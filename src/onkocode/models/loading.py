@@ -9,7 +9,7 @@ from bitsandbytes.nn.parametrize import replace_parameter_4bit
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from onkocode.models.sources import ADAPTER_WEIGHTS, weight_files
+from onkocode.models.sources import adapter_weights, weight_files
 from onkocode.records.errors import InputError
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -111,8 +111,7 @@ def load_adapter(model: Any, adapter: Path) -> Any:
     """Put a trained adapter on a base model, unmerged: merging in low precision can change answers.
 
     Raises:
-        InputError: no adapter there; without this check PEFT would ask the Hub for it, or load pickled weights.
+        InputError: no adapter there.
     """
-    if not (adapter / ADAPTER_WEIGHTS).is_file():
-        raise InputError(f"{adapter}: no adapter ({ADAPTER_WEIGHTS} is missing); train that epoch first")
+    adapter_weights(adapter)
     return PeftModel.from_pretrained(model, adapter, is_trainable=False)

@@ -74,6 +74,17 @@ def weight_files(path: Path) -> list[Path]:
     return [path / name for name in names]
 
 
+def adapter_weights(adapter: Path) -> Path:
+    """Return the weights of an adapter directory; raises InputError where there are none.
+
+    Without this check PEFT would ask the Hub for them, or load pickled weights.
+    """
+    weights = adapter / ADAPTER_WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"{adapter}: no adapter ({ADAPTER_WEIGHTS} is missing); train that epoch first")
+    return weights
+
+
 def weights_identity(path: Path) -> str:
     """Return a hash that changes with the weights, from names, sizes and times of the files, cheap for any model."""
     facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]

@@ -83,6 +83,15 @@ PREDICTIONS = {
     "seconds": pl.Float64,  # the batch's seconds divided by its questions
     "batch": pl.Int64,
 }
+ANSWERS = {
+    "key": pl.String,  # hash of model, decoding and prompt; see evaluation.answers
+    "rank": pl.Int64,
+    "answer": pl.String,  # raw; may repeat a user's text
+    "score": pl.Float64,
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+    "batch": pl.Int64,
+}
 JUDGED = {
     "model": pl.String,
     "epoch": pl.Int64,
@@ -160,6 +169,7 @@ TABLES: dict[str, Table] = {
     "crosswalk": Table(CROSSWALK),
     "questions": Table(QUESTIONS),
     "predictions": Table(PREDICTIONS),
+    "answers": Table(ANSWERS),
     "judged": Table(JUDGED),
     "metrics": Table(METRICS),
     "leakage": Table(LEAKAGE),

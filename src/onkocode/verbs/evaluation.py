@@ -28,6 +28,7 @@ VERBS: tuple[Verb, ...] = (
             Option("--questions", "NAME=FILE of question tables", named_path, many=True),
             settings_of("testing, evaluation and thinking"),
             Option("--scratch", "directory for saves within the evaluation"),
+            Option("--answers", "directory of answers that are kept, so that nothing is asked twice"),
             Option("--output", "NAME=FILE of predictions; they hold raw answers", named_path, many=True),
         ),
     ),
