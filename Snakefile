@@ -6,7 +6,11 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+# Your own in the working directory, else the one that the project ships.
+own, shipped = "config/config.yaml", f"{workflow.basedir}/config/config.yaml"
+
+
+configfile: own if Path(own).is_file() else shipped
 
 
 report: "workflow/report/workflow.rst"

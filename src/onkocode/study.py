@@ -17,6 +17,7 @@ from onkocode.config.schema import BuiltBase, LocalAdapter
 from onkocode.models.sources import ADAPTER_WEIGHTS
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError, first_of
+from onkocode.records.files import PROJECT, as_argument, located
 from onkocode.records.ids import canonical_json
 from onkocode.training.attempts import read_overrides
 
@@ -26,8 +27,9 @@ CATALOGUE = "catalogue"
 class Study:
     """The configured study."""
 
-    def __init__(self, merged: Mapping[str, Any], files: Sequence[Path]) -> None:
+    def __init__(self, merged: Mapping[str, Any], files: Sequence[Path], project: Path = PROJECT) -> None:
         self.config = load_config(merged, files)
+        self.project = project
         self.models_of: dict[str, list[str]] = {}  # models by the key of their recipe: one, or one per seed
         self.recipes: dict[str, Recipe] = {}
         for key in self.config.models:
@@ -37,10 +39,16 @@ class Study:
         self.models = list(self.recipes)
         self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
         self.test_sets = list(self.config.test_sets)
-        self.sources = read_sources(self.config.catalogues.sources)
+        self.sources_file = as_argument(located(self.config.catalogues.sources, project))
+        self.sources = read_sources(Path(self.sources_file))
         self._check_sources()
         for version in self._formulations():
             load_formulations(version)  # raises InputError when it is unknown
+
+    @property
+    def pathvars(self) -> dict[str, str]:
+        """Snakemake's path variables as they are configured, fit for command lines."""
+        return {name: as_argument(path) for name, path in self.config.pathvars.items()}
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
@@ -115,12 +123,16 @@ class Study:
         """Return the local file of a catalogue as a list: empty when it is to be downloaded."""
         named = self.config.catalogues.files.get(f"{dataset}-{version}")
         if named is not None:
-            return [str(named)]
+            return [as_argument(named)]
         source = self.sources[dataset, version]
-        found = find_local(source, None)
+        found = find_local(source, None, self.project)
         if found is None:
             found = find_local(source, catalogue_folder(self.config.catalogues.folder))
-        return [] if found is None else [str(found)]
+        return [] if found is None else [as_argument(found)]
+
+    def text_file(self, test_set: str) -> str:
+        """Return the file of a test set."""
+        return as_argument(located(self.config.texts[test_set].file, self.project))
 
     def text_codes(self, dataset: str, test_set: str) -> str:
         """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
@@ -226,7 +238,7 @@ class Study:
         if not isinstance(adapter, LocalAdapter):
             return []
         weights = adapter.path / ADAPTER_WEIGHTS
-        return [str(weights if weights.is_file() else adapter.path)]
+        return [as_argument(weights if weights.is_file() else adapter.path)]
 
     def _asking(self, model: str) -> dict[str, Any]:
         recipe = self.recipes[model]

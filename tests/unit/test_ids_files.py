@@ -1,4 +1,3 @@
-import os
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onkocode.records.errors import InputError, first_of
-from onkocode.records.files import close_to_others, new_directory, new_file, write_text
+from onkocode.records.files import new_directory, new_file, write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows, shuffled, text_key
 from onkocode.records.schemas import TABLES, Table, empty_table, read_table, write_table
 
@@ -113,28 +112,6 @@ def test_new_directory_holds_nothing_of_the_old_one(tmp_path: Path) -> None:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.mark.usefixtures("umask")
-def test_private_files_are_closed_up_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o755)
-    monkeypatch.chdir(tmp_path)
-    path = Path("private/texts/mine/entries.parquet")
-    (tmp_path / "private/texts").mkdir(parents=True)  # open to others until now
-    close_to_others(path)
-    write_text(path, "text")
-    assert [mode(tmp_path / part) for part in ("private", "private/texts", "private/texts/mine")] == [0o700] * 3
-    assert mode(path) == 0o600
-    assert mode(tmp_path) == 0o755
-
-
-@pytest.mark.usefixtures("umask")
-def test_an_absolute_path_closes_only_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "outer").mkdir(mode=0o755)
-    close_to_others(tmp_path / "outer" / "inner" / "file")
-    assert mode(tmp_path / "outer") == 0o755
-    assert mode(tmp_path / "outer" / "inner") == 0o700
-    assert os.umask(0o077) == 0o077
 
 
 def test_a_table_comes_back_with_its_types(tmp_path: Path) -> None:

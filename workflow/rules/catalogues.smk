@@ -18,14 +18,14 @@ checkpoint write_option:
     params:
         value=lambda wildcards: study.option(wildcards.option),
     message:
-        "Writing the option {wildcards.option}"
+        "Writing the option {wildcards.option:q}"
     shell:
-        "onkocode write-option --settings {params.value:q} --output {output} > {log} 2>&1"
+        "onkocode write-option --settings {params.value:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule retrieve_catalogue:
     input:
-        table=ancient(study.config.catalogues.sources),
+        table=ancient(study.sources_file),
         consent=ancient("<results>/options/consent.json"),
         local=local_catalogue,
     output:
@@ -39,12 +39,12 @@ rule retrieve_catalogue:
     conda:
         "../envs/onkocode.yaml"
     params:
-        local=lambda wildcards, input: f"--file {input.local}" if input.local else "",
+        local=lambda wildcards, input: optional("--file", input.local),
     message:
-        "Fetching {wildcards.catalogue} {wildcards.version}"
+        "Fetching {wildcards.catalogue:q} {wildcards.version:q}"
     shell:
-        "onkocode retrieve-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} "
-        "--sources {input.table} {params.local} --consent @{input.consent} --output {output} > {log} 2>&1"
+        "onkocode retrieve-catalogue --dataset {wildcards.catalogue:q} --version {wildcards.version:q} "
+        "--sources {input.table:q} {params.local:q} --consent @{input.consent:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule parse_catalogue:
@@ -61,10 +61,10 @@ rule parse_catalogue:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Parsing {wildcards.catalogue} {wildcards.version}"
+        "Parsing {wildcards.catalogue:q} {wildcards.version:q}"
     shell:
-        "onkocode parse-catalogue --dataset {wildcards.catalogue} --version {wildcards.version} --file {input} "
-        "--entries {output.entries} --codes {output.codes} > {log} 2>&1"
+        "onkocode parse-catalogue --dataset {wildcards.catalogue:q} --version {wildcards.version:q} --file {input:q} "
+        "--entries {output.entries:q} --codes {output.codes:q} > {log:q} 2>&1"
 
 
 rule parse_crosswalk:
@@ -80,9 +80,9 @@ rule parse_crosswalk:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Parsing the rules from ICD-O-3 to ICD-10, {wildcards.version}"
+        "Parsing the rules from ICD-O-3 to ICD-10, {wildcards.version:q}"
     shell:
-        "onkocode parse-crosswalk --file {input} --output {output} > {log} 2>&1"
+        "onkocode parse-crosswalk --file {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule parse_transitions:
@@ -98,14 +98,14 @@ rule parse_transitions:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Parsing the transitions {wildcards.version} of ICD-10-GM"
+        "Parsing the transitions {wildcards.version:q} of ICD-10-GM"
     shell:
-        "onkocode parse-transitions --file {input} --output {output} > {log} 2>&1"
+        "onkocode parse-transitions --file {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule read_texts:
     input:
-        file=lambda wildcards: str(study.config.texts[wildcards.testset].file),
+        file=lambda wildcards: study.text_file(wildcards.testset),
         icd10gm=codes_of_texts("icd10gm"),
         icdo3=codes_of_texts("icdo3"),
     output:
@@ -120,10 +120,10 @@ rule read_texts:
     params:
         columns=lambda wildcards: study.columns(wildcards.testset),
     message:
-        "Reading the test set {wildcards.testset}"
+        "Reading the test set {wildcards.testset:q}"
     shell:
-        "onkocode read-texts --key {wildcards.testset} --file {input.file} --settings {params.columns:q} "
-        "--icd10gm {input.icd10gm} --icdo3 {input.icdo3} --output {output} > {log} 2>&1"
+        "onkocode read-texts --key {wildcards.testset:q} --file {input.file:q} --settings {params.columns:q} "
+        "--icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --output {output:q} > {log:q} 2>&1"
 
 
 checkpoint check_inputs:
@@ -148,4 +148,4 @@ checkpoint check_inputs:
     message:
         "Checking all questions and test sets before any training"
     shell:
-        "onkocode check-inputs --questions {params.questions} --texts {params.texts} --output {output} > {log} 2>&1"
+        "onkocode check-inputs --questions {params.questions:q} --texts {params.texts:q} --output {output:q} > {log:q} 2>&1"

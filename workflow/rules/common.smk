@@ -1,7 +1,11 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
+from snakemake.pathvars import Pathvars
+
 from onkocode.records.errors import InputError
+from onkocode.records.files import as_argument
+from onkocode.records.private import VARIABLE
 from onkocode.study import Study
 
 # Snakemake lists the files of the command line first, but they are merged last.
@@ -9,7 +13,7 @@ given = [Path(file) for file in workflow.overwrite_configfiles]
 files = [Path(file) for file in workflow.configfiles if Path(file) not in given] + given
 
 try:
-    study = Study(config, files)
+    study = Study(config, files, Path(workflow.basedir))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -24,6 +28,12 @@ pathvars:
     private="private",
     scratch="scratch",
     benchmarks="logs/benchmarks",
+
+
+workflow.pathvars.update(Pathvars.from_config({"pathvars": study.pathvars}))
+
+# Jobs close all folders of private files to others, up to this one.
+os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
 
 
 def either(keys):
@@ -115,8 +125,16 @@ def previous_epoch(wildcards):
     return [f"{before}/adapter", f"{before}/state"]
 
 
-def folder_of(previous):
-    return Path(previous[0]).parent if previous else None
+def folder_of(files):
+    return Path(files[0]).parent if files else None
+
+
+def answers_of(predictions):
+    # <private>/predictions/{model}/… → <private>/answers/{model}/…
+    folder = Path(predictions[0]).parent
+    return as_argument(
+        folder.parents[3] / "answers" / folder.relative_to(folder.parents[2])
+    )
 
 
 def adapter_of_checkpoint(wildcards):
@@ -198,5 +216,11 @@ def expanded(path):
     return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
 
 
+# Arguments of a command are lists of words, each of which is quoted.
 def named(names, files):
-    return " ".join(f"{name}={file}" for name, file in zip(names, files))
+    return [f"{name}={file}" for name, file in zip(names, files)]
+
+
+def optional(option, value):
+    words = [value] if isinstance(value, str | Path) else value or []
+    return [option, *map(as_argument, words)] if words else []

@@ -32,20 +32,19 @@ rule evaluate_checkpoint:
         ),
     params:
         settings=lambda wildcards: study.testing_settings(wildcards.model),
-        adapter=lambda wildcards, input: (
-            f"--adapter {input.adapter}" if input.adapter else ""
-        ),
+        adapter=lambda wildcards, input: optional("--adapter", input.adapter),
         questions=lambda wildcards, input: named(
             study.datasets(), [input.questions, *input.texts]
         ),
         output=lambda wildcards, output: named(study.datasets(), output),
+        answers=lambda wildcards, output: answers_of(output),
         scratch=expanded("<private>/scratch/{model}/epoch-{epoch}/free"),
     message:
-        "Asking {wildcards.model}, epoch {wildcards.epoch}"
+        "Asking {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
-        "onkocode evaluate-checkpoint --model {wildcards.model} --epoch {wildcards.epoch} --condition free "
-        "--base {input.base} {params.adapter} --questions {params.questions} --settings {params.settings:q} "
-        "--scratch {params.scratch} --output {params.output} > {log} 2>&1"
+        "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition free "
+        "--base {input.base:q} {params.adapter:q} --questions {params.questions:q} --settings {params.settings:q} "
+        "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
 rule evaluate_thinking:
@@ -79,13 +78,14 @@ rule evaluate_thinking:
         settings=lambda wildcards: study.thinking_settings(wildcards.model),
         questions=lambda wildcards, input: named(study.test_sets, input.texts),
         output=lambda wildcards, output: named(study.test_sets, output),
+        answers=lambda wildcards, output: answers_of(output),
         scratch=expanded("<private>/scratch/{model}/epoch-0/thinking"),
     message:
-        "Asking {wildcards.model} in thinking mode"
+        "Asking {wildcards.model:q} in thinking mode"
     shell:
-        "onkocode evaluate-checkpoint --model {wildcards.model} --epoch 0 --condition thinking --base {input.base} "
-        "--questions {params.questions} --settings {params.settings:q} --scratch {params.scratch} "
-        "--output {params.output} > {log} 2>&1"
+        "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch 0 --condition thinking --base {input.base:q} "
+        "--questions {params.questions:q} --settings {params.settings:q} --scratch {params.scratch:q} "
+        "--answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
 rule judge_answers:
@@ -107,10 +107,10 @@ rule judge_answers:
         mem_mb=2000,
         runtime=20,
     message:
-        "Judging {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}, on {wildcards.dataset}"
+        "Judging {wildcards.model:q}, epoch {wildcards.epoch:q}, {wildcards.condition:q}, on {wildcards.dataset:q}"
     shell:
-        "onkocode judge-answers --predictions {input.predictions} --questions {input.questions} "
-        "--icd10gm {input.icd10gm} --icdo3 {input.icdo3} --output {output} > {log} 2>&1"
+        "onkocode judge-answers --predictions {input.predictions:q} --questions {input.questions:q} "
+        "--icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_answers:
@@ -133,10 +133,10 @@ rule measure_answers:
     params:
         bootstrap=study.config.evaluation.bootstrap,
     message:
-        "Measuring {wildcards.model}, epoch {wildcards.epoch}, {wildcards.condition}"
+        "Measuring {wildcards.model:q}, epoch {wildcards.epoch:q}, {wildcards.condition:q}"
     shell:
-        "onkocode measure-answers --judged {input.judged} --baseline {input.baseline} --bootstrap {params.bootstrap} "
-        "--tracking @{input.tracking} --output {output} > {log} 2>&1"
+        "onkocode measure-answers --judged {input.judged:q} --baseline {input.baseline:q} --bootstrap {params.bootstrap:q} "
+        "--tracking @{input.tracking:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule collect_metrics:
@@ -153,12 +153,12 @@ rule collect_metrics:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
+        texts=study.test_sets,
     message:
         "Collecting the metrics of all checkpoints"
     shell:
-        "onkocode collect-metrics --metrics {input} --texts {params.texts} --output {output.metrics} "
-        "--selection {output.selection} > {log} 2>&1"
+        "onkocode collect-metrics --metrics {input:q} --texts {params.texts:q} --output {output.metrics:q} "
+        "--selection {output.selection:q} > {log:q} 2>&1"
 
 
 rule evaluation:

@@ -20,10 +20,10 @@ rule pretrain_model:
         settings=lambda wildcards: study.tiny_settings(wildcards.built),
         formulations=lambda wildcards: study.tiny_formulations(wildcards.built),
     message:
-        "Building and pre-training the tiny model {wildcards.built}"
+        "Building and pre-training the tiny model {wildcards.built:q}"
     shell:
-        "onkocode pretrain-model --entries {input.entries} --codes {input.codes} --settings {params.settings:q} "
-        "--formulations {params.formulations} --output {output} > {log} 2>&1"
+        "onkocode pretrain-model --entries {input.entries:q} --codes {input.codes:q} --settings {params.settings:q} "
+        "--formulations {params.formulations:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule prepare_model:
@@ -41,12 +41,12 @@ rule prepare_model:
         "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: study.base_settings(wildcards.model),
-        built=lambda wildcards, input: f"--built {input.built}" if input.built else "",
+        built=lambda wildcards, input: optional("--built", input.built),
     message:
-        "Locating the base model of {wildcards.model}"
+        "Locating the base model of {wildcards.model:q}"
     shell:
-        "onkocode prepare-model --settings {params.settings:q} {params.built} "
-        "--output {output} > {log} 2>&1"
+        "onkocode prepare-model --settings {params.settings:q} {params.built:q} "
+        "--output {output:q} > {log:q} 2>&1"
 
 
 rule fetch_adapter:
@@ -69,9 +69,9 @@ rule fetch_adapter:
     params:
         settings=lambda wildcards: study.adapter_settings(wildcards.model),
     message:
-        "Fetching the published adapter {wildcards.model}"
+        "Fetching the published adapter {wildcards.model:q}"
     shell:
-        "onkocode fetch-adapter --settings {params.settings:q} --base {input.base} --output {output} > {log} 2>&1"
+        "onkocode fetch-adapter --settings {params.settings:q} --base {input.base:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule describe_model:
@@ -88,13 +88,11 @@ rule describe_model:
         "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: study.description(wildcards.model),
-        recipe=lambda wildcards: (
-            f"--replicate-of {study.recipes[wildcards.model].replicate_of}"
-            if study.recipes[wildcards.model].replicate_of
-            else ""
+        recipe=lambda wildcards: optional(
+            "--replicate-of", study.recipes[wildcards.model].replicate_of
         ),
     message:
-        "Describing {wildcards.model}"
+        "Describing {wildcards.model:q}"
     shell:
-        "onkocode describe-model --model {wildcards.model} --settings {params.settings:q} --base {input} "
-        "{params.recipe} --output {output} > {log} 2>&1"
+        "onkocode describe-model --model {wildcards.model:q} --settings {params.settings:q} --base {input:q} "
+        "{params.recipe:q} --output {output:q} > {log:q} 2>&1"

@@ -21,16 +21,16 @@ rule build_questions:
     params:
         settings=lambda wildcards: study.data_settings(wildcards.data),
         crosswalk=lambda wildcards, input: (
-            f"--crosswalk {input.crosswalk} --topographies {input.topographies}"
+            ["--crosswalk", *input.crosswalk, "--topographies", input.topographies]
             if input.crosswalk
-            else ""
+            else []
         ),
     message:
-        "Building the questions of {wildcards.data}"
+        "Building the questions of {wildcards.data:q}"
     shell:
-        "onkocode build-questions --alphaid {input.alphaid} --icdo3 {input.icdo3} --ops {input.ops} "
-        "--icd10gm {input.icd10gm} {params.crosswalk} --settings {params.settings:q} "
-        "--output {output} > {log} 2>&1"
+        "onkocode build-questions --alphaid {input.alphaid:q} --icdo3 {input.icdo3:q} --ops {input.ops:q} "
+        "--icd10gm {input.icd10gm:q} {params.crosswalk:q} --settings {params.settings:q} "
+        "--output {output:q} > {log:q} 2>&1"
 
 
 rule build_text_questions:
@@ -50,9 +50,9 @@ rule build_text_questions:
             wildcards.testset
         ].formulations,
     message:
-        "Building the questions on the test set {wildcards.testset}"
+        "Building the questions on the test set {wildcards.testset:q}"
     shell:
-        "onkocode build-text-questions --texts {input} --formulations {params.formulations} --output {output} > {log} 2>&1"
+        "onkocode build-text-questions --texts {input:q} --formulations {params.formulations:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule check_leakage:
@@ -76,10 +76,10 @@ rule check_leakage:
         # Not an output: a refusal names this table, and Snakemake removes the outputs of a failed job.
         pairs=expanded("<private>/leakage/{data}.parquet"),
     message:
-        "Looking for test texts in the training labels of {wildcards.data}"
+        "Looking for test texts in the training labels of {wildcards.data:q}"
     shell:
-        "onkocode check-leakage --questions {input.questions} --texts {params.texts} "
-        "--settings {params.settings:q} --pairs {params.pairs} --output {output} > {log} 2>&1"
+        "onkocode check-leakage --questions {input.questions:q} --texts {params.texts:q} "
+        "--settings {params.settings:q} --pairs {params.pairs:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule export_questions:
@@ -95,9 +95,9 @@ rule export_questions:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Writing {wildcards.data} as a data set with its card"
+        "Writing {wildcards.data:q} as a data set with its card"
     shell:
-        "onkocode questions export --questions {input} --output {output} > {log} 2>&1"
+        "onkocode questions export --questions {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule questions:

@@ -25,8 +25,8 @@ rule plot_loss_curves:
     message:
         "Drawing the loss curves (Figure 1)"
     shell:
-        "onkocode plot-loss-curves --training {input.training} --attempts {input.attempts} --models {input.models} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode plot-loss-curves --training {input.training:q} --attempts {input.attempts:q} --models {input.models:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule plot_accuracy_by_epoch:
@@ -50,12 +50,12 @@ rule plot_accuracy_by_epoch:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
+        texts=study.test_sets,
     message:
         "Drawing accuracy by epoch (Figure 2)"
     shell:
-        "onkocode plot-accuracy-by-epoch --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode plot-accuracy-by-epoch --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule plot_heldout_by_epoch:
@@ -81,7 +81,7 @@ rule plot_heldout_by_epoch:
     message:
         "Drawing accuracy on held-out formulations and labels"
     shell:
-        "onkocode plot-heldout-by-epoch --metrics {input.metrics} --models {input.models} --output {output.main} > {log} 2>&1"
+        "onkocode plot-heldout-by-epoch --metrics {input.metrics:q} --models {input.models:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule plot_size_accuracy:
@@ -105,13 +105,13 @@ rule plot_size_accuracy:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
-        ceilings="--ceilings" if study.config.evaluation.paper_ceilings else "",
+        texts=study.test_sets,
+        ceilings=["--ceilings"] if study.config.evaluation.paper_ceilings else [],
     message:
         "Drawing accuracy against size (Figure 3)"
     shell:
-        "onkocode plot-size-accuracy --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "{params.ceilings} --output {output.main} > {log} 2>&1"
+        "onkocode plot-size-accuracy --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
+        "{params.ceilings:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule plot_thinking_mode:
@@ -135,12 +135,12 @@ rule plot_thinking_mode:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
+        texts=study.test_sets,
     message:
         "Drawing the thinking-mode comparison (Figure 4)"
     shell:
-        "onkocode plot-thinking-mode --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode plot-thinking-mode --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_questions:
@@ -162,9 +162,9 @@ rule tabulate_questions:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Counting the questions of {wildcards.data} (Table 1)"
+        "Counting the questions of {wildcards.data:q} (Table 1)"
     shell:
-        "onkocode tabulate-questions --questions {input} --output {output.main} > {log} 2>&1"
+        "onkocode tabulate-questions --questions {input:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_models:
@@ -189,7 +189,7 @@ rule tabulate_models:
     message:
         "Describing the models (Table 3)"
     shell:
-        "onkocode tabulate-models --models {input.models} --training {input.training} --output {output.main} > {log} 2>&1"
+        "onkocode tabulate-models --models {input.models:q} --training {input.training:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_performance:
@@ -212,12 +212,12 @@ rule tabulate_performance:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
+        texts=study.test_sets,
     message:
         "Comparing base and trained models (Table 4)"
     shell:
-        "onkocode tabulate-performance --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode tabulate-performance --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_replicates:
@@ -240,12 +240,12 @@ rule tabulate_replicates:
     conda:
         "../envs/onkocode.yaml"
     params:
-        texts=" ".join(study.test_sets),
+        texts=study.test_sets,
     message:
         "Comparing the seeds of each recipe"
     shell:
-        "onkocode tabulate-replicates --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode tabulate-replicates --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule summarise_checkpoint:
@@ -268,10 +268,10 @@ rule summarise_checkpoint:
     conda:
         "../envs/onkocode.yaml"
     message:
-        "Summarising {wildcards.model}, epoch {wildcards.epoch}"
+        "Summarising {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
-        "onkocode summarise-checkpoint --model {wildcards.model} --epoch {wildcards.epoch} --metrics {input} "
-        "--output {output.main} > {log} 2>&1"
+        "onkocode summarise-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --metrics {input:q} "
+        "--output {output.main:q} > {log:q} 2>&1"
 
 
 rule write_config:
@@ -289,7 +289,7 @@ rule write_config:
     message:
         "Saving the merged configuration with the results"
     shell:
-        "onkocode write-config --settings {params.merged:q} --output {output} > {log} 2>&1"
+        "onkocode write-config --settings {params.merged:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -327,4 +327,4 @@ rule one_model:
         model=either([*study.models_of, *study.models]),
     localrule: True
     message:
-        "{wildcards.model} is trained, evaluated and summarised"
+        "{wildcards.model:q} is trained, evaluated and summarised"

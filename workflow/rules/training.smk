@@ -35,17 +35,17 @@ rule train_epoch:
         ),
     params:
         settings=lambda wildcards: study.training_settings(wildcards.model),
-        folder=subpath(output.metrics, parent=True),
-        previous=lambda wildcards, input: (
-            f"--previous {folder_of(input.previous)}" if input.previous else ""
+        folder=lambda wildcards, output: as_argument(folder_of([output.metrics])),
+        previous=lambda wildcards, input: optional(
+            "--previous", folder_of(input.previous)
         ),
         scratch=expanded("<scratch>/training/{model}/epoch-{epoch}"),
     message:
-        "Training {wildcards.model}, epoch {wildcards.epoch}"
+        "Training {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
-        "onkocode train-epoch --model {wildcards.model} --epoch {wildcards.epoch} --base {input.base} "
-        "--questions {input.questions} --settings {params.settings:q} {params.previous} --scratch {params.scratch} "
-        "--tracking @{input.tracking} --output {params.folder} > {log} 2>&1"
+        "onkocode train-epoch --model {wildcards.model:q} --epoch {wildcards.epoch:q} --base {input.base:q} "
+        "--questions {input.questions:q} --settings {params.settings:q} {params.previous:q} --scratch {params.scratch:q} "
+        "--tracking @{input.tracking:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule training:

@@ -11,7 +11,7 @@ from onkocode.catalogues.download import Limits, downloaded
 from onkocode.catalogues.local import FOLDER_VARIABLE, NAMED_BY, catalogue_folder, search
 from onkocode.catalogues.reading import SIGNATURES, looks_like_html
 from onkocode.records.errors import InputError, first_of
-from onkocode.records.files import new_file
+from onkocode.records.files import PROJECT, located, new_file
 from onkocode.records.ids import hash_file
 
 __all__ = ["FOLDER_VARIABLE", "TERMS_SENTENCE", "Source", "catalogue_folder", "find_local", "read_sources", "retrieve"]
@@ -61,6 +61,7 @@ class Source:
 
 def read_sources(table: Path) -> dict[tuple[str, str], Source]:
     """Read and check the table of sources; raises InputError with all its mistakes and their lines."""
+    table = located(table)
     try:
         lines = table.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -84,21 +85,23 @@ def read_sources(table: Path) -> dict[tuple[str, str], Source]:
     return found
 
 
-def find_local(source: Source, folder: Path | None) -> Path | None:
+def find_local(source: Source, folder: Path | None, project: Path = PROJECT) -> Path | None:
     """Return the local file of a source: shipped with the project, or in the user's folder; None = to be downloaded.
 
     Args:
         source: row of the table.
         folder: the user's folder, a single file or a zip file; see `catalogue_folder`.
+        project: folder of the project, for what it ships.
 
     Raises:
         InputError: the folder is given but holds no such file, several that differ, or one with other content; or the
             table names a path that does not exist.
     """
     if "/" in source.file:
-        if not Path(source.file).is_file():
+        shipped = located(Path(source.file), project)
+        if not shipped.is_file():
             raise InputError(f"{source.file}: no such file, but the table of sources names it for {source.wanted}")
-        return Path(source.file)
+        return shipped
     if folder is None:
         return None
     advice = "put it there, or leave the folder out to download it" if source.url else f"put it there ({source.note})"

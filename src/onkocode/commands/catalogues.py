@@ -12,7 +12,8 @@ from onkocode.catalogues.texts import read_texts as read
 from onkocode.commands.common import validated
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
-from onkocode.records.files import close_to_others, write_text
+from onkocode.records.files import write_text
+from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.records.schemas import read_table, write_table
 

@@ -1,6 +1,7 @@
 """Verbs around the configuration itself."""
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import yaml
 from onkocode.config import load_config
 from onkocode.config.loading import merge_files
 from onkocode.config.schema import Config
+from onkocode.records import private
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.study import Study
@@ -45,6 +47,21 @@ def write_config(options: Namespace) -> None:
 def write_option(options: Namespace) -> None:
     """Write one option as JSON."""
     write_text(options.output, json.dumps(options.settings, ensure_ascii=False) + "\n")
+
+
+def remove_private(options: Namespace) -> None:
+    """Remove everything private, after asking."""
+    holding = private.find_private(options.folder)
+    said = (
+        f"{holding.files} files ({holding.bytes / 1e6:.1f} MB) in {', '.join(map(str, holding.folders)) or 'no folder'}"
+    )
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"{said} would be removed; add --yes to do so without being asked")
+        if input(f"{said} will be removed for good. Type yes to go on: ").strip() != "yes":
+            raise InputError("nothing was removed")
+    private.remove_private(options.folder, holding)
+    print(f"removed {said}")  # noqa: T201
 
 
 def write_schema(options: Namespace) -> None:

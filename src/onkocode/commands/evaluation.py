@@ -15,8 +15,8 @@ from onkocode.config.schema import Evaluation, Thinking, Tracking
 from onkocode.config.training import Testing
 from onkocode.models.sources import adapter_weights, weights_identity
 from onkocode.records.errors import InputError
-from onkocode.records.files import close_to_others
 from onkocode.records.ids import digest, hash_file
+from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 

@@ -20,7 +20,8 @@ from onkocode.questions.leakage import (
     texts_of_questions,
 )
 from onkocode.records.errors import InputError
-from onkocode.records.files import close_to_others, write_text
+from onkocode.records.files import write_text
+from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 

@@ -14,7 +14,8 @@ from onkocode.questions.build import QuestionStream
 from onkocode.questions.build import build_text_questions as build_on_texts
 from onkocode.questions.formulations import formulations_hash
 from onkocode.records.errors import InputError
-from onkocode.records.files import close_to_others, new_file
+from onkocode.records.files import new_file
+from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_frames, write_table
 

@@ -25,6 +25,9 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
     for name in sorted(set(config.presets) & set(builtin_presets())):
         yield ("presets", name), "redefines a built-in preset; choose another name"
+    for name, folder in config.pathvars.items():
+        if set(folder) & set("{}\n") or not folder.strip():
+            yield ("pathvars", name), "must be the name of a folder without braces and line breaks; choose another"
     for key, data in config.data.items():
         yield from _references(("data", key, "preset"), [data.preset], presets(config), "presets")
         if data.preset in presets(config):

@@ -67,7 +67,7 @@ def write_selection(selection: pl.DataFrame, path: Path) -> None:
 def read_selection(path: Path) -> pl.DataFrame:
     """Read what `write_selection` wrote; raises InputError when it is something else."""
     try:
-        return pl.read_csv(path, separator="\t", schema_overrides=SELECTION).select(list(SELECTION))
+        return pl.read_csv(path, separator="\t", schema_overrides=SELECTION, glob=False).select(list(SELECTION))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not a selection of checkpoints ({error}); remove it and run again") from error
 

@@ -6,7 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PRIVATE_MODE = 0o700
+PROJECT = Path(__file__).resolve().parents[3]  # where the package is used from a checkout
+
+
+def located(path: Path, project: Path = PROJECT) -> Path:
+    """Return a file that the configuration names: below the working directory, or else in the project's folder.
+
+    So the files that the project ships are found from anywhere; what is in neither place stays as it is named.
+    """
+    shipped = project / path
+    return shipped if not path.exists() and shipped.exists() else path
+
+
+def as_argument(path: Path | str) -> str:
+    """Return a path as a command takes it: one that begins with a dash would be read as an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 @contextmanager
@@ -45,19 +59,6 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text through a temporary file."""
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def close_to_others(path: Path) -> None:
-    """Make what lies at ``path`` private: its directories get mode 0700, and this process' new files 0600.
-
-    For a relative path all directories below the working directory are closed, else only the one that holds the file.
-    """
-    os.umask(0o077)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    inside = not path.is_absolute() and ".." not in path.parts
-    for folder in [path.parent, *path.parent.parents] if inside else [path.parent]:
-        if folder != Path():
-            folder.chmod(PRIVATE_MODE)
 
 
 def _flush(path: Path) -> None:

@@ -226,7 +226,7 @@ def read_table(path: Path, table: str) -> pl.DataFrame:
     """
     try:
         found = pl.read_parquet_metadata(path).get("schema")
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)  # a name with brackets is no pattern
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not a readable table ({error}); remove it and run again") from error
     version = version_of(found, table)

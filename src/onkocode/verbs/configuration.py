@@ -28,6 +28,15 @@ VERBS: tuple[Verb, ...] = (
         (settings_of("the merged configuration"), OUTPUT),
     ),
     Verb(
+        "remove-private",
+        "configuration",
+        "remove everything private that was written: users' texts, answers to them, pairs of the leakage check",
+        (
+            Option("folder", "the folder of pathvars.private, mostly `private`"),
+            Option("--yes", "do not ask", required=False, flag=True),
+        ),
+    ),
+    Verb(
         "write-schema",
         "configuration",
         "write the JSON schema of the configuration",
