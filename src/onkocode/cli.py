@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from onkocode.records.errors import InputError, StoppedError
+from onkocode.records.files import as_argument
 from onkocode.verbs import VERBS, Option, Verb
 
 __all__ = ["VERBS", "Option", "Verb", "build_parser", "main"]
@@ -54,12 +55,17 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     )
 
 
+def _word(word: str) -> str:
+    """Return a word of the command line; a path in a folder whose name begins with a dash is no option."""
+    return as_argument(word) if "/" in word.partition("=")[0] else word
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run a verb; returns the exit status.
 
     2 = the user's input is wrong, 75 = the job was asked to stop and goes on when it is started again.
     """
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = [_word(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     options = build_parser().parse_args(given)
     options.arguments = given  # a verb may start itself again in other processes
     verb: Verb = options.run

@@ -45,11 +45,6 @@ class Study:
         for version in self._formulations():
             load_formulations(version)  # raises InputError when it is unknown
 
-    @property
-    def pathvars(self) -> dict[str, str]:
-        """Snakemake's path variables as they are configured, fit for command lines."""
-        return {name: as_argument(path) for name, path in self.config.pathvars.items()}
-
     # -- jobs -------------------------------------------------------------------------------------------------------
 
     @property

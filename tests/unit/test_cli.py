@@ -366,3 +366,14 @@ def test_output_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     (tmp_path / "file").write_text("")
     assert main(["write-schema", "--output", str(tmp_path / "file" / "schema.json")]) == 1
     assert capsys.readouterr().err.startswith(f"onkocode write-schema: {tmp_path / 'file'}")
+
+
+def test_paths_in_a_folder_with_a_leading_dash_are_no_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "-x" / "y"
+    folder.mkdir(parents=True)
+    assert main(["write-option", "--settings", '{"a": "b/c"}', "--output", "-x/y/option.json"]) == 0
+    assert main(["write-option", "--settings={}", "--output=-x/y/other.json"]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["option.json", "other.json"]
+    with pytest.raises(SystemExit):
+        main(["write-option", "--settings", "{}", "--ouput", "x/y"])

@@ -2,10 +2,11 @@
 
 import re
 import shlex
+import shutil
 
 import pytest
 
-from tests.workflow.conftest import ROOT, job_counts
+from tests.workflow.conftest import ROOT, Project, job_counts
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 # Called by hand and by .ci/run; what they do after the setup is what this test session does.
@@ -19,6 +20,8 @@ ON_THE_QUICKSTART = {
     "onkocode questions compare results/datasets/example --questions results/questions/example.parquet",
     "python benchmarks/catalogues_and_questions.py --config config/config.yaml config/quickstart.yaml",
 }
+# Removes what other tests look at, so it is run on a copy, without its question.
+ON_A_COPY = {"onkocode remove-private private"}
 # Need a cluster, GPUs and gated models, so their plan is made here instead.
 PLANNED = {
     "snakemake -n",
@@ -51,7 +54,7 @@ def test_pages_show_commands():
 
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
-    assert command in ENTRY | ON_THE_QUICKSTART | PLANNED | ON_REAL_CATALOGUES
+    assert command in ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_REAL_CATALOGUES
 
 
 def test_entry_points_are_those_of_the_script():
@@ -65,6 +68,14 @@ def test_entry_points_are_those_of_the_script():
 @pytest.mark.parametrize("command", sorted(ON_THE_QUICKSTART))
 def test_command_on_the_quickstart(quickstart, command):
     assert quickstart.command(shlex.split(command)).returncode == 0
+
+
+@pytest.mark.parametrize("command", sorted(ON_A_COPY))
+def test_command_on_a_copy(quickstart, tmp_path, command):
+    shutil.copytree(quickstart.root / "private", tmp_path / "private")
+    done = Project(tmp_path).command([*shlex.split(command), "--yes"])
+    assert "removed" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", sorted(PLANNED))

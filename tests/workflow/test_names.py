@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from onkocode.questions.formulations import load_formulations
 from tests.workflow.conftest import ROOT, Project, copy_project, job_counts
 
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -70,7 +71,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "data": {"example": data},
         "texts": {"example": {"file": f"{ODD}.csv", "icd10gm": "2024", "icdo3": "2019"}},
         "tiny_models": {"qwen3-s": {"steps": 20}},
-        "recipes": {"tiny-qwen3-s": {"seeds": [0, 1], "training": {"epochs": 2}, "label": "Qwen3 $(touch MARK4)"}},
+        "recipes": {"tiny-qwen3-s": {"training": {"epochs": 2}, "label": "Qwen3 $(touch MARK4)"}},
         "evaluation": {"entries": 5},
         "thinking": {"max_new_tokens": 8},
     }
@@ -84,10 +85,10 @@ def test_run_with_odd_names_is_whole_and_nothing_in_them_was_executed(odd: Proje
     results = odd.root / ODD / "results"
     for name in ("loss_curves", "accuracy_by_epoch", "size_accuracy", "thinking_mode"):
         assert (results / "figures" / f"{name}.svg").is_file()
-    metrics = pl.read_parquet(results / "metrics.parquet")
+    metrics = pl.read_parquet(results / "metrics.parquet", glob=False)
     assert set(metrics["condition"]) == {"free", "thinking"}
     assert set(metrics["epoch"]) == {0, 1, 2}
-    assert (odd.root / ODD / "private/answers/tiny-qwen3-s.s0/epoch-2/free").is_dir()
+    assert (odd.root / ODD / "private/answers/tiny-qwen3-s/epoch-2/free").is_dir()
     assert "Ä ö" in (results / "catalogues/alphaid-2024/source.provenance.json").read_text(encoding="utf-8")
     everything = [path for path in odd.root.parent.rglob("*") if path.name.startswith("MARK")]
     assert everything == []
@@ -100,8 +101,18 @@ def test_second_run_with_odd_names_does_nothing(odd: Project) -> None:
 
 
 def test_single_target_with_an_odd_name(odd: Project) -> None:
-    target = f"./{ODD}/results/tiny-qwen3-s.s1.done"
+    target = f"{ODD}/results/tiny-qwen3-s.done"
     assert job_counts(odd.run(*FILES, "-n", "--", target).stdout) == {"one_model": 1, "total": 1}
+
+
+def test_a_further_text_asks_nothing_but_itself(odd: Project) -> None:
+    with (odd.root / f"{ODD}.csv").open("a", encoding="utf-8") as stream:
+        stream.write("T998;Magen-Ca, Korpus, Z. n. OP;C16.2;C16.2;P998\n")
+    odd.run(*FILES, "--cores", "2", "--", f"{ODD}/private/predictions/tiny-qwen3-s/epoch-1/free/example.parquet")
+    log = (odd.root / ODD / "logs/evaluate_checkpoint/tiny-qwen3-s/epoch-1.log").read_text(encoding="utf-8")
+    formulations = sum(len(load_formulations("v1")[task].templates) for task in ("icd10", "topography", "tumour"))
+    assert f"\n{formulations} of " in f"\n{log}"
+    assert "prompts asked, the others had an answer" in log
 
 
 @pytest.mark.parametrize("folder", ["Ergebnisse {1}", "zwei\nZeilen", " "])
@@ -110,3 +121,19 @@ def test_folder_that_snakemake_would_misread_is_refused(project: Project, folder
     done = project.run(*FILES, "-n", check=False)
     assert done.returncode != 0
     assert "pathvars.results: must be the name of a folder without braces" in done.stdout + done.stderr
+
+
+def test_workflow_runs_from_elsewhere(project: Project, tmp_path: Path) -> None:
+    elsewhere = Project(tmp_path / "elsewhere")
+    elsewhere.root.mkdir()
+    files = ("-s", str(project.root / "Snakefile"), "--directory", str(elsewhere.root))
+    shipped = str(project.root / "config/quickstart.yaml")
+    made = ["results/catalogues/icdo3-example/codes.parquet", "private/texts/example/questions.parquet"]
+    elsewhere.run(*files, "--configfile", shipped, "--cores", "1", "--", *made)
+    assert all((elsewhere.root / path).is_file() for path in made)
+    assert not (project.root / "results").exists()
+    assert job_counts(elsewhere.run(*files, "-n").stdout)["train_epoch"] == 40  # with the shipped configuration
+    mine = yaml.safe_load((project.root / "config/config.yaml").read_text(encoding="utf-8"))
+    (elsewhere.root / "config").mkdir()
+    (elsewhere.root / "config/config.yaml").write_text(yaml.safe_dump(mine | {"models": ["qwen3-8b"]}))
+    assert job_counts(elsewhere.run(*files, "-n").stdout)["train_epoch"] == 5  # one's own comes first

@@ -1,8 +1,6 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from snakemake.pathvars import Pathvars
-
 from onkocode.records.errors import InputError
 from onkocode.records.files import as_argument
 from onkocode.records.private import VARIABLE
@@ -29,8 +27,6 @@ pathvars:
     scratch="scratch",
     benchmarks="logs/benchmarks",
 
-
-workflow.pathvars.update(Pathvars.from_config({"pathvars": study.pathvars}))
 
 # Jobs close all folders of private files to others, up to this one.
 os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
