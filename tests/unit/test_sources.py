@@ -409,7 +409,12 @@ def test_the_verb_refuses_without_consent(tmp_path: Path, capfd: pytest.CaptureF
 def test_the_verb_takes_a_renamed_file_from_the_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "download (3).zip").write_bytes(zipped(**{"meine_datei.txt": TEXT}))
-    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 0
+    place = tmp_path / "folder" / "download (3).zip"
+    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 2  # it does not say its year
+    assert run(tmp_path, "", "--file", str(place)) == 0
     record = json.loads((tmp_path / "out" / "source.provenance.json").read_text())
     assert (record["found_by"], record["remark"]) == ("content", "version not verifiable")
-    assert record["origin"] == str(tmp_path / "folder" / "download (3).zip")
+    assert record["origin"] == str(place)
+    place.write_bytes(zipped(**{"meine_datei_2024.txt": TEXT}))
+    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 0
+    assert json.loads((tmp_path / "out" / "source.provenance.json").read_text())["remark"] == ""
