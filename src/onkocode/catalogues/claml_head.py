@@ -63,13 +63,13 @@ class ClamlHead:
         self._open.append(tag)
         if tag == "Title":
             self.name, self.version = attributes.get("name", ""), attributes.get("version", "")
-        elif tag == "Identifier" and len(self._open) == 2:
+        elif tag == "Identifier":
             self.authority = attributes.get("authority", "")
         elif tag == "Class":
             self.codes.append(attributes.get("code", "").strip())
         elif tag == "Meta" and attributes.get("name") in USE_IN_GERMANY:
             self.german = True
-        elif tag == "Meta" and attributes.get("name") == "titleLong" and len(self._open) == 2:
+        elif tag == "Meta" and attributes.get("name") == "titleLong":
             self.titles.append(attributes.get("value", ""))
 
     def end(self, tag: str) -> None:
