@@ -44,6 +44,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         return
     parser.add_argument(
         option.name,
+        action="extend" if option.many else "store",  # values may stand together or each behind the option
         help=option.help,
         type=option.type,
         required=option.required,

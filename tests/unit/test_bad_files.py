@@ -31,7 +31,7 @@ RULES = (
 
 
 def claml(body: str, before: str = "", root: str = "ClaML") -> str:
-    title = '<Title name="ICD-O-3" version="2019">Test</Title>'
+    title = '<Title name="ICD-O-3" version="2024">Test</Title>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{before}<{root} version="2.0.0">\n{title}\n{body}</{root}>\n'
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from onkocode.catalogues.archives import LARGEST, Candidate
-from onkocode.catalogues.choosing import SAMPLES, Wanted, judge_given
+from onkocode.catalogues.choosing import SAMPLES, Wanted, choose_member, judge_given
 from onkocode.catalogues.local import FOLDER_VARIABLE, catalogue_folder, list_files, search
 from onkocode.records.errors import InputError
 
@@ -37,8 +38,8 @@ def transitions() -> bytes:
     return b"".join(b"C50.%d;C50.%d;A;A\n" % (n, n) for n in range(9))
 
 
-def crosswalk(version: str = "2019") -> bytes:
-    rows = f"ICD-O-3.2 {version}\tC50.1\tBrust\t8000\t/3\t0\tC50.1\tNeubildung\n" * 3
+def crosswalk(version: str = "ICD-O-3.2 2019") -> bytes:
+    rows = f"{version}\tC50.1\tBrust\t8000\t/3\t0\tC50.1\tNeubildung\n" * 3
     return (
         "Version\tTopographie\tTopographie Text\tMorphologiecodes\tDignität\tDefault\tICD10\tText\n" + rows
     ).encode()
@@ -117,8 +118,8 @@ def test_a_file_comes_before_a_zip_file_and_that_before_one_within(tmp_path: Pat
 
 
 def test_the_folder_may_be_one_file(tmp_path: Path) -> None:
-    plain = put(tmp_path / "anything", kodes())
-    archive = zipped(tmp_path / "download", data=kodes())
+    plain = put(tmp_path / "anything of 2024", kodes())
+    archive = zipped(tmp_path / "download", **{"data of 2024": kodes()})
     assert (search(OPS, plain), search(OPS, archive)) == (plain, archive)
     assert "no file for alphaid 2024" in refusal(ALPHAID, plain)
 
@@ -161,7 +162,9 @@ def test_a_sample_is_no_catalogue(tmp_path: Path, name: str) -> None:
 # -- by content --
 
 
-@pytest.mark.parametrize("name", ["meine_datei.txt", "Kopie von Ärzte (3).TXT", "alphaid", "x.csv", "x.bak", "1"])
+@pytest.mark.parametrize(
+    "name", ["meine_datei_2024.txt", "Kopie von Ärzte (3) 2024.TXT", "alphaid2024", "2024.csv", "2024.bak", "2024"]
+)
 def test_a_renamed_file_is_found(tmp_path: Path, name: str) -> None:
     path = put(tmp_path / "sub folder" / name, alphaid())
     put(tmp_path / "ops.txt", kodes())
@@ -170,15 +173,21 @@ def test_a_renamed_file_is_found(tmp_path: Path, name: str) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_characters="/.\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
-def test_any_name_will_do(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+def test_any_name_with_the_year_will_do_and_none_without(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     assume(not SAMPLES.search(name.lower()) and not any(character.isdigit() for character in name))
     path = put(tmp_path_factory.mktemp("folder") / name, alphaid())
-    assert search(ALPHAID, path.parent) == path
+    key = "alphaid-2024"
+    assert refusal(ALPHAID, path.parent) == (
+        f"{path.parent}: {path}: may be alphaid 2024, but does not say its version in content or name; where you know "
+        f"that it is, name it: `{key}: FILE` under catalogues.files, or --catalogue {key}=FILE"
+    )
+    renamed = path.rename(path.with_name(f"{name}2024"))
+    assert search(ALPHAID, path.parent) == renamed
 
 
 @pytest.mark.parametrize("name", ["download (3).zip", "download"])
 def test_a_renamed_zip_file_with_renamed_members_is_found(tmp_path: Path, name: str) -> None:
-    path = zipped(tmp_path / name, **{"Liesmich.txt": b"Guten Tag", "data/1.dat": alphaid()})
+    path = zipped(tmp_path / name, **{"Liesmich.txt": b"Guten Tag", "data/1 (2024).dat": alphaid()})
     assert search(ALPHAID, tmp_path) == path
 
 
@@ -192,7 +201,9 @@ def test_the_year_of_a_renamed_file_counts_where_it_shows(tmp_path: Path) -> Non
     said = refusal(ALPHAID, tmp_path)
     assert said.endswith(f"; of alphaid there is 2023 in {tmp_path / 'alphaid 2023.txt'}")
     path = put(tmp_path / "alphaid.txt", alphaid())
-    assert search(ALPHAID, tmp_path) == path
+    said = refusal(ALPHAID, tmp_path)
+    assert f"{path}: may be alphaid 2024, but" in said
+    assert said.endswith(f"; of alphaid there is 2023 in {tmp_path / 'alphaid 2023.txt'}")
     path = put(tmp_path / "alphaid 2024.txt", alphaid("Neues"))
     assert search(ALPHAID, tmp_path) == path
 
@@ -203,11 +214,70 @@ def test_a_copy_of_another_years_file_is_none_of_this_year(tmp_path: Path) -> No
     assert "no file for alphaid 2024" in refusal(ALPHAID, tmp_path)
 
 
-def test_several_files_of_unknown_year_are_refused(tmp_path: Path) -> None:
+def test_files_of_unknown_year_are_taken_on_demand_where_there_is_one(tmp_path: Path) -> None:
     first, second = put(tmp_path / "a.txt", alphaid()), put(tmp_path / "b.txt", alphaid())
-    assert search(ALPHAID, tmp_path) == first
+    assert f"{first}, {second}: may be alphaid 2024, but do not say their version" in refusal(ALPHAID, tmp_path)
+    assert search(ALPHAID, tmp_path, unsure=True) == first
     second.write_bytes(alphaid("Anderes"))
-    assert f"several different files for alphaid 2024: {first}, {second}; keep" in refusal(ALPHAID, tmp_path)
+    with pytest.raises(InputError, match=f"several different files for alphaid 2024: {first}, {second}; keep"):
+        search(ALPHAID, tmp_path, unsure=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "data"),
+    [
+        (ALPHAID, alphaid()),
+        (OPS, kodes()),
+        (OPS, dreisteller()),
+        (OPS, claml("")),
+        (TRANSITIONS, transitions()),
+        (CROSSWALK, crosswalk("")),
+        (Wanted("icd10gm", "2024", ("icd10gm2024syst_kodes*.txt",)), 9 * b"4;T;X;02;C50;C50.9;C50.9;C509;Brust;;\n"),
+        (Wanted("icdo3", "2019", ("icdo3*2019*claml*.xml",)), b'<ClaML><Title name="ICD-O-3"/></ClaML>'),
+    ],
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_no_kind_of_file_is_of_a_year_that_it_does_not_say(
+    tmp_path: Path, wanted: Wanted, data: bytes, within: bool
+) -> None:
+    path = zipped(tmp_path / "a.zip", data=data) if within else put(tmp_path / "data", data)
+    assert f"may be {wanted}, but does not say its version" in refusal(wanted, tmp_path)
+    assert search(wanted, tmp_path, unsure=True) == path
+    choice = choose_member(wanted, Candidate(path)) if within else judge_given(wanted, Candidate(path))
+    assert (choice.found_by, choice.remark) == ("content", "version not verifiable")
+
+
+def test_a_pattern_without_the_year_does_not_tell_it(tmp_path: Path) -> None:
+    path = put(tmp_path / "icdo_icd10_65c.csv", crosswalk(""))
+    assert f"{path}: may be crosswalk 2019, but does not say" in refusal(CROSSWALK, tmp_path)
+    assert judge_given(CROSSWALK, Candidate(path)).remark == "version not verifiable"
+    path.write_bytes(crosswalk())
+    assert search(CROSSWALK, tmp_path) == path
+    assert judge_given(CROSSWALK, Candidate(path)).remark == ""
+    mine = put(tmp_path / "mine.txt", alphaid())
+    assert search(Wanted("alphaid", "2024", ("mine.txt",)), tmp_path) == mine  # the table names this one file
+    assert "may be alphaid 2024, but" in refusal(Wanted("alphaid", "2024", ("mine*.txt",)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "said"),
+    [
+        ("icdo3.xml", 'name="ICD-O-3" version="Erste Revision"', "2014"),
+        ("icdo3rev1-claml-2019.xml", 'name="ICD-O-3"', "2014"),
+        ("icdo32019_claml.xml", 'name="ICD-O-3" version="Erste Revision"', "2014"),
+    ],
+)
+def test_the_first_revision_is_not_taken_for_the_second(tmp_path: Path, name: str, title: str, said: str) -> None:
+    wanted = Wanted("icdo3", "2019", ("icdo3*2019*claml*.xml", "icdo3rev2*claml*.xml"))
+    data = f'<?xml version="1.0"?>\n<ClaML version="2.0.0"><Title {title}>Onkologie</Title></ClaML>'.encode()
+    path = put(tmp_path / name, data)
+    assert re.search(f"says that it is version {said}|there is {said} in {path}", refusal(wanted, tmp_path))
+    with pytest.raises(InputError, match=f"should be icdo3 2019 but says that it is version {said}"):
+        judge_given(wanted, Candidate(path))
+    inside = zipped(tmp_path / "a.zip", **{name: data})
+    with pytest.raises(InputError, match=f"version {said}|holds no member like"):
+        choose_member(wanted, Candidate(inside))
+    assert search(Wanted("icdo3", "2014", ("icdo3*2014*claml*.xml",)), path) == path
 
 
 def test_layouts_are_preferred_within_a_year_only(tmp_path: Path) -> None:
@@ -220,17 +290,37 @@ def test_layouts_are_preferred_within_a_year_only(tmp_path: Path) -> None:
         path.unlink()
     put(tmp_path / "classes.txt", dreisteller())
     put(tmp_path / "codes.txt", kodes())
-    assert "several different files for ops 2024" in refusal(OPS, tmp_path)
+    assert "may be ops 2024, but do not say" in refusal(OPS, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "name", ["umsteiger_2023_2024.txt", "2024 aus 2023, Stand 20221206.txt", "umsteiger.txt", "2024.txt"]
+    ("name", "sure"),
+    [
+        ("umsteiger_2023_2024.txt", True),
+        ("umsteiger20232024.txt", True),
+        ("2024 aus 2023, Stand 20221206.txt", True),
+        ("umsteiger.txt", False),
+        ("2024.txt", False),
+        ("2023 bis 2024, am 3.1.2022.txt", False),
+    ],
 )
-def test_transitions_need_both_years(tmp_path: Path, name: str) -> None:
+def test_transitions_need_both_years(tmp_path: Path, name: str, sure: bool) -> None:
     path = put(tmp_path / name, transitions())
-    assert search(TRANSITIONS, tmp_path) == path
-    remark = judge_given(TRANSITIONS, Candidate(path)).remark
-    assert remark == ("" if "2023" in name else "version not verifiable")
+    assert search(TRANSITIONS, tmp_path, unsure=True) == path
+    assert judge_given(TRANSITIONS, Candidate(path)).remark == ("" if sure else "version not verifiable")
+    if sure:
+        assert search(TRANSITIONS, tmp_path) == path
+    else:
+        assert f"{path}: may be transitions 2023_2024, but" in refusal(TRANSITIONS, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["umsteiger_2004_2005.txt", "umsteiger20042005.txt", "umsteiger 2005.txt"])
+def test_a_table_of_other_years_is_refused_even_where_it_is_named(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path / name, transitions())
+    with pytest.raises(InputError, match=r"should be transitions 2023_2024 but says that it is version 200"):
+        judge_given(TRANSITIONS, Candidate(path))
+    with pytest.raises(InputError, match="of transitions there is 200"):
+        search(TRANSITIONS, tmp_path, unsure=True)
 
 
 def test_transitions_of_other_years_are_not_taken(tmp_path: Path) -> None:
@@ -257,16 +347,16 @@ def test_foreign_files_are_not_opened(tmp_path: Path) -> None:
 
 
 def test_huge_files_are_not_read(tmp_path: Path) -> None:
-    path = put(tmp_path / "huge.txt", 2_000 * alphaid())
+    path = put(tmp_path / "huge 2024.txt", 2_000 * alphaid())
     assert search(ALPHAID, tmp_path) == path
     os.truncate(path, 10 * LARGEST)
     assert "no file for alphaid 2024" in refusal(ALPHAID, tmp_path)
 
 
 def test_what_the_workflow_wrote_is_not_the_users(tmp_path: Path) -> None:
-    put(tmp_path / "results" / "source", alphaid())
-    assert search(ALPHAID, tmp_path) == tmp_path / "results" / "source"
-    put(tmp_path / "results" / "source.provenance.json", b"{}")
+    put(tmp_path / "results" / "source2024", alphaid())
+    assert search(ALPHAID, tmp_path) == tmp_path / "results" / "source2024"
+    put(tmp_path / "results" / "source2024.provenance.json", b"{}")
     assert "no file for alphaid 2024" in refusal(ALPHAID, tmp_path)
 
 

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onkocode.catalogues.parse import DATASETS
+from onkocode.catalogues.shelf import open_catalogue, open_transitions
 from onkocode.catalogues.sources import FOLDER_VARIABLE, TERMS, Source, find_local, read_sources, retrieve
 from onkocode.cli import main
 from onkocode.records.errors import InputError
+from tests.unit.claml_files import chapter, claml, cls, modifier, used
 from tests.unit.serving import QUICK, Answer, redirect, serving, whole
 
 HEADER = "dataset\tversion\tfile\turl\tsha256\tterms\tnote\n"
@@ -20,6 +22,9 @@ ROW = "ops\t2024\tops2024syst_kodes*.txt ops2024*dreisteller*.txt\t\t\tBfArM\tby
 TEXT = "".join(f"1;T;X;5;5-87;5-87{n};5-87{n};587{n};Eingriff {n};;\n" for n in range(9)).encode()
 ALPHAID = b"".join(b"1|I%d|C50.%d||||%d|Neubildung %d\n" % (n, n, n, n) for n in range(9))
 OFFICIAL = {
+    ("alphaid", "2013"): ["icd10gm2013_alphaid_edvascii_20120928.txt"],
+    ("icd10gm", "2013"): ["icd10gm2013syst_kodes.txt", "icd10gm2013syst_claml_20120921.xml"],
+    ("transitions", "2013_2014"): ["icd10gm2014syst_umsteiger_2013_2014.txt"],
     ("alphaid", "2014"): ["icd10gm2014_alphaid_edvtxt_20130930.txt", "icd10gm2014_alphaid_edvascii_20130930.txt"],
     ("alphaid", "2015"): ["icd10gm2015_alphaidse_edvtxt_20140930.txt"],
     ("alphaid", "2016"): ["icd10gm2016_alphaidse_edvtxt_20151002.txt"],
@@ -96,9 +101,9 @@ def left(folder: Path) -> list[str]:
 
 
 def test_the_table_has_all_years_that_can_be_read(shipped: dict[tuple[str, str], Source]) -> None:
-    years = [str(year) for year in range(2014, 2027)]
-    expected = {(dataset, year) for dataset in ("alphaid", "icd10gm", "ops") for year in years}
-    expected |= {("transitions", f"{year}_{year + 1}") for year in range(2014, 2026)}
+    first = {"alphaid": 2013, "icd10gm": 2013, "ops": 2014}
+    expected = {(dataset, f"{year}") for dataset in first for year in range(first[dataset], 2027)}
+    expected |= {("transitions", f"{year}_{year + 1}") for year in range(2013, 2026)}
     expected |= {("icdo3", "2014"), ("icdo3", "2019"), ("crosswalk", "2019")}
     assert set(shipped) == expected | {(dataset, "example") for dataset in DATASETS}
 
@@ -140,6 +145,26 @@ def test_inclusions_come_first_for_ops_and_the_plain_table_for_icd10gm(shipped: 
 def test_addresses_of_the_table_are_bfarms(shipped: dict[tuple[str, str], Source]) -> None:
     hosts = {source.url.split("/")[2] for source in shipped.values() if source.url}
     assert hosts == {"multimedia.gsb.bund.de", "www.bfarm.de"}
+
+
+def test_the_layouts_of_2013_are_found_and_parsed(root: Path, tmp_path: Path) -> None:
+    """30 fields; six fields in Windows-1252; ClaML that names valid classes without all="false"."""
+    start = ["4", "T", "X", "07", "H00", "H00.0", "H00.0", "H000", "Hordeolum, übrig", "Hordeolum", "", ""]
+    (tmp_path / "icd10gm2013syst_kodes.txt").write_text(";".join([*start, *["9"] * 17, "J"]) + "\n", encoding="utf-8")
+    words = "1|I1|H00.0|||Gerstenkorn, übrig\n".encode("cp1252")
+    (tmp_path / "icd10gm2013_alphaid_edvascii_20120928.txt").write_bytes(words)
+    (tmp_path / "icd10gm2014syst_umsteiger_2013_2014.txt").write_text("H00.0;H00.0;A;A\n", encoding="utf-8")
+    table = root / "config/catalogues.tsv"
+    assert open_catalogue("icd10gm", "2013", table, tmp_path, False)[1]["code"].to_list() == ["H00.0"]
+    assert open_catalogue("alphaid", "2013", table, tmp_path, False)[0]["text"].to_list() == ["Gerstenkorn, übrig"]
+    assert open_transitions("2013_2014", table, tmp_path, False).height == 1
+    (tmp_path / "icd10gm2013syst_kodes.txt").unlink()
+    body = modifier("S07H00_4", {".0": "rechts", ".1": "links", ".2": "beidseits"})
+    body += chapter("07", "H00-H02") + cls("H00", "H00-H02", "Hordeolum", used("S07H00_4", ".0", ".1"))
+    text = claml(body).replace('"2024"', '"2013"')
+    (tmp_path / "icd10gm2013syst_claml_20120921.xml").write_text(text, encoding="utf-8")
+    codes = open_catalogue("icd10gm", "2013", table, tmp_path, False)[1]
+    assert codes["code"].to_list() == ["H00", "H00.0", "H00.1"]
 
 
 # -- tables of the user's own --
@@ -409,7 +434,12 @@ def test_the_verb_refuses_without_consent(tmp_path: Path, capfd: pytest.CaptureF
 def test_the_verb_takes_a_renamed_file_from_the_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "download (3).zip").write_bytes(zipped(**{"meine_datei.txt": TEXT}))
-    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 0
+    place = tmp_path / "folder" / "download (3).zip"
+    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 2  # it does not say its year
+    assert run(tmp_path, "", "--file", str(place)) == 0
     record = json.loads((tmp_path / "out" / "source.provenance.json").read_text())
     assert (record["found_by"], record["remark"]) == ("content", "version not verifiable")
-    assert record["origin"] == str(tmp_path / "folder" / "download (3).zip")
+    assert record["origin"] == str(place)
+    place.write_bytes(zipped(**{"meine_datei_2024.txt": TEXT}))
+    assert run(tmp_path, "", "--folder", str(tmp_path / "folder")) == 0
+    assert json.loads((tmp_path / "out" / "source.provenance.json").read_text())["remark"] == ""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from onkocode.catalogues.archives import Candidate, list_members, read_candidate
 from onkocode.catalogues.detect import HEAD, NAMES, Detected, detect
+from onkocode.catalogues.names import version_in_name
 from onkocode.records.errors import InputError
 
 SAMPLES = re.compile("example|muster|sample")  # names of files that hold a part of a catalogue
@@ -22,6 +23,7 @@ LAYOUTS = {
 }
 GLANCE_LINES = 8  # lines that tell whether a file is worth a closer look
 SHOWN = 5  # files named in a message
+UNVERIFIED = "version not verifiable"
 
 FoundBy = Literal["name", "content", "given"]
 
@@ -43,8 +45,29 @@ class Wanted:
                 return rank if not SAMPLES.search(name) or SAMPLES.search(pattern) else None
         return None
 
+    def is_told_by(self, pattern: str) -> bool:
+        """Tell whether a name that fits a pattern stands for the version: it has the years, or names one file."""
+        if not VERSION.fullmatch(self.version) or not re.search(r"[*?\[]", pattern):
+            return True
+        return version_in_name(self.dataset, pattern) == self.version
+
+    def may_be(self, version: str | None) -> bool:
+        """Tell whether a file that says a version, or says none, may be the one looked for, as far as that goes."""
+        if version is None or not VERSION.fullmatch(self.version):
+            return True
+        return version == self.version or (self.dataset == "transitions" and version in self.version.split("_"))
+
     def __str__(self) -> str:
         return f"{self.dataset} {self.version}"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A candidate with a name that fits, the position of its pattern, and whether name or content tell the version."""
+
+    rank: int
+    candidate: Candidate
+    sure: bool
 
 
 @dataclass(frozen=True)
@@ -56,8 +79,17 @@ class Choice:
     remark: str = ""
 
 
-def choose_by_name(wanted: Wanted, candidates: Iterable[Candidate]) -> tuple[int, Candidate] | None:
-    """Return the candidate with the preferred name, and the position of its pattern.
+@dataclass(frozen=True)
+class ByContent:
+    """What there is of a dataset: the wanted file, files that do not say their version, and what else, in words."""
+
+    sure: Candidate | None
+    unsure: list[Candidate]
+    others: list[str]
+
+
+def choose_by_name(wanted: Wanted, candidates: Iterable[Candidate]) -> Named | None:
+    """Return the candidate with the preferred name.
 
     Raises:
         InputError: several with different content, or it is another dataset or version by its content.
@@ -70,75 +102,93 @@ def choose_by_name(wanted: Wanted, candidates: Iterable[Candidate]) -> tuple[int
     if not ranked:
         return None
     best = min(ranked)
-    chosen = _only(wanted, ranked[best])
-    refuse_another(wanted, chosen, detect(read_candidate(chosen, HEAD)))
-    return best, chosen
+    chosen = only_one(wanted, ranked[best])
+    found = detect(read_candidate(chosen, HEAD))
+    refuse_another(wanted, chosen, found)
+    said = found is not None and found.version == wanted.version
+    return Named(best, chosen, said or wanted.is_told_by(wanted.patterns[best]))
 
 
-def choose_by_content(wanted: Wanted, candidates: Iterable[Candidate]) -> tuple[Choice | None, list[str]]:
+def choose_by_content(wanted: Wanted, candidates: Iterable[Candidate]) -> ByContent:
     """Return the candidate that is the wanted catalogue by its content, and what else there is of the dataset.
-
-    The version is mostly not in the content. A candidate without one is taken only where it is the only one.
 
     Args:
         wanted: what is looked for.
         candidates: with their first bytes.
 
     Raises:
-        InputError: several with different content.
+        InputError: several with different content that say that they are of this version.
     """
-    versions: dict[str | None, list[tuple[int, Candidate]]] = {}
-    samples = []
+    sure: list[tuple[int, Candidate]] = []
+    unsure, others, samples, known = [], [], [], set()
     for candidate in candidates:
         found = look_at(candidate)
         if found is None or found.dataset != wanted.dataset:
             continue
         if SAMPLES.search(candidate.name.lower()):
             samples.append(f"a sample in {candidate}")
-        else:
+        elif found.version == wanted.version:
             layouts = LAYOUTS.get(found.dataset, ())
-            order = layouts.index(found.layout) if found.layout in layouts else len(layouts)
-            versions.setdefault(found.version, []).append((order, candidate))
-    others = [f"{version} in {c}" for version, pairs in versions.items() if version for _, c in pairs] + samples
-    sure, unsure = versions.get(wanted.version, []), versions.get(None, [])
-    if not sure and unsure:
-        known = {_digest(c) for version, pairs in versions.items() if version for _, c in pairs}
-        unsure = [(order, c) for order, c in unsure if _digest(c) not in known]  # a copy of another year's file
-    if not (sure or unsure):
-        return None, others
+            sure.append((layouts.index(found.layout) if found.layout in layouts else len(layouts), candidate))
+        elif wanted.may_be(found.version) and not (found.version and not VERSION.fullmatch(wanted.version)):
+            unsure.append(candidate)
+        else:
+            others.append(f"{found.version} in {candidate}")
+            known.add(_digest(candidate))
     best = min((order for order, _ in sure), default=None)
-    chosen = _only(wanted, [c for order, c in sure or unsure if best in (None, order)])
-    return Choice(chosen, "content", "" if sure else "version not verifiable"), others
+    chosen = only_one(wanted, [c for order, c in sure if order == best]) if sure else None
+    copies = [c for c in unsure if _digest(c) in known] if not sure else []  # of another year's file
+    return ByContent(chosen, [c for c in unsure if c not in copies], others + samples)
 
 
 def choose_member(wanted: Wanted, file: Candidate) -> Choice:
-    """Return the wanted member of a zip file; raises InputError when there is none, or several that differ."""
+    """Return the wanted member of a zip file that stands for this version: it was named, downloaded, or searched.
+
+    Raises:
+        InputError: there is none, there are several that differ, or it is another dataset or version.
+    """
     for nested in (False, True):
         found = choose_by_name(wanted, list_members(file, nested).members)
         if found is not None:
-            return Choice(found[1], "name")
+            return Choice(found.candidate, "name", "" if found.sure else UNVERIFIED)
     listing = list_members(file, nested=True, glances=True)
-    choice, _ = choose_by_content(wanted, listing.members)
-    if choice is None:
+    content = choose_by_content(wanted, listing.members)
+    if content.sure is not None:
+        return Choice(content.sure, "content")
+    if not content.unsure:
         names = listed([member.member for member in listing.members]) or "nothing"
         said = f". Not searched: {listed(listing.problems)}" if listing.problems else ""
         raise InputError(
             f"{file}: holds no member like {' or '.join(wanted.patterns)}, and none that is {wanted} by its content; "
             f"found {names}{said}"
         )
-    return choice
+    return Choice(only_one(wanted, content.unsure), "content", UNVERIFIED)
 
 
 def judge_given(wanted: Wanted, given: Candidate) -> Choice:
-    """Return a single file as the choice, whatever its name; raises InputError when it is something else for sure."""
+    """Return a single file that stands for this version, whatever its name: it was named, downloaded, or searched.
+
+    Raises:
+        InputError: it is another dataset, or says that it is another version.
+    """
     head = read_candidate(given, HEAD)
-    if wanted.rank(given.name) is not None:
-        refuse_another(wanted, given, detect(head))
-        return Choice(given, "name")
-    found = with_both_years(detect(head, given.name), given.name)
+    rank = wanted.rank(given.name)
+    found = detect(head, "" if rank is not None else given.name)
     refuse_another(wanted, given, found)
-    remark = "" if found and found.version == wanted.version else "version not verifiable"
-    return Choice(given, "content" if found else "given", remark)
+    said = found is not None and found.version == wanted.version
+    if rank is not None:
+        return Choice(given, "name", "" if said or wanted.is_told_by(wanted.patterns[rank]) else UNVERIFIED)
+    return Choice(given, "content" if found else "given", "" if said else UNVERIFIED)
+
+
+def unverified(wanted: Wanted, candidates: Sequence[Candidate]) -> str:
+    """Return what to do with files that may be the wanted one, but do not say their version."""
+    key = f"{wanted.dataset}-{wanted.version}"
+    which = "does not say its version in content or name" if len(candidates) == 1 else "do not say their version"
+    return (
+        f"{listed(candidates)}: may be {wanted}, but {which}; where you know that it is, name it: `{key}: FILE` under "
+        f"catalogues.files, or --catalogue {key}=FILE"
+    )
 
 
 def refuse_another(wanted: Wanted, candidate: Candidate, found: Detected | None) -> None:
@@ -150,7 +200,7 @@ def refuse_another(wanted: Wanted, candidate: Candidate, found: Detected | None)
             f"{candidate}: should be {wanted} but is an {NAMES[found.dataset]} file by its content "
             f"({found.layout}); put the right file there"
         )
-    if found.version and VERSION.fullmatch(wanted.version) and found.version != wanted.version:
+    if not wanted.may_be(found.version):
         raise InputError(
             f"{candidate}: should be {wanted} but says that it is version {found.version}; put the right file there"
         )
@@ -164,15 +214,7 @@ def look_at(candidate: Candidate) -> Detected | None:
     table = b"\0" not in glance and re.search(rb"[|;\t]", start) is not None
     if not claml and not (table and detect(start)):
         return None
-    return with_both_years(detect(read_candidate(candidate, HEAD), candidate.name), candidate.name)
-
-
-def with_both_years(found: Detected | None, name: str) -> Detected | None:
-    """Return a transition table with its two years as version, where its name has both; None where it has not."""
-    if found is None or found.dataset != "transitions":
-        return found
-    years = sorted(set(re.findall(r"(?<!\d)(20\d\d)(?!\d)", name)))
-    return Detected(found.dataset, "_".join(years) if len(years) == 2 else None, found.layout)
+    return detect(read_candidate(candidate, HEAD), candidate.name)
 
 
 def listed(names: Sequence[object]) -> str:
@@ -181,7 +223,7 @@ def listed(names: Sequence[object]) -> str:
     return ", ".join(map(str, names[:SHOWN])) + more
 
 
-def _only(wanted: Wanted, candidates: Sequence[Candidate]) -> Candidate:
+def only_one(wanted: Wanted, candidates: Sequence[Candidate]) -> Candidate:
     """Return the first of candidates that all have the same content; raises InputError when they differ."""
     if len(candidates) > 1 and len({_digest(candidate) for candidate in candidates}) > 1:
         raise InputError(

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+from onkocode.catalogues.claml_head import YEAR, ClamlHead, read_head, revision_in
 from onkocode.catalogues.codes import ICD10, OPS
+from onkocode.catalogues.names import version_in_name
 from onkocode.records.errors import InputError
 
 HEAD = 200_000  # bytes that are looked at
@@ -44,18 +46,6 @@ ROWS: tuple[tuple[str, Dataset, str], ...] = (
     (rf"\d;{OPS.pattern};{OPS.pattern};[^;]*", "ops", "dreisteller"),
     (rf"{SIDE};{SIDE};A?;A?", "transitions", "4 fields"),
 )
-CLAML_NAMES: tuple[tuple[str, Dataset], ...] = (("ICD-?O", "icdo3"), ("ICD-?10-?GM", "icd10gm"), ("OPS", "ops"))
-CLAML_CLASSES: tuple[tuple[str, Dataset], ...] = (
-    (r"\d{4}:\d", "icdo3"),
-    (OPS.pattern, "ops"),
-    (r"[A-Z]\d\d", "icd10gm"),
-)
-ATTRIBUTES = "[^>]{0,1000}?"  # limited, so that no file takes long
-YEAR = r"(?<!\d)((?:19|20)\d\d)(?!\d)"
-# The first year after the system's name; digits of the name itself (icd102020_, icdo32019) are none of the year.
-YEAR_IN_NAME = re.compile(
-    r"(?:icd-?10(?:-?gm)?|icd-?o-?3(?:rev-?\d)?|ops|alphaid(?:-?se)?)(?:\D(?:.*?\D)??)?((?:19|20)\d\d)(?!\d)"
-)
 
 
 def detect(data: bytes, name: str = "") -> Detected | None:
@@ -65,65 +55,67 @@ def detect(data: bytes, name: str = "") -> Detected | None:
         data: the file, or at least its first 200 kB.
         name: its name, asked only for the year, and only where the content does not say it.
     """
-    head = data[:HEAD].removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # all that counts here is ASCII
+    head = decoded(data[:HEAD])
     if head.lstrip().startswith("<"):
-        return _detect_claml(head, name)
+        return _detect_claml(read_head(head), name)
     lines = [line.removesuffix("\r") for line in head.split("\n")]
     if len(data) > HEAD or not lines[-1]:
         lines = lines[:-1]
     for pattern, dataset, layout in HEADERS:
         if lines and re.fullmatch(pattern, lines[0]) and _has_codes(dataset, lines):
-            year = re.search(YEAR, lines[1].split("\t")[0]) if dataset == "crosswalk" and lines[1:] else None
-            return Detected(dataset, year.group(1) if year else year_in_name(name), layout)
+            said = _said_by(lines[1].split("\t")[0]) if dataset == "crosswalk" and lines[1:] else None
+            return Detected(dataset, said or version_in_name(dataset, name), layout)
     sample = lines[:SAMPLE]
     for pattern, dataset, layout in ROWS:
         if 2 * sum(bool(re.fullmatch(pattern, line)) for line in sample) > len(sample):
             if layout == "dreisteller" and _are_groups(lines):
                 return None
-            return Detected(dataset, year_in_name(name), layout)
+            return Detected(dataset, version_in_name(dataset, name), layout)
     return None
 
 
-def refuse_another(dataset: str, path: Path) -> None:
-    """Raise InputError where a file's content is that of another dataset; a missing file is left to the parser."""
+def decoded(head: bytes) -> str:
+    """Return the beginning of a file as text; all that counts in it is ASCII."""
+    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+
+
+def refuse_another(dataset: str, path: Path, version: str = "") -> None:
+    """Raise InputError where a file is another dataset by its content, or says that it is of another year.
+
+    A missing file is left to the parser, and a version that is no year, or empty, is not compared.
+    """
     try:
         with path.open("rb") as stream:
-            found = detect(stream.read(HEAD + 1), path.name)
+            head = stream.read(HEAD + 1)
     except OSError:
         return
-    if found is not None and found.dataset != dataset:
+    found = detect(head, path.name)
+    if found is None:
+        if dataset == "icd10gm" and read_head(decoded(head)).is_who_edition:
+            raise InputError(f"{path}: is ICD-10 of the WHO, not ICD-10-GM; give the ICD-10-GM file")
+        return
+    if found.dataset != dataset:
         raise InputError(
             f"{path}: is an {NAMES[found.dataset]} file ({found.layout}), not {NAMES[dataset]}; give the "
             f"{NAMES[dataset]} file, or name this one as {found.dataset}"
         )
+    if found.version and re.fullmatch(YEAR, version) and found.version != version:
+        raise InputError(
+            f"{path}: should be {NAMES[dataset]} {version} but says that it is version {found.version}; give the file "
+            f"of {version}"
+        )
 
 
-def year_in_name(name: str) -> str | None:
-    """Return the year that a file name gives to its catalogue; None where it has none."""
-    name = Path(name).name.lower()
-    found = YEAR_IN_NAME.search(name) or re.search(YEAR, name)
-    return found.group(1) if found else None
-
-
-def _detect_claml(head: str, name: str) -> Detected | None:
-    before, *comments = head.split("<!--")
-    head = before + "".join(part.partition("-->")[2] for part in comments)
-    root = re.search(r"<([A-Za-z_][\w.:-]*)", head)
-    if root is None or root.group(1) != "ClaML":
+def _detect_claml(head: ClamlHead, name: str) -> Detected | None:
+    if head.root != "ClaML" or head.dataset is None:
         return None
-    title = re.search(rf"<Title\b({ATTRIBUTES})>", head)
-    attributes = dict(re.findall(r"""(\w+)\s*=\s*["']([^"']*)["']""", title.group(1))) if title else {}
-    if attributes.get("name"):
-        told = [which for pattern, which in CLAML_NAMES if re.match(pattern, attributes["name"], re.IGNORECASE)]
-    else:
-        classes = re.findall(rf"""<Class\b{ATTRIBUTES}\bcode\s*=\s*["']([^"']*)["']""", head)
-        told = [which for pattern, which in CLAML_CLASSES if any(re.fullmatch(pattern, code) for code in classes)]
-    if not told:
-        return None
-    # Not Title/@date: that is the day of publication, mostly in the year before.
-    long_title = re.search(rf"""name=["']titleLong["']{ATTRIBUTES}value=["']([^"']*)["']""", head)
-    year = re.search(YEAR, f"{attributes.get('version', '')} {long_title.group(1) if long_title else ''}")
-    return Detected(told[0], year.group(1) if year else year_in_name(name), "ClaML")
+    dataset = cast(Dataset, head.dataset)
+    return Detected(dataset, head.year or version_in_name(dataset, name), "ClaML")
+
+
+def _said_by(cell: str) -> str | None:
+    year = re.search(YEAR, cell)
+    return year.group(1) if year else revision_in(cell)
 
 
 def _has_codes(dataset: Dataset, lines: list[str]) -> bool:

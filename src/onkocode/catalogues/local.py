@@ -8,7 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from onkocode.catalogues.archives import GLANCE, LARGEST, ZIP_START, Candidate, list_members, read_start
-from onkocode.catalogues.choosing import Wanted, choose_by_content, choose_by_name, listed
+from onkocode.catalogues.choosing import (
+    Named,
+    Wanted,
+    choose_by_content,
+    choose_by_name,
+    listed,
+    only_one,
+    unverified,
+)
 from onkocode.records.errors import InputError
 
 FOLDER_VARIABLE = "ONKOCODE_CATALOGUES"
@@ -33,7 +41,7 @@ def catalogue_folder(configured: Path | None) -> Path | None:
     return named
 
 
-def search(wanted: Wanted, root: Path, advice: str = "put it there") -> Path:
+def search(wanted: Wanted, root: Path, advice: str = "put it there", unsure: bool = False) -> Path:
     """Return the user's file, or the zip file that holds it.
 
     A name that fits a pattern comes first, the preferred pattern before the others and files before zip files; where
@@ -43,35 +51,47 @@ def search(wanted: Wanted, root: Path, advice: str = "put it there") -> Path:
         wanted: what is looked for.
         root: folder, file or zip file.
         advice: what to do where nothing is found.
+        unsure: take the only file that does not say its version, too; the caller checks its codes.
 
     Raises:
-        InputError: none, several that differ, or one whose content is another catalogue.
+        InputError: none, several that differ, one whose content is another catalogue, or one whose version cannot be
+            verified.
     """
     files, problems = list_files(root)
     zips = [path for path in files if path.suffix.lower() == ".zip"]
     try:
         found = choose_by_name(wanted, map(Candidate, files))
         for nested in (False, True):
-            if found is None or (not nested and found[0] > 0):
+            if found is None or (not nested and found.rank > 0):
                 inside = choose_by_name(wanted, _members(zips, nested))
-                found = inside if found is None or (inside and inside[0] < found[0]) else found
+                found = inside if found is None or (inside and inside.rank < found.rank) else found
         if found is not None:
-            return found[1].path
+            return _verified(wanted, found, unsure)
         glances = list(_glances(files, problems))
         found = choose_by_name(wanted, (candidate for candidate in glances if candidate.place))  # zips by another name
         if found is not None:
-            return found[1].path
-        choice, others = choose_by_content(wanted, glances)
+            return _verified(wanted, found, unsure)
+        content = choose_by_content(wanted, glances)
+        if content.sure is not None:
+            return content.sure.path
+        if content.unsure and unsure:
+            return only_one(wanted, content.unsure).path
     except InputError as error:
         raise InputError(f"{root}: {error}" if not str(error).startswith(str(root)) else str(error)) from None
-    if choice is not None:
-        return choice.candidate.path
-    said = f"; of {wanted.dataset} there is {listed(others)}" if others else ""
+    said = f"; of {wanted.dataset} there is {listed(content.others)}" if content.others else ""
+    if content.unsure:
+        raise InputError(f"{root}: {unverified(wanted, content.unsure)}{said}")
     said += f". Not searched: {listed(sorted(set(problems)))}" if problems else ""
     raise InputError(
         f"{root}: no file for {wanted} (looked for {' or '.join(wanted.patterns)}, in subfolders and zip files too, "
         f"and by content); {advice}{said}"
     )
+
+
+def _verified(wanted: Wanted, found: Named, unsure: bool) -> Path:
+    if not found.sure and not unsure:
+        raise InputError(unverified(wanted, [found.candidate]))
+    return found.candidate.path
 
 
 def list_files(root: Path) -> tuple[list[Path], list[str]]:

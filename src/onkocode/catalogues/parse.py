@@ -21,11 +21,11 @@ def parse_catalogue(dataset: str, version: str, path: Path) -> tuple[pl.DataFram
     Alpha-ID has labels only, ICD-10-GM a label space only; the other table is empty then.
 
     Raises:
-        InputError: unknown dataset, a file of another dataset, or whatever the parser found.
+        InputError: unknown dataset, a file of another dataset or year, or whatever the parser found.
     """
     if dataset not in DATASETS:
         raise InputError(f"unknown dataset {dataset!r} (known: {', '.join(DATASETS)}); give one of these")
-    refuse_another(dataset, path)
+    refuse_another(dataset, path, version)
     entries, codes = _parse(dataset, version, path)
     return entries.select(list(ENTRIES)), codes.select(list(CODES))
 

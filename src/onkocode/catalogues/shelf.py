@@ -1,6 +1,6 @@
 """The user's catalogues, opened by name and version: found or retrieved, unpacked, parsed. Nothing is kept on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +8,14 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.sources import FOLDER_VARIABLE, catalogue_folder, find_local, read_sources, retrieve
+from onkocode.catalogues.sources import (
+    FOLDER_VARIABLE,
+    catalogue_folder,
+    find_local,
+    own_source,
+    read_sources,
+    retrieve,
+)
 from onkocode.catalogues.transitions import parse_transitions
 from onkocode.records.errors import InputError
 
@@ -26,6 +33,7 @@ def open_catalogue(
     folder: Path | None,
     consent: bool,
     facts: Facts | None = None,
+    named: Mapping[str, Path] | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return entries (schema ENTRIES) and label space (schema CODES) of a catalogue, as `parse_catalogue` does.
 
@@ -36,20 +44,29 @@ def open_catalogue(
         folder: with files of the user's; None = that of ONKOCODE_CATALOGUES, if it is set.
         consent: the user accepts the terms of use, so that a file with an address may be downloaded.
         facts: gets where the file came from, its hash and its terms, by dataset and version.
+        named: files that the user names for a version, by `<dataset>-<version>`; they come before all others.
 
     Raises:
         NotThereError: no row in the table, no local file, and no address or consent; says what to do.
         InputError: the file is there, but not sound.
     """
-    with _file(dataset, version, sources_table, folder, consent, facts) as path:
+    with _file(dataset, version, sources_table, folder, consent, facts, named) as path:
         return parse_catalogue(dataset, version, path)
 
 
 def open_transitions(
-    version: str, sources_table: Path, folder: Path | None, consent: bool, facts: Facts | None = None
+    version: str,
+    sources_table: Path,
+    folder: Path | None,
+    consent: bool,
+    facts: Facts | None = None,
+    named: Mapping[str, Path] | None = None,
 ) -> pl.DataFrame:
-    """Return the transition table (schema TRANSITIONS) of two years, e.g. 2023_2024; see `open_catalogue`."""
-    with _file("transitions", version, sources_table, folder, consent, facts) as path:
+    """Return the transition table (schema TRANSITIONS) of two years, e.g. 2023_2024; see `open_catalogue`.
+
+    One that does not say its years is taken, too: `confirm.check_links` tells whether it is of these.
+    """
+    with _file("transitions", version, sources_table, folder, consent, facts, named) as path:
         return parse_transitions(path)
 
 
@@ -66,10 +83,17 @@ def links_between(old: str, new: str) -> list[str]:
 
 @contextmanager
 def _file(
-    dataset: str, version: str, sources_table: Path, folder: Path | None, consent: bool, facts: Facts | None
+    dataset: str,
+    version: str,
+    sources_table: Path,
+    folder: Path | None,
+    consent: bool,
+    facts: Facts | None,
+    named: Mapping[str, Path] | None,
 ) -> Iterator[Path]:
     sources = read_sources(sources_table)
-    source = sources.get((dataset, version))
+    local = (named or {}).get(f"{dataset}-{version}")
+    source = sources.get((dataset, version)) or (own_source(dataset, version, local) if local else None)
     if source is None:
         known = ", ".join(known for name, known in sources if name == dataset) or "none"
         raise NotThereError(
@@ -77,7 +101,7 @@ def _file(
         )
     where = catalogue_folder(folder)
     try:
-        local = find_local(source, where)
+        local = local or find_local(source, where, unsure=dataset == "transitions")
     except InputError as error:
         raise NotThereError(str(error)) from None
     with TemporaryDirectory(prefix="onkocode-") as temporary:

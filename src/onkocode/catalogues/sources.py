@@ -85,17 +85,23 @@ def read_sources(table: Path) -> dict[tuple[str, str], Source]:
     return found
 
 
-def find_local(source: Source, folder: Path | None, project: Path = PROJECT) -> Path | None:
+def own_source(dataset: str, version: str, file: Path) -> Source:
+    """Return a row for a file that is named for a version which the table lacks."""
+    return Source(dataset, version, str(file), "", "", "BfArM", "")
+
+
+def find_local(source: Source, folder: Path | None, project: Path = PROJECT, *, unsure: bool = False) -> Path | None:
     """Return the local file of a source: shipped with the project, or in the user's folder; None = to be downloaded.
 
     Args:
         source: row of the table.
         folder: the user's folder, a single file or a zip file; see `catalogue_folder`.
         project: folder of the project, for what it ships.
+        unsure: take a file that does not say its version, too; the caller checks its codes.
 
     Raises:
-        InputError: the folder is given but holds no such file, several that differ, or one with other content; or the
-            table names a path that does not exist.
+        InputError: the folder is given but holds no such file, several that differ, one with other content, or one that
+            does not say its version; or the table names a path that does not exist.
     """
     if "/" in source.file:
         shipped = located(Path(source.file), project)
@@ -105,13 +111,21 @@ def find_local(source: Source, folder: Path | None, project: Path = PROJECT) -> 
     if folder is None:
         return None
     advice = "put it there, or leave the folder out to download it" if source.url else f"put it there ({source.note})"
-    return search(source.wanted, folder, advice)
+    return search(source.wanted, folder, advice, unsure)
 
 
 def retrieve(
     source: Source, local: Path | None, accept_terms: bool, output: Path, limits: Limits | None = None
 ) -> dict[str, str]:
     """Copy or download a catalogue file to ``output``.
+
+    Args:
+        source: row of the table.
+        local: a file, or a zip file that holds it: what `find_local` returned, or what the user named for this version.
+            As with what the row's own address sends, a version that it does not say is remarked, not refused.
+        accept_terms: the user accepts the terms of use.
+        output: the file to write.
+        limits: of a download.
 
     Returns:
         Facts for the provenance: origin (path or url), address (after redirects), member (of a zip file), sha256 (of

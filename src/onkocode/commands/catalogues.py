@@ -7,7 +7,7 @@ import polars as pl
 
 from onkocode.catalogues import crosswalk, transitions
 from onkocode.catalogues.parse import parse_catalogue as parse
-from onkocode.catalogues.sources import TERMS_SENTENCE, Source, catalogue_folder, find_local, read_sources, retrieve
+from onkocode.catalogues.sources import TERMS_SENTENCE, catalogue_folder, find_local, own_source, read_sources, retrieve
 from onkocode.catalogues.texts import read_texts as read
 from onkocode.commands.common import validated
 from onkocode.config.data import Columns
@@ -23,7 +23,7 @@ def retrieve_catalogue(options: Namespace) -> None:
     sources = read_sources(options.sources)
     source = sources.get((options.dataset, options.version))
     if source is None and options.file is not None:  # a version of the user's own, with its file
-        source = Source(options.dataset, options.version, str(options.file), "", "", "BfArM", "")
+        source = own_source(options.dataset, options.version, options.file)
     if source is None:
         known = ", ".join(f"{dataset} {version}" for dataset, version in sources)
         raise InputError(f"{options.sources}: no row for {options.dataset} {options.version} (known: {known})")

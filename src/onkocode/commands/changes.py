@@ -23,6 +23,7 @@ from onkocode.catalogues.changes import (
     misfits,
     reverse,
 )
+from onkocode.catalogues.confirm import check_alphaid, check_links, valid_codes
 from onkocode.catalogues.recode import COUNTS, make_plan, read_records, work_list, write_work_list
 from onkocode.catalogues.shelf import Facts, NotThereError, links_between, open_catalogue, open_transitions
 from onkocode.catalogues.sources import TERMS_SENTENCE
@@ -97,13 +98,13 @@ def _open(options: Namespace, old: str, new: str) -> Opened:
         raise InputError(f"both versions are {old}; name two different ones")
     facts: Facts = {}
     notes: list[str] = []
-    place = (options.sources, options.folder, options.consent is True, facts)
+    place = _place(options, old, new, facts)
     before, after = (open_catalogue("icd10gm", version, *place)[1] for version in (old, new))
-    links = [
-        _if_there(partial(open_transitions, link, *place), f"transition table {link}", notes)
+    links = {
+        link: _if_there(partial(open_transitions, link, *place), f"transition table {link}", notes)
         for link in links_between(old, new)
-    ]
-    known = [link for link in links if link is not None]
+    }
+    known = {link: table for link, table in links.items() if table is not None}
     if len(known) < len(links):
         notes.append(
             "Without all transition tables only the label spaces are compared: moved and merged codes are not known, "
@@ -111,7 +112,9 @@ def _open(options: Namespace, old: str, new: str) -> Opened:
         )
         return Opened(before, after, None, facts, notes)
     backward = old.isdecimal() and new.isdecimal() and int(old) > int(new)
-    transitions = reverse(chain(known)) if backward else chain(known)
+    check_links(known, *((after, before) if backward else (before, after)), facts)
+    whole = chain(list(known.values()))
+    transitions = reverse(whole) if backward else whole
     if unknown := misfits(transitions, before, after):
         notes.append(
             f"The transition tables name {len(unknown)} code(s) that are not terminal in the version of their side "
@@ -120,10 +123,32 @@ def _open(options: Namespace, old: str, new: str) -> Opened:
     return Opened(before, after, transitions, facts, notes)
 
 
+def _place(
+    options: Namespace, old: str, new: str, facts: Facts
+) -> tuple[Path, Path | None, bool, Facts, dict[str, Path]]:
+    """Return what the shelf asks for; raises InputError where a file is named for what is not read here."""
+    read = [f"{dataset}-{version}" for dataset in ("icd10gm", "alphaid") for version in (old, new)]
+    read += [f"transitions-{link}" for link in links_between(old, new)]
+    named = dict(options.catalogue)
+    if other := [name for name in named if name not in read]:
+        raise InputError(f"--catalogue: {', '.join(other)} is not read here; name files for {', '.join(read)}")
+    return options.sources, options.folder, options.consent is True, facts, named
+
+
 def _entries(options: Namespace, version: str, opened: Opened) -> pl.DataFrame | None:
-    place = (options.sources, options.folder, options.consent is True, opened.facts)
-    found = _if_there(partial(open_catalogue, "alphaid", version, *place), f"Alpha-ID {version}", opened.notes)
-    return None if found is None else found[0]
+    place = _place(options, options.old, options.new, opened.facts)
+    name = f"Alpha-ID {version}"
+    found = _if_there(partial(open_catalogue, "alphaid", version, *place), name, opened.notes)
+    if found is None:
+        return None
+    codes = valid_codes(found[0])
+    space, catalogue = opened.old if version == options.old else opened.new, f"ICD-10-GM {version}"
+    if unknown := check_alphaid(codes, space, (name, catalogue)):
+        opened.notes.append(
+            f"{name} has {len(unknown)} code(s) that are not terminal in {catalogue} ({', '.join(unknown[:3])}"
+            f"{' …' if len(unknown) > 3 else ''}); are both of the same year?"
+        )
+    return found[0]
 
 
 def _if_there(open_it: Callable[[], T], name: str, notes: list[str]) -> T | None:

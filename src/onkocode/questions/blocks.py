@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from onkocode.catalogues.codes import SECONDARY
+from onkocode.catalogues.confirm import check_alphaid
 from onkocode.config.data import Data
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, shuffled
@@ -167,6 +168,7 @@ def sample_hash(entries: pl.DataFrame) -> str:
 
 
 def _check_known(diagnoses: pl.DataFrame, icd10gm: pl.DataFrame, options: Data) -> None:
+    """Refuse an Alpha-ID with tumour codes that the label space lacks, or with many codes that are not terminal."""
     tumours = diagnoses.filter(pl.col("code").str.head(3).is_between(pl.lit("C00"), pl.lit("D48")))
     unknown = sorted(set(tumours["code"]) - set(icd10gm["code"]))
     if unknown:
@@ -174,6 +176,7 @@ def _check_known(diagnoses: pl.DataFrame, icd10gm: pl.DataFrame, options: Data) 
             f"Alpha-ID {options.alphaid[0]} uses tumour codes that ICD-10-GM {options.icd10gm} does not have: "
             f"{', '.join(unknown[:10])}{' …' if len(unknown) > 10 else ''}; name matching versions in the data key"
         )
+    check_alphaid(set(diagnoses["code"]), icd10gm, (f"Alpha-ID {options.alphaid[0]}", f"ICD-10-GM {options.icd10gm}"))
 
 
 def _labels_by_code(entries: pl.DataFrame, heldout: set[str]) -> Mapping[str, list[str]]:

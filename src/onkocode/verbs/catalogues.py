@@ -10,6 +10,14 @@ SHELF = (
     Option("--consent", "true: you have read and accept the terms of use", settings_argument, False, default=False),
 )
 
+NAMED = Option(
+    "--catalogue",
+    "VERSION=FILE: files that you name for a version, e.g. icd10gm-2022=codes.txt or transitions-2021_2022=table.txt",
+    named_path,
+    required=False,
+    many=True,
+)
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "retrieve-catalogue",
@@ -18,7 +26,7 @@ VERBS: tuple[Verb, ...] = (
         (
             Option("--dataset", "alphaid, icd10gm, icdo3 or ops", str),
             Option("--version", "version as in the table of sources", str),
-            Option("--file", "the file, where it is already known", required=False),
+            Option("--file", "the file that you name for this version", required=False),
             *SHELF,
             OUTPUT,
         ),
@@ -56,6 +64,7 @@ VERBS: tuple[Verb, ...] = (
             Option("new", "the new version, e.g. 2024 (it may also be the earlier one)", str),
             Option("--all-codes", "list all changed codes, not only those of tumours", flag=True),
             *SHELF,
+            NAMED,
             Option("--output", "directory for changes.tsv, entries.tsv and report.md; default: print", required=False),
         ),
     ),
@@ -71,6 +80,7 @@ VERBS: tuple[Verb, ...] = (
             Option("--id", "column with the record's id; default: id", str, required=False, default="id"),
             Option("--column", "column with the ICD-10-GM code; default: icd10", str, required=False, default="icd10"),
             *SHELF,
+            NAMED,
             Option(
                 "--output", "work list to write (CSV for Excel); default: FILE.recode.csv beside it", required=False
             ),
