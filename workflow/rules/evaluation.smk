@@ -154,11 +154,12 @@ rule collect_metrics:
         "../envs/onkocode.yaml"
     params:
         texts=" ".join(study.test_sets),
+        floor=study.config.evaluation.valid_floor,
     message:
         "Collecting the metrics of all checkpoints"
     shell:
-        "onkocode collect-metrics --metrics {input} --texts {params.texts} --output {output.metrics} "
-        "--selection {output.selection} > {log} 2>&1"
+        "onkocode collect-metrics --metrics {input} --texts {params.texts} --valid-floor {params.floor} "
+        "--output {output.metrics} --selection {output.selection} > {log} 2>&1"
 
 
 rule evaluation:

@@ -213,11 +213,12 @@ rule tabulate_performance:
         "../envs/onkocode.yaml"
     params:
         texts=" ".join(study.test_sets),
+        floor=study.config.evaluation.valid_floor,
     message:
         "Comparing base and trained models (Table 4)"
     shell:
         "onkocode tabulate-performance --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "--valid-floor {params.floor} --output {output.main} > {log} 2>&1"
 
 
 rule tabulate_replicates:

@@ -84,8 +84,10 @@ def tabulate_performance(options: Namespace) -> None:
     """Write Table 4."""
     from onkocode.reporting import performance
 
-    record = _record(options, texts=options.texts)
-    performance.write_performance_table([options.metrics], options.models, options.texts, options.output)
+    record = _record(options, texts=options.texts, valid_floor=options.valid_floor)
+    performance.write_performance_table(
+        [options.metrics], options.models, options.texts, options.output, options.valid_floor
+    )
     record.beside(options.output)
 
 

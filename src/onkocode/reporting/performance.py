@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.evaluation.selection import select_checkpoints
+from onkocode.config.schema import VALID_FLOOR
+from onkocode.evaluation.selection import CHOICES, select_checkpoints
 from onkocode.records.errors import InputError
 from onkocode.reporting.html import Column, html_page, write_html
 from onkocode.reporting.inputs import (
@@ -72,9 +73,9 @@ def performance_table(
 
     Returns:
         A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
-        trained), epoch, selected_by (null for the base; development, test, or both joined by " + "), then for each
-        measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not tested on
-        a set of questions has no row there.
+        trained), epoch, selected_by (null for the base; the ways in `CHOICES` that chose it, joined by " + "), then
+        for each measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not
+        tested on a set of questions has no row there.
     """
     lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in TABLE_4}
     rows = [
@@ -87,7 +88,13 @@ def performance_table(
     return pl.DataFrame(rows, schema=_performance_schema())
 
 
-def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], table: Path) -> None:
+def write_performance_table(
+    metrics: Sequence[Path],
+    models: Sequence[Path],
+    texts: Sequence[str],
+    table: Path,
+    valid_floor: float = VALID_FLOOR,
+) -> None:
     """Write Table 4.
 
     Args:
@@ -95,17 +102,31 @@ def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], tex
         models: files ``model.json``, in the order of the rows.
         texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
         table: path of the HTML file to write; the TSV file lies beside it.
+        valid_floor: least share of valid answers, 0…1, of an epoch that is chosen the way the paper chose.
 
     Raises:
         InputError: an input cannot be read.
     """
     rates = read_metrics(metrics)
-    selection = select_checkpoints(rates, list(texts))
+    selection = select_checkpoints(rates, list(texts), valid_floor)
     described = read_models(models)
     frame = performance_table(rates, described, selection, targets(rates, texts))
-    further = [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
+    further = [_choice_note(valid_floor)] if texts else [_DEVELOPMENT_NOTE]
+    further += unchosen(selection, described)
+    further += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
     write_html(_performance_page(frame, further), table)
     write_tsv(frame, table.with_suffix(".tsv"))
+
+
+def unchosen(selection: pl.DataFrame, models: Sequence[Model]) -> list[str]:
+    """Return a sentence for every model and way to choose that has no epoch to choose."""
+    remarks = {(row["model"], row["selected_by"]): row["remark"] for row in selection.iter_rows(named=True)}
+    return [
+        f"{model.label}, {way}: {remarks[model.key, way]}."
+        for model in models
+        for way in CHOICES
+        if remarks.get((model.key, way)) is not None
+    ]
 
 
 def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
@@ -159,9 +180,10 @@ def write_performance_summary(metrics: Sequence[Path], model: str, epoch: int, t
 
 
 def _checkpoints(selection: pl.DataFrame, model: str) -> list[tuple[int, str | None]]:
-    """Return base and selected epochs, those chosen on the development split first."""
+    """Return base and selected epochs, in the order of `CHOICES`."""
     reasons: dict[int, list[str]] = {}
-    for row in selection.filter(pl.col("model") == model).sort("selected_by").iter_rows(named=True):
+    chosen = selection.filter(pl.col("model") == model, pl.col("epoch").is_not_null())
+    for row in sorted(chosen.iter_rows(named=True), key=lambda row: CHOICES.index(row["selected_by"])):
         reasons.setdefault(row["epoch"], []).append(row["selected_by"])
     return [(0, None), *((epoch, " + ".join(by)) for epoch, by in reasons.items())]
 
@@ -213,9 +235,6 @@ def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
         "form could be read. All in %. (valid): of the valid answers, as in Lenz et al. 2025; (all): of all questions, "
         "an invalid answer counts as wrong. n: questions asked.",
         INTERVAL_NOTE,
-        "development: the epoch with the highest ICD-10 accuracy on labels that were held out of training. test: the "
-        "epoch with the highest ICD-10 accuracy on the first test set, as in the paper; it has seen the test set and "
-        "is optimistic. Of equal epochs the earlier one counts.",
     ]
     return html_page("Performance of base and trained models", columns, rows, [*notes, *further], ruled)
 
@@ -247,6 +266,21 @@ _SUMMARY_NOTE = (
     "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
     "the base model on the same questions. Intervals: bootstrap clustered by text, Clopper–Pearson where there is none."
 )
+
+
+_DEVELOPMENT_NOTE = (
+    "development: the epoch with the highest ICD-10 accuracy (all) on labels that were held out of training. Of equal "
+    "epochs the earlier one counts."
+)
+
+
+def _choice_note(valid_floor: float) -> str:
+    return (
+        f"{_DEVELOPMENT_NOTE} test: the epoch with the highest ICD-10 accuracy (all) on the first test set; it has "
+        "seen the test set and is optimistic. paper: the way the paper chose (Lenz et al. 2025), by the highest ICD-10 "
+        f"accuracy (valid) on the first test set, here among the epochs with at least {100 * valid_floor:g} % valid "
+        "answers, since otherwise a single valid answer that happens to be right would win."
+    )
 
 
 _REPLICATE_NOTE = "Models that differ in their seed alone share one base, which stands with the first of them."

@@ -77,6 +77,9 @@ MODELS = Option("--models", "files of describe-model, in the order of the figure
 
 TRAINING_LOGS = Option("--training", "metrics.jsonl of train-epoch", required=False, many=True)
 TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False, many=True)
+VALID_FLOOR = Option(
+    "--valid-floor", "least share of valid answers, 0 to 1 (evaluation.valid_floor)", float, required=False, default=0.9
+)
 FIGURE = Option("--output", "SVG to write; PNG and the plotted numbers (TSV) lie beside it")
 TABLE = Option("--output", "HTML to write; the TSV lies beside it")
 

@@ -1,6 +1,18 @@
 """Verbs of the stage reporting."""
 
-from onkocode.verbs.options import EPOCH, FIGURE, METRICS, MODEL, MODELS, TABLE, TEXTS, TRAINING_LOGS, Option, Verb
+from onkocode.verbs.options import (
+    EPOCH,
+    FIGURE,
+    METRICS,
+    MODEL,
+    MODELS,
+    TABLE,
+    TEXTS,
+    TRAINING_LOGS,
+    VALID_FLOOR,
+    Option,
+    Verb,
+)
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -62,7 +74,7 @@ VERBS: tuple[Verb, ...] = (
         "tabulate-performance",
         "reporting",
         "write Table 4, base against trained models",
-        (METRICS, MODELS, TEXTS, TABLE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, TABLE),
     ),
     Verb(
         "tabulate-replicates",
