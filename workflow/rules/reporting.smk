@@ -51,11 +51,12 @@ rule plot_accuracy_by_epoch:
         "../envs/onkocode.yaml"
     params:
         texts=" ".join(study.test_sets),
+        floor=study.config.evaluation.valid_floor,
     message:
         "Drawing accuracy by epoch (Figure 2)"
     shell:
         "onkocode plot-accuracy-by-epoch --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "--valid-floor {params.floor} --output {output.main} > {log} 2>&1"
 
 
 rule plot_heldout_by_epoch:
@@ -136,11 +137,12 @@ rule plot_thinking_mode:
         "../envs/onkocode.yaml"
     params:
         texts=" ".join(study.test_sets),
+        floor=study.config.evaluation.valid_floor,
     message:
         "Drawing the thinking-mode comparison (Figure 4)"
     shell:
         "onkocode plot-thinking-mode --metrics {input.metrics} --models {input.models} --texts {params.texts} "
-        "--output {output.main} > {log} 2>&1"
+        "--valid-floor {params.floor} --output {output.main} > {log} 2>&1"
 
 
 rule tabulate_questions:

@@ -76,6 +76,8 @@ def evaluate_checkpoint(options: Namespace) -> None:
         prompts = encode_prompts(tokenizer, form, texts)
         shards, size = options.scratch / name, settings.evaluation.shard
         answered = answer_questions(model, tokenizer, prompts, identity, decoding, shards, size, coder)
+        if thinking:  # where the prompt opens the thought, the answer alone does not show that there is one
+            answered = answered.with_columns(answer=pl.lit(form.opened) + pl.col("answer"))
         record.beside(outputs[name])
         write_table(answered, "predictions", outputs[name])
     shutil.rmtree(options.scratch)

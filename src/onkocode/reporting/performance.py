@@ -10,6 +10,7 @@ import polars as pl
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.evaluation.selection import CHOICES, select_checkpoints
 from onkocode.records.errors import InputError
+from onkocode.reporting.choices import choice_notes
 from onkocode.reporting.html import Column, html_page, write_html
 from onkocode.reporting.inputs import (
     PREFERRED_METHOD,
@@ -111,22 +112,10 @@ def write_performance_table(
     selection = select_checkpoints(rates, list(texts), valid_floor)
     described = read_models(models)
     frame = performance_table(rates, described, selection, targets(rates, texts))
-    further = [_choice_note(valid_floor)] if texts else [_DEVELOPMENT_NOTE]
-    further += unchosen(selection, described)
+    further = choice_notes(selection, described, valid_floor if texts else None)
     further += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
     write_html(_performance_page(frame, further), table)
     write_tsv(frame, table.with_suffix(".tsv"))
-
-
-def unchosen(selection: pl.DataFrame, models: Sequence[Model]) -> list[str]:
-    """Return a sentence for every model and way to choose that has no epoch to choose."""
-    remarks = {(row["model"], row["selected_by"]): row["remark"] for row in selection.iter_rows(named=True)}
-    return [
-        f"{model.label}, {way}: {remarks[model.key, way]}."
-        for model in models
-        for way in CHOICES
-        if remarks.get((model.key, way)) is not None
-    ]
 
 
 def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
@@ -266,21 +255,6 @@ _SUMMARY_NOTE = (
     "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
     "the base model on the same questions. Intervals: bootstrap clustered by text, Clopper–Pearson where there is none."
 )
-
-
-_DEVELOPMENT_NOTE = (
-    "development: the epoch with the highest ICD-10 accuracy (all) on labels that were held out of training. Of equal "
-    "epochs the earlier one counts."
-)
-
-
-def _choice_note(valid_floor: float) -> str:
-    return (
-        f"{_DEVELOPMENT_NOTE} test: the epoch with the highest ICD-10 accuracy (all) on the first test set; it has "
-        "seen the test set and is optimistic. paper: the way the paper chose (Lenz et al. 2025), by the highest ICD-10 "
-        f"accuracy (valid) on the first test set, here among the epochs with at least {100 * valid_floor:g} % valid "
-        "answers, since otherwise a single valid answer that happens to be right would win."
-    )
 
 
 _REPLICATE_NOTE = "Models that differ in their seed alone share one base, which stands with the first of them."

@@ -30,7 +30,7 @@ VERBS: tuple[Verb, ...] = (
         "plot-accuracy-by-epoch",
         "reporting",
         "draw Figure 2, accuracy on catalogue and texts at every epoch",
-        (METRICS, MODELS, TEXTS, FIGURE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, FIGURE),
     ),
     Verb(
         "plot-heldout-by-epoch",
@@ -56,7 +56,7 @@ VERBS: tuple[Verb, ...] = (
         "plot-thinking-mode",
         "reporting",
         "draw Figure 4, thinking mode against base and trained models",
-        (METRICS, MODELS, TEXTS, FIGURE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, FIGURE),
     ),
     Verb(
         "tabulate-questions",
