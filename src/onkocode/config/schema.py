@@ -116,8 +116,14 @@ class Resources(Section):
     gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
     memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job; doubled on a retry.")
     threads: PositiveInt = Field(1, description="CPU cores of a training or testing job.")
-    training_hours: float = Field(1.0, gt=0, description="Hours of one epoch.")
-    testing_hours: float = Field(1.0, gt=0, description="Hours of one evaluation.")
+    training_hours: float = Field(
+        1.0,
+        gt=0,
+        description="Time limit of the job of an epoch; doubled on a retry, which goes on from the last save.",
+    )
+    testing_hours: float = Field(
+        1.0, gt=0, description="Time limit of an evaluation; doubled on a retry, which goes on from the last save."
+    )
 
 
 class RecipeConfig(Section):
