@@ -1,3 +1,4 @@
+import json
 import math
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onkocode.cli import main
 from onkocode.config.schema import VALID_FLOOR, Evaluation
 from onkocode.evaluation.selection import (
     CHOICES,
@@ -16,6 +18,7 @@ from onkocode.evaluation.selection import (
     write_selection,
 )
 from onkocode.records.errors import InputError
+from onkocode.records.schemas import write_table
 from onkocode.verbs.options import VALID_FLOOR as FLOOR_OPTION
 
 DEVELOPMENT = {"dataset": "catalogue", "stratum": "heldout_label", "denominator": "all"}
@@ -178,6 +181,23 @@ def test_chosen_epoch_prefers_development_and_falls_back_to_test() -> None:
     assert chosen_epochs(selection) == {"a": 1, "b": 4}
     with pytest.raises(InputError, match="model c"):
         chosen_epoch(selection, "c")
+
+
+def test_collecting_takes_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = counted({1: (700, 800), 2: (500, 1000)}, low=0.0, high=1.0, k=1.0, clusters=9)
+    write_table(pl.DataFrame(rows), "metrics", tmp_path / "measured.parquet")
+    command = ["collect-metrics", "--metrics", str(tmp_path / "measured.parquet"), "--texts", "registry"]
+    command += ["--output", str(tmp_path / "metrics.parquet"), "--selection", str(tmp_path / "selection.tsv")]
+    found = []
+    for floor in ([], ["--valid-floor", "0.8"]):
+        assert main([*command, *floor]) == 0
+        found.append(read_selection(tmp_path / "selection.tsv").select("selected_by", "epoch").rows())
+    assert found == [[("test", 1), ("paper", 2)], [("test", 1), ("paper", 1)]]
+    record = json.loads((tmp_path / "selection.tsv.provenance.json").read_text(encoding="utf-8"))
+    assert record["settings"]["valid_floor"] == 0.8
+    with pytest.raises(SystemExit):
+        main([*command, "--valid-floor", "80"])
+    assert "not a share" in capsys.readouterr().err
 
 
 def test_a_selection_survives_its_file(tmp_path: Path) -> None:

@@ -236,6 +236,7 @@ def _legend(ceilings: bool) -> list[Line2D | Patch]:
 def _sentences(numbers: pl.DataFrame) -> list[str]:
     exact = numbers.filter(pl.col("metric") == "accuracy").drop_nulls("value")
     return [
-        f"{row['label']} ({size_text(row['parameters'])}), {TASKS[row['task']]}, {row['state']}: {row['value']:.1f} %."
+        f"{row['label']} ({size_text(row['parameters'])}), {TASKS[row['task']]}, {row['state']}: {row['value']:.1f} % "
+        f"of {row['n']:,} answers."
         for row in exact.iter_rows(named=True)
     ]
