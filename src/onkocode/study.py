@@ -205,7 +205,8 @@ class Study:
 
     def testing_settings(self, model: str) -> str:
         """Settings of evaluate-checkpoint under the condition free."""
-        evaluation = self.config.evaluation.model_dump(mode="json", exclude={"bootstrap", "paper_ceilings"})
+        later = {"bootstrap", "paper_ceilings", "valid_floor"}
+        evaluation = self.config.evaluation.model_dump(mode="json", exclude=later)
         return canonical_json(self._asking(model) | {"evaluation": evaluation})
 
     def thinking_settings(self, model: str) -> str:

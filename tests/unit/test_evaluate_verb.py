@@ -119,6 +119,27 @@ def test_thinking_asks_a_share_of_the_texts_and_leaves_room_to_think(
     assert all(prompt.endswith("<|im_start|>assistant\n") for prompt in prompts)
 
 
+def test_a_thought_that_the_prompt_opens_shows_in_the_answer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its mark, a thought that is cut would be read as an answer."""
+    record = place.folder / "base.json"
+    base = place.folder / "opens"
+    shutil.copytree(json.loads(record.read_text(encoding="utf-8"))["path"], base)
+    record.write_text(json.dumps({"path": str(base)}), encoding="utf-8")
+    template = base / "chat_template.jinja"
+    text = template.read_text(encoding="utf-8")
+    opening = text.replace("enable_thinking is false %}", "enable_thinking %}{{ '<think>\\n' }}{% else %}")
+    assert opening != text
+    template.write_text(opening, encoding="utf-8")
+    prompts = recorded_prompts(monkeypatch)
+    assert main(place.arguments("thinking", 0, "thinking", ("clinic",))) == 0
+    assert all(prompt.endswith("<|im_start|>assistant\n<think>\n") for prompt in prompts)
+    answers = read_table(place.predictions("thinking", "clinic"), "predictions")["answer"]
+    assert all(answer.startswith("<think>\n") for answer in answers)
+    assert main(place.arguments("free", 0, "free", ("clinic",))) == 0
+    free = read_table(place.predictions("free", "clinic"), "predictions")["answer"]
+    assert not all(answer.startswith("<think>\n") for answer in free)
+
+
 def recorded_prompts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that fills with the prompts that are sent to the model."""
     sent: list[str] = []

@@ -100,6 +100,27 @@ def test_judgement(case: tuple[str, str, str | None, list[str] | None, object]) 
     assert row["expected"] == (code or "Ja")
 
 
+@pytest.mark.parametrize(
+    ("answer", "cut"),
+    [
+        ("<think>\nNieren also. C64", True),
+        ("<think>", True),
+        ("<think>Niere.</think>\n\n<think>Also C64", True),
+        ("<think>Niere.</think>", False),  # it ends, and nothing follows
+        ("<think>Niere.</think>\n\nC50.9", False),
+        ("<think>Niere.</think>\n\nunklar", False),
+        ("Ja, C50.9 <think>Oder C64", False),  # there is an answer
+        ("Die Niere also, wobei", False),
+        ("", False),
+    ],
+)
+def test_a_thought_without_an_end_is_counted_apart(answer: str, cut: bool) -> None:
+    for task, code in (("icd10", "C50.9"), ("topography", "C50.9"), ("tumour", None)):
+        row = judged(task, answer, code)
+        assert row["cut"] is cut
+        assert not (cut and row["valid"])
+
+
 def test_exact_is_always_partial_and_valid() -> None:
     rows = table([(task, answer, code, accepted) for task, answer, code, accepted, *_ in CASES])
     assert rows.filter(pl.col("exact") & ~(pl.col("partial") & pl.col("valid"))).is_empty()

@@ -1,5 +1,6 @@
 """Metrics against numbers worked out by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 
 from onkocode.evaluation.intervals import clopper_pearson
 from onkocode.evaluation.metrics import measure
-from onkocode.records.schemas import METRICS
+from onkocode.records.schemas import METRICS, read_table
 
 from .conftest import schema_of
 
@@ -171,6 +172,26 @@ def test_thinking_gain_pairs_with_the_free_answers_of_the_base() -> None:
     assert (row["condition"], row["k"], row["n"], row["value"]) == ("thinking", 1, 2, 0.5)
     other = frame(ICD10[:2], epoch=0, dataset="elsewhere")
     assert measure(thinking, other, 50).filter(pl.col("metric").str.starts_with("gain")).is_empty()
+
+
+def test_unended_thoughts_have_a_rate_in_thinking_mode() -> None:
+    """Of ten answers two are invalid, one of them because its thought does not end."""
+    judged = frame(ICD10, condition="thinking").with_columns(cut=pl.col("question_id") == "q9")
+    row = found(measure(judged, None, 50), "cut_rate", "all")
+    assert (row["k"], row["n"], row["value"]) == (1, 10, 0.1)
+    free = measure(judged.with_columns(condition=pl.lit("free")), None, 50)
+    assert free.filter(pl.col("metric") == "cut_rate").is_empty()
+
+
+def test_of_answers_judged_before_nothing_is_made_up(tmp_path: Path) -> None:
+    """A table of version 2 has no such column; its other rates stay what they are."""
+    now = frame(ICD10, condition="thinking").with_columns(cut=pl.lit(value=False))
+    old = tmp_path / "judged.parquet"
+    now.drop("cut").write_parquet(old, metadata={"schema": "judged-2"})
+    before = measure(read_table(old, "judged"), None, 50)
+    assert before.equals(measure(now, None, 50).filter(pl.col("metric") != "cut_rate"))
+    both = pl.concat([read_table(old, "judged"), now])
+    assert measure(both, None, 50).filter(pl.col("metric") == "cut_rate").is_empty()
 
 
 def test_base_has_no_gains() -> None:

@@ -15,6 +15,7 @@ from onkocode.cli import main
 from onkocode.commands.planning import plan
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
+from onkocode.config.loading import merge_files
 from onkocode.config.schema import HubBase, LocalBase, TinyModel
 from onkocode.config.training import Training
 from onkocode.models import at_hand, tiny
@@ -28,6 +29,7 @@ from onkocode.models.runs import Run, compare, measured_speed, rates_by_device
 from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
+from onkocode.study import Study
 
 from .conftest import make_tiny
 
@@ -78,6 +80,32 @@ def test_plan_of_the_study_without_weights_or_torch(tmp_path: Path) -> None:
     assert "2,523,136" in done.stdout
     assert "mixtral-8x7b" in done.stdout
     assert json.loads((tmp_path / "plan.tsv.provenance.json").read_text())["verb"] == "plan"
+
+
+def test_what_tries_ask_for_is_what_the_jobs_ask_for(
+    in_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan's limits are those of the rule, for as many tries as the profile for SLURM allows."""
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    tries = range(1, profile["retries"] + 2)
+    study = Study(merge_files(CONFIGURED), CONFIGURED)
+    assert main(["plan", "--results", str(tmp_path), "--output", str(tmp_path / "plan.tsv")]) == 0
+    text = capsys.readouterr().out
+    time = text.split("\nTime\n")[1].split("\nDisk")[0]
+    found = numbers(tmp_path / "plan.tsv")
+    for model in study.models:
+        item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
+        limits = [study.minutes(model, "training", attempt) / 60 for attempt in tries]
+        (row,) = [line for line in time.splitlines() if line.startswith(f"{model} ")]
+        assert " ".join(f"{hours:g}" for hours in limits) in row
+        named = ["hours asked", *(f"hours asked, retry {number}" for number in tries[:-1])]
+        assert [float(found["time", item, name, "per epoch"]) for name in named] == limits
+        assert ("time", item, f"hours asked, retry {len(tries)}", "per epoch") not in found
+        assert float(found["time", item, "hours at most", "per epoch"]) == sum(limits)
+    words = " ".join(time.split())
+    assert "it goes on from the last save" in words
+    assert "had saved 20 minutes before, at most" in words
+    assert "doubles" not in words
 
 
 def test_chosen_recipes_on_chosen_gpus(in_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,7 @@ def test_empty_think_block_is_prompt_and_never_a_target(tiny_models: dict[str, P
     prompt = encode_prompts(tokenizer, thinking, [QUESTION])[0]
     assert said(tokenizer, prompt) == f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
     assert thinking.completion(ANSWER) == "C64<|im_end|>"
+    assert (thinking.opened, prompt_format(tokenizer).opened) == ("", "")
 
 
 def test_thought_is_trained_without_an_empty_one_before_it(tiny_models: dict[str, Path]) -> None:

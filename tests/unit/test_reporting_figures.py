@@ -63,6 +63,7 @@ def write_inputs(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
             rows += rate(value, **place)
             rows += rate(value + 0.1, **place, metric="partial_accuracy")
             rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(value + 0.1, **place, metric="partial_accuracy", denominator="all")
             rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
             rows += rate(value, **place, denominator="all") + rate(
                 value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
@@ -141,11 +142,13 @@ def test_heldout_by_epoch_has_a_column_per_part_of_the_catalogue() -> None:
 
 
 def test_size_accuracy_shows_base_and_chosen_epoch_of_each_model() -> None:
+    every: dict[str, Any] = {"denominator": "all"}
     metrics = frame(
-        rate(0.1),
-        rate(0.5, epoch=1),
-        rate(0.7, epoch=2),
-        rate(0.2, model="b"),
+        rate(0.1, **every),
+        rate(0.5, epoch=1, **every),
+        rate(0.7, epoch=2, **every),
+        rate(0.2, model="b", **every),
+        rate(0.9, model="b"),
     )
     models = [model("a", 2_000_000), model("b", 1_000_000)]
     numbers = size_accuracy.size_numbers(metrics, models, {"a": 1}, REGISTRY)
@@ -163,7 +166,9 @@ def test_size_accuracy_shows_base_and_chosen_epoch_of_each_model() -> None:
 
 
 def test_the_line_over_sizes_goes_through_the_mean_of_models_of_one_size() -> None:
-    metrics = frame(*(rate(value, epoch=1, model=key) for key, value in (("a", 0.1), ("b", 0.4), ("c", 0.6))))
+    metrics = frame(
+        *(rate(value, epoch=1, model=key, denominator="all") for key, value in (("a", 0.1), ("b", 0.4), ("c", 0.6)))
+    )
     models = [model("a", 1_000_000), model("b", 2_000_000), model("c", 2_000_000)]
     numbers = size_accuracy.size_numbers(metrics, models, dict.fromkeys("abc", 1), REGISTRY)
     axes = size_accuracy.draw_size_accuracy(numbers, models, REGISTRY).axes[0]
@@ -172,7 +177,7 @@ def test_the_line_over_sizes_goes_through_the_mean_of_models_of_one_size() -> No
 
 
 def test_ceilings_are_drawn_only_on_request() -> None:
-    numbers = size_accuracy.size_numbers(frame(rate(0.1)), [model("a")], {}, REGISTRY)
+    numbers = size_accuracy.size_numbers(frame(rate(0.1, denominator="all")), [model("a")], {}, REGISTRY)
     bands = []
     for wanted in (False, True):
         axes = size_accuracy.draw_size_accuracy(numbers, [model("a")], REGISTRY, ceilings=wanted).axes[0]
@@ -217,6 +222,43 @@ def test_thinking_mode_compares_the_three_states_of_models_that_were_asked_to_th
     heights = [bar.get_height() for bar in figure.axes[0].patches if isinstance(bar, Rectangle)]
     assert heights == [20, 30, 60]
     assert lines(figure.axes[3], "thinking") == [[8]]
+
+
+def test_unended_thoughts_are_a_part_of_the_invalid_bar() -> None:
+    thinking: dict[str, Any] = {"condition": "thinking", "denominator": "all"}
+    rates = [
+        rate(0.2),
+        rate(0.3, condition="thinking"),
+        rate(0.1, metric="invalid_rate", denominator="all"),
+        rate(0.5, metric="invalid_rate", **thinking),
+    ]
+    found = []
+    for rows in (rates, [*rates, rate(0.4, metric="cut_rate", **thinking)]):
+        numbers = thinking_mode.thinking_numbers(frame(*rows), [model("a")], {}, REGISTRY)
+        figure = thinking_mode.draw_thinking_mode(numbers, [model("a")], REGISTRY)
+        bars = [bar.get_height() for bar in figure.axes[2].patches if isinstance(bar, Rectangle)]
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        found.append((bars, "Invalid: thought does not end" in legend, "cut_rate" in numbers["metric"]))
+    assert found == [([10, 50], False, False), ([10, 50, 40], True, True)]
+    assert numbers.filter(pl.col("metric") == "cut_rate").select("state", "value", "n").rows() == [("thinking", 40, 10)]
+
+
+@pytest.mark.parametrize(("invalid", "marked"), [(0.1, False), (0.11, True), (1.0, True)])
+def test_rates_of_few_valid_answers_are_marked(invalid: float, marked: bool) -> None:
+    value = None if invalid == 1 else 0.4
+    base = [rate(value), rate(invalid, metric="invalid_rate", denominator="all")]
+    clear = [rate(0.8, epoch=1), rate(0.0, epoch=1, metric="invalid_rate", denominator="all")]
+    thinking = [rate(0.3, condition="thinking"), rate(0.0, metric="invalid_rate", denominator="all", epoch=2)]
+    metrics = frame(*base, *clear, *thinking)
+    numbers = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], ["registry"])
+    (axes,) = accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], ["registry"]).axes
+    hollow = [y for line in lines(axes, "few valid") for y in line if y == y]
+    assert hollow == ([40] if marked and value is not None else [])
+    numbers = thinking_mode.thinking_numbers(metrics, [model("a")], {"a": 1}, REGISTRY)
+    figure = thinking_mode.draw_thinking_mode(numbers, [model("a")], REGISTRY)
+    stars = [text.get_position()[1] for text in figure.axes[0].texts]
+    assert stars == (pytest.approx([60]) if marked and value is not None else [])
+    assert ("fewer than 90 % valid" in figure.get_supxlabel()) == marked
 
 
 def test_files_of_every_figure_are_the_same_on_every_run(tmp_path: Path) -> None:

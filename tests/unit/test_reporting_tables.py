@@ -220,6 +220,9 @@ def test_an_epoch_selected_both_ways_has_one_row() -> None:
     chosen = selection(("a", "development", 1), ("a", "test", 1))
     frame = performance_table(rates, [model("a"), model("b")], chosen, [REGISTRY, Target("second", "all")])
     assert frame.select("model", "epoch", "selected_by").rows() == [("a", 0, None), ("a", 1, "development + test")]
+    every = selection(("a", "paper", 1), ("a", "test", 1), ("a", "development", 1))
+    frame = performance_table(rates, [model("a")], every, [REGISTRY])
+    assert frame["selected_by"].to_list() == [None, "development + test + paper"]
 
 
 def test_table_4_keeps_denominators_and_conditions_apart() -> None:
@@ -242,7 +245,12 @@ def test_table_4_as_html(tmp_path: Path) -> None:
     every = {"denominator": "all", "n": 1200}
     heldout = {"dataset": "catalogue", "stratum": "heldout_label", "denominator": "all"}
     rates = metrics(
-        rate(0.4057), rate(0.39, **every), rate(0.5, epoch=1), rate(0.6, epoch=1, **heldout), rate(None, task="tumour")
+        rate(0.4057),
+        rate(0.39, **every),
+        rate(0.5, epoch=1, n=12),
+        rate(0.005, epoch=1, **every),
+        rate(0.6, epoch=1, **heldout),
+        rate(None, task="tumour"),
     )
     write_table(rates, "metrics", tmp_path / "metrics.parquet")
     facts = {name: value for name, value in vars(model("a", label="Größe <1")).items() if name != "key"}
@@ -255,8 +263,13 @@ def test_table_4_as_html(tmp_path: Path) -> None:
     first = ["Größe <1", "Test set registry", "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0"]
     assert rows[2][:6] == first
     assert rows[2][-1] == "–"
-    assert rows[3][2:5] == ["1|development + test", "–", "50.0|40.0–60.0"]
+    assert rows[3][2:5] == ["1|development + test", "1,200", "50.0|40.0–60.0"]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["icd10_accuracy_valid"].to_list() == [40.57, 50.0]
+    assert "Größe &lt;1, paper: none chosen: in no epoch are 90 % of the answers valid." in page
+    write_performance_table(*paths, ["registry"], tmp_path / "table.html", valid_floor=0.01)
+    page = (tmp_path / "table.html").read_text(encoding="utf-8")
+    assert "none chosen" not in page
+    assert Cells(page).rows[3][2] == "1|development + test + paper"
 
 
 SEEDS = [

@@ -70,6 +70,7 @@ RECIPE = "recipes/tiny-qwen3-s"
         ("recipes/tiny-llama/training/epochs", 7, set()),
         ("evaluation/bootstrap", 7, set()),
         ("evaluation/paper_ceilings", True, set()),
+        ("evaluation/valid_floor", 0.5, set()),
         ("evaluation/entries", 7, {"testing"}),
         ("thinking/top_k", 7, {"thinking"}),
         ("tracking/project", "other", {"tracking"}),

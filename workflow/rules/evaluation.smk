@@ -154,11 +154,12 @@ rule collect_metrics:
         "../envs/onkocode.yaml"
     params:
         texts=study.test_sets,
+        floor=study.config.evaluation.valid_floor,
     message:
         "Collecting the metrics of all checkpoints"
     shell:
-        "onkocode collect-metrics --metrics {input:q} --texts {params.texts:q} --output {output.metrics:q} "
-        "--selection {output.selection:q} > {log:q} 2>&1"
+        "onkocode collect-metrics --metrics {input:q} --texts {params.texts:q} --valid-floor {params.floor:q} "
+        "--output {output.metrics:q} --selection {output.selection:q} > {log:q} 2>&1"
 
 
 rule evaluation:

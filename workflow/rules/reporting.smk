@@ -51,11 +51,12 @@ rule plot_accuracy_by_epoch:
         "../envs/onkocode.yaml"
     params:
         texts=study.test_sets,
+        floor=study.config.evaluation.valid_floor,
     message:
         "Drawing accuracy by epoch (Figure 2)"
     shell:
         "onkocode plot-accuracy-by-epoch --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
+        "--valid-floor {params.floor:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule plot_heldout_by_epoch:
@@ -136,11 +137,12 @@ rule plot_thinking_mode:
         "../envs/onkocode.yaml"
     params:
         texts=study.test_sets,
+        floor=study.config.evaluation.valid_floor,
     message:
         "Drawing the thinking-mode comparison (Figure 4)"
     shell:
         "onkocode plot-thinking-mode --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
+        "--valid-floor {params.floor:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_questions:
@@ -213,11 +215,12 @@ rule tabulate_performance:
         "../envs/onkocode.yaml"
     params:
         texts=study.test_sets,
+        floor=study.config.evaluation.valid_floor,
     message:
         "Comparing base and trained models (Table 4)"
     shell:
         "onkocode tabulate-performance --metrics {input.metrics:q} --models {input.models:q} --texts {params.texts:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
+        "--valid-floor {params.floor:q} --output {output.main:q} > {log:q} 2>&1"
 
 
 rule tabulate_replicates:

@@ -83,6 +83,8 @@ def evaluate_checkpoint(options: Namespace) -> None:
             question_id=pl.col("question_id"),
         )
         predictions = pl.concat([identity, store.answers(keys[name])], how="horizontal").sort("question_id")
+        if thinking:  # where the prompt opens the thought, the answer alone does not show that there is one
+            predictions = predictions.with_columns(answer=pl.lit(form.opened) + pl.col("answer"))
         record.beside(outputs[name])
         write_table(predictions, "predictions", outputs[name])
     store.close()
@@ -210,9 +212,10 @@ def collect_metrics(options: Namespace) -> None:
     """Put all metrics into one table and select checkpoints."""
     from onkocode.evaluation.selection import select_checkpoints, write_selection
 
-    record = Provenance("collect-metrics", {"texts": options.texts}, {str(path): path for path in options.metrics})
+    settings = {"texts": options.texts, "valid_floor": options.valid_floor}
+    record = Provenance("collect-metrics", settings, {str(path): path for path in options.metrics})
     metrics = pl.concat([read_table(path, "metrics") for path in options.metrics])
-    selection = select_checkpoints(metrics, options.texts)
+    selection = select_checkpoints(metrics, options.texts, options.valid_floor)
     record.beside(options.output, options.selection)
     write_table(metrics, "metrics", options.output)
     write_selection(selection, options.selection)

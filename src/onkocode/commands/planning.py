@@ -19,6 +19,7 @@ from onkocode.records.provenance import Provenance
 from onkocode.study import Study
 
 CONFIG = Path("config/config.yaml")
+TRIES = 3  # of a training job, with the two retries of profiles/slurm
 
 
 def plan(options: Namespace) -> None:
@@ -43,7 +44,8 @@ def plan(options: Namespace) -> None:
         recipe = study.recipes[model]
         kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
         for gpu in kinds:
-            plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates)))
+            asked = [study.minutes(model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
+            plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
     compared = compare(runs, subjects)
     print(plan_text(plans, compared, left_out))  # noqa: T201
     if options.output is not None:
@@ -81,11 +83,11 @@ def _subject(study: Study, model: str, results: Path) -> Subject:
     return Subject(found.architecture, found.bytes, count, source, find_lengths(found, table, recipe.training))
 
 
-def _plan(recipe: Recipe, subject: Subject, gpu: Gpu | None, speed: Speed | None) -> Plan:
+def _plan(recipe: Recipe, subject: Subject, gpu: Gpu | None, speed: Speed | None, asked: Sequence[float]) -> Plan:
     resources = recipe.config.resources
     count = 0 if gpu is None else max(1, resources.gpus_training, recipe.training.processes)
     try:
-        return make_plan(recipe.model, subject, recipe.training, gpu, count, speed, resources.training_hours)
+        return make_plan(recipe.model, subject, recipe.training, gpu, count, speed, asked)
     except InputError as error:
         raise InputError(f"recipes.{recipe.model}: {error}") from None
 

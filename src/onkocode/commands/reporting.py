@@ -28,8 +28,10 @@ def plot_accuracy_by_epoch(options: Namespace) -> None:
     """Draw Figure 2."""
     from onkocode.reporting import accuracy_by_epoch
 
-    record = _record(options, texts=options.texts)
-    accuracy_by_epoch.plot_accuracy_by_epoch([options.metrics], options.models, options.texts, options.output)
+    record = _record(options, texts=options.texts, valid_floor=options.valid_floor)
+    accuracy_by_epoch.plot_accuracy_by_epoch(
+        [options.metrics], options.models, options.texts, options.output, valid_floor=options.valid_floor
+    )
     record.beside(options.output)
 
 
@@ -57,8 +59,10 @@ def plot_thinking_mode(options: Namespace) -> None:
     """Draw Figure 4."""
     from onkocode.reporting import thinking_mode
 
-    record = _record(options, texts=options.texts)
-    thinking_mode.plot_thinking_mode([options.metrics], options.models, options.texts, options.output)
+    record = _record(options, texts=options.texts, valid_floor=options.valid_floor)
+    thinking_mode.plot_thinking_mode(
+        [options.metrics], options.models, options.texts, options.output, options.valid_floor
+    )
     record.beside(options.output)
 
 
@@ -84,8 +88,10 @@ def tabulate_performance(options: Namespace) -> None:
     """Write Table 4."""
     from onkocode.reporting import performance
 
-    record = _record(options, texts=options.texts)
-    performance.write_performance_table([options.metrics], options.models, options.texts, options.output)
+    record = _record(options, texts=options.texts, valid_floor=options.valid_floor)
+    performance.write_performance_table(
+        [options.metrics], options.models, options.texts, options.output, options.valid_floor
+    )
     record.beside(options.output)
 
 

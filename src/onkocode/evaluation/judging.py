@@ -54,4 +54,5 @@ def _judge(
         "exists": space.exists(value) if known and space and value else None,
         "terminal": space.is_terminal(value) if known and space and value else None,
         "several": parsed.several,
+        "cut": parsed.cut,
     }

@@ -21,6 +21,7 @@ class Rate:
     hit: str
     of: str | None
     tasks: tuple[str, ...] = ("icd10", "topography", "tumour")
+    conditions: tuple[str, ...] = ("free", "thinking")
 
 
 CODES = ("icd10", "topography")
@@ -33,6 +34,7 @@ RATES = (
     Rate("nonexistent_rate", "valid", "nonexistent", "valid", CODES),
     Rate("nonterminal_rate", "valid", "nonterminal", "valid", CODES),
     Rate("several_rate", "all", "several", None),
+    Rate("cut_rate", "all", "cut", None, conditions=("thinking",)),
     Rate("recall", "all", "true_positive", "positive", ("tumour",)),
     Rate("specificity", "all", "true_negative", "negative", ("tumour",)),
 )
@@ -91,7 +93,9 @@ def _strata(part: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
 def _rates(part: pl.DataFrame, head: Row, resamples: int) -> list[Row]:
     rows: list[Row] = []
     for rate in RATES:
-        if head["task"] not in rate.tasks:
+        if head["task"] not in rate.tasks or head["condition"] not in rate.conditions:
+            continue
+        if part[rate.hit].null_count():  # judged before this was recorded
             continue
         chosen = part if rate.of is None else part.filter(pl.col(rate.of))
         if rate.metric in ("recall", "specificity") and chosen.is_empty():

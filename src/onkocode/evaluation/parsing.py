@@ -22,10 +22,14 @@ THOUGHT_START = "<think>"
 
 @dataclass(frozen=True)
 class Parsed:
-    """What an answer says: a code, "Ja" or "Nein", None when nothing of the asked form stands there."""
+    """What an answer says: a code, "Ja" or "Nein", None when nothing of the asked form stands there.
+
+    `cut`: nothing stands there because a thought began that does not end.
+    """
 
     value: str | None
     several: bool = False
+    cut: bool = False
 
 
 def parse_answer(task: str, answer: str) -> Parsed:
@@ -33,9 +37,7 @@ def parse_answer(task: str, answer: str) -> Parsed:
 
     A thought that does not end leaves no answer.
     """
-    said = answer.rsplit(THOUGHT_END, 1)[-1]
-    if THOUGHT_START in said:
-        said = said.split(THOUGHT_START, 1)[0]
+    said, thought, _ = answer.rsplit(THOUGHT_END, 1)[-1].partition(THOUGHT_START)
     if task == "tumour":
         found = [match.group(1).capitalize() for match in YES_NO.finditer(said)]
     else:
@@ -44,5 +46,5 @@ def parse_answer(task: str, answer: str) -> Parsed:
             for match in PATTERNS[task].finditer(said)
         ]
     if not found:
-        return Parsed(None)
+        return Parsed(None, cut=bool(thought))
     return Parsed(found[0], len(set(found)) > 1)

@@ -1,6 +1,7 @@
 """The plan of one recipe: parameters, tokens, steps, memory, hours and disk before anything is spent."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,7 +53,7 @@ class Plan:
     loading: float
     disk: dict[str, float]
     speed: Speed | None
-    asked_hours: float | None  # that the recipe asks the cluster for, per epoch
+    asked_hours: tuple[float, ...]  # time limit of an epoch's job at its first try and each retry; empty = not known
 
     @property
     def tokens(self) -> float | None:
@@ -97,7 +98,7 @@ def make_plan(
     gpu: Gpu | None = None,
     gpus: int = 0,
     speed: Speed | None = None,
-    asked_hours: float | None = None,
+    asked_hours: Sequence[float] = (),
 ) -> Plan:
     """Work out the plan of a recipe.
 
@@ -108,7 +109,7 @@ def make_plan(
         gpu: kind of GPU; None = none is named.
         gpus: how many the job gets; 0 = it computes on the CPU.
         speed: what training is expected to reach; None = not known.
-        asked_hours: per epoch, that the recipe asks the cluster for.
+        asked_hours: time limit that the job of an epoch asks the cluster for, at its first try and at each retry.
 
     Raises:
         InputError: target_modules that PEFT would refuse.
@@ -142,7 +143,7 @@ def make_plan(
         loading=loading_bytes(architecture, settings.quantisation, settings.precision) / shards + memory.context,
         disk=disk_bytes(subject.base_bytes, trainable, settings.epochs),
         speed=speed,
-        asked_hours=asked_hours,
+        asked_hours=tuple(asked_hours),
     )
 
 

@@ -70,6 +70,13 @@ def _time_rows(plan: Plan, item: str, gpu: Gpu | None) -> list[Row]:
     peak = None if gpu is None else gpu.peak(plan.settings.precision)
     span = None if plan.speed is None or plan.hours is None else plan.speed.span(plan.hours * epochs)
     low, high = span or (None, None)
+    first, *retries = plan.asked_hours or (None,)
+    asked: list[Row] = [("time", item, "hours asked", first, "per epoch", "recipe")]
+    for number, limit in enumerate(retries, start=1):
+        asked.append(("time", item, f"hours asked, retry {number}", limit, "per epoch", "goes on from the last save"))
+    if plan.asked_hours:
+        most = sum(plan.asked_hours)
+        asked.append(("time", item, "hours at most", most, "per epoch", "every try to its limit"))
     return [
         ("time", item, "peak", peak, "FLOP/s", "" if gpu is None else gpu.source),
         ("time", item, "rate", None if plan.speed is None else plan.speed.flop_per_second, "FLOP/s", source),
@@ -79,7 +86,7 @@ def _time_rows(plan: Plan, item: str, gpu: Gpu | None) -> list[Row]:
         ("time", item, "hours, low", low, "all epochs", "largest error of leaving out"),
         ("time", item, "hours, high", high, "all epochs", "largest error of leaving out"),
         ("time", item, "GPU-hours", None if plan.gpu_hours is None else plan.gpu_hours * epochs, "all epochs", source),
-        ("time", item, "hours asked", plan.asked_hours, "per epoch", "recipe"),
+        *asked,
     ]
 
 

@@ -21,7 +21,14 @@ MEMORY_NOTE = (
 TIME_NOTE = (
     "FLOP of an epoch with padding, divided by the speed below. span: the hours with the largest error of the check "
     "below, either way. The GPUs of one process take turns, since the layers are split over them, so they save no "
-    "time; those of several processes do. asked: training_hours of the recipe, which a retry doubles."
+    "time; those of several processes do."
+)
+RETRY_NOTE = (
+    "asked: time limit in hours of an epoch's job (training_hours of the recipe) at its first try and at each retry. A "
+    "limit reserves time, a job takes what it runs for. A retry does not begin again: it goes on from the last save, "
+    "so only the work since then is repeated, and none where the job saw the end of its time; one that is killed had "
+    "saved {minutes} minutes before, at most. A recovery with another batch repeats its epoch. At most, with every try "
+    "to its limit, an epoch takes the sum of its limits."
 )
 CHECK_NOTE = (
     "Each model's hours on A40 as the paper reports them, beside the hours that follow from the utilisation of the "
@@ -40,7 +47,7 @@ def plan_text(plans: Sequence[Plan], compared: Sequence[Compared], left_out: Seq
     sections = [
         ("What is trained", _subjects(plans), _sources(plans)),
         ("Memory while training", _memory(plans), MEMORY_NOTE),
-        ("Time", _hours(plans), f"{TIME_NOTE}\n{_speeds(plans)}"),
+        ("Time", _hours(plans), f"{TIME_NOTE}\n{_retries(plans)}\n{_speeds(plans)}"),
         ("Disk, in GB", _disk(plans), "scratch: while an epoch is trained; epochs: adapters and states, for good."),
         ("How far the hours can be trusted: the paper's eight models", _paper(), f"{CHECK_NOTE}\n{_errors()}"),
     ]
@@ -136,7 +143,7 @@ def _hours(plans: Sequence[Plan]) -> str:
                 _gpus(plan),
                 _short(plan.flop_per_token / 1e9),
                 _times(plan.hours),
-                plan.asked_hours,
+                " ".join(f"{hours:,.4g}" for hours in plan.asked_hours) or None,
                 _times(plan.gpu_hours),
                 _times(plan.hours, epochs),
                 None if span is None else f"{_times(span[0])}–{_times(span[1])}",
@@ -147,6 +154,11 @@ def _hours(plans: Sequence[Plan]) -> str:
         rows.append(["all", *[None] * 7, _times(sum((plan.gpu_hours or 0) * plan.settings.epochs for plan in plans))])
     header = ["recipe", "GPUs", "GFLOP/token", "h/epoch", "asked", "GPU-h/epoch", "h, all epochs", "span", "GPU-h, all"]
     return text_table(header, rows, left=2)
+
+
+def _retries(plans: Sequence[Plan]) -> str:
+    minutes = sorted({plan.settings.save_minutes for plan in plans})
+    return RETRY_NOTE.format(minutes=" or ".join(f"{value:g}" for value in minutes))
 
 
 def _speeds(plans: Sequence[Plan]) -> str:

@@ -23,6 +23,7 @@ CLOCK = "{% macro strftime_now(form) %}{{ form" + _PARTS_OF_A_DATE + " }}{% endm
 TURN_MARKS = ("[INST]", "[/INST]")
 # Tokens such as <think> or <tool_call> are no special ones for the tokenizers that have them, but steer the model.
 STEERING = re.compile(r"<.+>|\[.+\]", flags=re.DOTALL)
+OPEN_THOUGHT = re.compile(r"<think>\s*\Z")
 EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*")
 
 
@@ -57,6 +58,12 @@ class PromptFormat:
         """Return the empty think block with which the prompt ends; most have none."""
         found = EMPTY_THOUGHT.search(self.after)
         return found.group() if found and found.end() == len(self.after) else ""
+
+    @property
+    def opened(self) -> str:
+        """Return the mark with which the prompt itself opens a thought; most leave that to the model."""
+        found = OPEN_THOUGHT.search(self.after)
+        return found.group() if found else ""
 
     def completion(self, answer: str) -> str:
         """Return what the model is to learn: the answer and the end-of-turn token."""

@@ -111,6 +111,7 @@ JUDGED = {
     "exists": pl.Boolean,  # null where invalid or yes/no
     "terminal": pl.Boolean,
     "several": pl.Boolean,  # several different answers; the first counts
+    "cut": pl.Boolean,  # invalid, since a thought does not end, as where the limit on tokens cut it
     "tokens": pl.Int64,
     "seconds": pl.Float64,
 }
@@ -170,7 +171,7 @@ TABLES: dict[str, Table] = {
     "questions": Table(QUESTIONS),
     "predictions": Table(PREDICTIONS),
     "answers": Table(ANSWERS),
-    "judged": Table(JUDGED),
+    "judged": Table(JUDGED, version=3, since={"cut": 3}),
     "metrics": Table(METRICS),
     "leakage": Table(LEAKAGE),
 }

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from onkocode.config.schema import VALID_FLOOR
 from onkocode.records.errors import InputError
 from onkocode.reporting.inputs import (
     MEASURES,
@@ -18,6 +20,7 @@ from onkocode.reporting.inputs import (
     Model,
     Target,
     at_target,
+    few_valid,
     first_stratum,
     interval_rows,
     read_metrics,
@@ -66,16 +69,21 @@ def heldout_numbers(metrics: pl.DataFrame, models: Sequence[Model]) -> pl.DataFr
     return _numbers(rows, models)
 
 
-def draw_accuracy_by_epoch(numbers: pl.DataFrame, models: Sequence[Model], texts: Sequence[str]) -> Figure:
+def draw_accuracy_by_epoch(
+    numbers: pl.DataFrame, models: Sequence[Model], texts: Sequence[str], valid_floor: float = VALID_FLOOR
+) -> Figure:
     """Draw Figure 2: a row per task, the catalogue on the left, a column per test set beside it.
 
-    Colour and marker tell the models, the line style tells the measure. Thin vertical lines are 95 % intervals.
+    Colour and marker tell the models, the line style tells the measure. Thin vertical lines are 95 % intervals. Hollow
+    markers are rates of few valid answers.
 
     Args:
         numbers: rows as `accuracy_numbers` returns them.
         models: the models, in the order of the legend.
         texts: keys of the test sets, in the order of the columns.
+        valid_floor: share of valid answers, 0…1, below which markers are hollow.
     """
+    few = few_valid(numbers, valid_floor)
     tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
     columns = _present(numbers, ["catalogue", *texts])
     shown, look = in_order(models, numbers), looks(models)
@@ -87,12 +95,13 @@ def draw_accuracy_by_epoch(numbers: pl.DataFrame, models: Sequence[Model], texts
             rows = at_target(numbers, target).filter(pl.col("task") == task)
             for metric, style in MEASURE_STYLES.items():
                 _draw_models(axes, rows.filter(pl.col("metric") == metric), shown, look, style)
+            _hollow(axes, at_target(few, target).filter(pl.col("task") == task), shown, look)
             axes.set_title(f"({chr(97 + index)}) {TASKS[task]} · {target.label}")
             _percent_axis(axes)
         for axes in grid[:, 0]:
             axes.set_ylabel("%")
         _epoch_axes(grid[-1])
-        _legends(figure, shown, look)
+        _legends(figure, shown, look, f"fewer than {100 * valid_floor:g} % valid" if few.height else None)
     return figure
 
 
@@ -124,7 +133,12 @@ def draw_heldout_by_epoch(numbers: pl.DataFrame, models: Sequence[Model]) -> Fig
 
 
 def plot_accuracy_by_epoch(
-    metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], figure: Path, stratum: str | None = None
+    metrics: Sequence[Path],
+    models: Sequence[Path],
+    texts: Sequence[str],
+    figure: Path,
+    stratum: str | None = None,
+    valid_floor: float = VALID_FLOOR,
 ) -> None:
     """Read metrics and write Figure 2 as SVG, PNG and TSV.
 
@@ -134,6 +148,7 @@ def plot_accuracy_by_epoch(
         texts: keys of the test sets.
         figure: path of the SVG file to write; PNG and TSV lie beside it.
         stratum: part of the catalogue questions; None = as in `accuracy_numbers`.
+        valid_floor: share of valid answers, 0…1, below which markers are hollow.
 
     Raises:
         InputError: an input cannot be read, or holds nothing to draw.
@@ -142,7 +157,7 @@ def plot_accuracy_by_epoch(
     numbers = accuracy_numbers(read_metrics(metrics), described, texts, stratum)
     _require(numbers)
     save_with_numbers(
-        draw_accuracy_by_epoch(numbers, described, texts),
+        draw_accuracy_by_epoch(numbers, described, texts, valid_floor),
         numbers,
         figure,
         "Accuracy by epoch",
@@ -202,12 +217,22 @@ def _draw_models(
     for place, model in enumerate(models):
         points = rows.filter(pl.col("model") == model.key).sort("epoch")
         own = look[model.key]
-        shift = DODGE * (place - (len(models) - 1) / 2)
-        x = [epoch + shift for epoch in points["epoch"].to_list()]
-        y = points["value"].to_numpy().astype(float)
+        x, y = _places(points, place, len(models))
         line = own.line_style if style is None else style
         axes.plot(x, y, color=own.color, marker=own.marker, linestyle=line, markeredgewidth=0, label=model.key)
         draw_intervals(axes, points, x, own.color)
+
+
+def _hollow(axes: Axes, rows: pl.DataFrame, models: Sequence[Model], look: dict[str, Look]) -> None:
+    for place, model in enumerate(models):
+        x, y = _places(rows.filter(pl.col("model") == model.key), place, len(models))
+        own = look[model.key]
+        axes.plot(x, y, own.marker, color=own.color, markerfacecolor="white", label="few valid")
+
+
+def _places(points: pl.DataFrame, place: int, models: int) -> tuple[list[float], np.ndarray]:
+    shift = DODGE * (place - (models - 1) / 2)
+    return [epoch + shift for epoch in points["epoch"].to_list()], points["value"].to_numpy().astype(float)
 
 
 def _percent_axis(axes: Axes) -> None:
@@ -221,7 +246,7 @@ def _epoch_axes(bottom: Iterable[Axes]) -> None:
         axes.set_xlabel("Epoch (0 = base model)")
 
 
-def _legends(figure: Figure, models: Sequence[Model], look: dict[str, Look]) -> None:
+def _legends(figure: Figure, models: Sequence[Model], look: dict[str, Look], hollow: str | None) -> None:
     handles = [_handle(model.label, look[model.key], "none") for model in models]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(models)))
     units = {"accuracy": "% of valid", "partial_accuracy": "% of valid", "invalid_rate": "% of all"}
@@ -229,7 +254,9 @@ def _legends(figure: Figure, models: Sequence[Model], look: dict[str, Look]) -> 
         Line2D([], [], color="black", linestyle=style, label=f"{MEASURES[metric]} ({units[metric]})")
         for metric, style in MEASURE_STYLES.items()
     ]
-    figure.legend(handles=measures, loc="outside upper center", ncols=3, handlelength=3)
+    if hollow is not None:
+        measures.append(Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label=hollow))
+    figure.legend(handles=measures, loc="outside upper center", ncols=2 if hollow else 3, handlelength=3)
 
 
 def _handle(label: str, look: Look, line_style: Any) -> Line2D:
@@ -240,6 +267,7 @@ def _summary(numbers: pl.DataFrame, metric: str) -> str:
     last = numbers.filter(pl.col("metric") == metric, pl.col("epoch") == pl.col("epoch").max())
     parts = [
         f"{row['label']}, {TASKS[row['task']]}, {Target(row['dataset'], row['stratum']).label}: {row['value']:.1f} %"
+        f" of {row['n']:,}"
         for row in last.drop_nulls("value").iter_rows(named=True)
     ]
     return "Exact accuracy at the last epoch: " + "; ".join(parts) + "."

@@ -124,6 +124,18 @@ def interval_rows(
     return rows.with_columns(pl.col("value", "low", "high") * 100) if percent else rows
 
 
+def few_valid(numbers: pl.DataFrame, valid_floor: float) -> pl.DataFrame:
+    """Return the rows that are rates of the valid answers where these are less than a share of all, 0…1.
+
+    Args:
+        numbers: what a figure shows, in %, the rates of invalid answers among it.
+        valid_floor: that share.
+    """
+    place = [name for name in ("model", "dataset", "stratum", "task", "epoch", "state") if name in numbers.columns]
+    invalid = numbers.filter(pl.col("metric") == "invalid_rate", pl.col("value") > 100 * (1 - valid_floor) + 1e-9)
+    return numbers.filter(pl.col("denominator") == "valid").join(invalid.select(place), on=place, how="semi")
+
+
 def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
     """Return the question sets that results are reported on.
 

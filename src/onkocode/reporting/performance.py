@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.evaluation.selection import select_checkpoints
+from onkocode.config.schema import VALID_FLOOR
+from onkocode.evaluation.selection import CHOICES, select_checkpoints
 from onkocode.records.errors import InputError
+from onkocode.reporting.choices import choice_notes
 from onkocode.reporting.html import Column, html_page, write_html
 from onkocode.reporting.inputs import (
     PREFERRED_METHOD,
@@ -72,9 +74,9 @@ def performance_table(
 
     Returns:
         A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
-        trained), epoch, selected_by (null for the base; development, test, or both joined by " + "), then for each
-        measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not tested on
-        a set of questions has no row there.
+        trained), epoch, selected_by (null for the base; the ways in `CHOICES` that chose it, joined by " + "), then
+        for each measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not
+        tested on a set of questions has no row there.
     """
     lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in TABLE_4}
     rows = [
@@ -87,7 +89,13 @@ def performance_table(
     return pl.DataFrame(rows, schema=_performance_schema())
 
 
-def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], table: Path) -> None:
+def write_performance_table(
+    metrics: Sequence[Path],
+    models: Sequence[Path],
+    texts: Sequence[str],
+    table: Path,
+    valid_floor: float = VALID_FLOOR,
+) -> None:
     """Write Table 4.
 
     Args:
@@ -95,15 +103,17 @@ def write_performance_table(metrics: Sequence[Path], models: Sequence[Path], tex
         models: files ``model.json``, in the order of the rows.
         texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
         table: path of the HTML file to write; the TSV file lies beside it.
+        valid_floor: least share of valid answers, 0…1, of an epoch that is chosen the way the paper chose.
 
     Raises:
         InputError: an input cannot be read.
     """
     rates = read_metrics(metrics)
-    selection = select_checkpoints(rates, list(texts))
+    selection = select_checkpoints(rates, list(texts), valid_floor)
     described = read_models(models)
     frame = performance_table(rates, described, selection, targets(rates, texts))
-    further = [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
+    further = choice_notes(selection, described, valid_floor if texts else None)
+    further += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
     write_html(_performance_page(frame, further), table)
     write_tsv(frame, table.with_suffix(".tsv"))
 
@@ -159,9 +169,10 @@ def write_performance_summary(metrics: Sequence[Path], model: str, epoch: int, t
 
 
 def _checkpoints(selection: pl.DataFrame, model: str) -> list[tuple[int, str | None]]:
-    """Return base and selected epochs, those chosen on the development split first."""
+    """Return base and selected epochs, in the order of `CHOICES`."""
     reasons: dict[int, list[str]] = {}
-    for row in selection.filter(pl.col("model") == model).sort("selected_by").iter_rows(named=True):
+    chosen = selection.filter(pl.col("model") == model, pl.col("epoch").is_not_null())
+    for row in sorted(chosen.iter_rows(named=True), key=lambda row: CHOICES.index(row["selected_by"])):
         reasons.setdefault(row["epoch"], []).append(row["selected_by"])
     return [(0, None), *((epoch, " + ".join(by)) for epoch, by in reasons.items())]
 
@@ -213,9 +224,6 @@ def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
         "form could be read. All in %. (valid): of the valid answers, as in Lenz et al. 2025; (all): of all questions, "
         "an invalid answer counts as wrong. n: questions asked.",
         INTERVAL_NOTE,
-        "development: the epoch with the highest ICD-10 accuracy on labels that were held out of training. test: the "
-        "epoch with the highest ICD-10 accuracy on the first test set, as in the paper; it has seen the test set and "
-        "is optimistic. Of equal epochs the earlier one counts.",
     ]
     return html_page("Performance of base and trained models", columns, rows, [*notes, *further], ruled)
 

@@ -29,7 +29,7 @@ def size_numbers(
     models: Sequence[Model],
     epochs: dict[str, int],
     target: Target,
-    denominator: Literal["valid", "all"] = "valid",
+    denominator: Literal["valid", "all"] = "all",
 ) -> pl.DataFrame:
     """Return accuracy and partial accuracy of the base model and of the chosen epoch.
 
@@ -38,7 +38,7 @@ def size_numbers(
         models: the models to show.
         epochs: chosen epoch by model key; a model without one has only its base row.
         target: the questions.
-        denominator: valid answers, as in the paper, or all.
+        denominator: all answers, or the valid ones, as in the paper; there, a model with few of them looks better.
 
     Returns:
         Columns model, label, parameters (count), task, state (base | trained), epoch, metric, denominator, n, value,
@@ -102,7 +102,7 @@ def plot_size_accuracy(
     texts: Sequence[str],
     figure: Path,
     ceilings: bool = False,
-    denominator: Literal["valid", "all"] = "valid",
+    denominator: Literal["valid", "all"] = "all",
 ) -> None:
     """Read metrics and write Figure 3 as SVG, PNG and TSV.
 
@@ -114,7 +114,7 @@ def plot_size_accuracy(
         texts: keys of the test sets; the first one is shown. Without any, the catalogue's held-out labels.
         figure: path of the SVG file to write; PNG and TSV lie beside it.
         ceilings: draw the bands of the study's registry texts.
-        denominator: accuracy of the valid answers, or of all.
+        denominator: accuracy of all answers, or of the valid ones.
 
     Raises:
         InputError: an input cannot be read, or holds nothing to draw.
@@ -236,6 +236,7 @@ def _legend(ceilings: bool) -> list[Line2D | Patch]:
 def _sentences(numbers: pl.DataFrame) -> list[str]:
     exact = numbers.filter(pl.col("metric") == "accuracy").drop_nulls("value")
     return [
-        f"{row['label']} ({size_text(row['parameters'])}), {TASKS[row['task']]}, {row['state']}: {row['value']:.1f} %."
+        f"{row['label']} ({size_text(row['parameters'])}), {TASKS[row['task']]}, {row['state']}: {row['value']:.1f} % "
+        f"of {row['n']:,} answers."
         for row in exact.iter_rows(named=True)
     ]

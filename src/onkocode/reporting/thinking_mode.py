@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from onkocode.config.schema import VALID_FLOOR
 from onkocode.evaluation.selection import chosen_epochs, select_checkpoints
 from onkocode.records.errors import InputError
 from onkocode.reporting.inputs import (
@@ -18,6 +19,7 @@ from onkocode.reporting.inputs import (
     Model,
     Target,
     at_target,
+    few_valid,
     interval_rows,
     read_metrics,
     read_models,
@@ -35,6 +37,8 @@ MEASURE_DENOMINATORS = {
     "invalid_rate": "all",
     "seconds_per_question": "all",
 }
+CUT = "cut_rate"  # part of the invalid answers, drawn inside their bar
+CUT_LOOK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#a36f00", "hatch": "....", "linewidth": 0.6}
 NUMBERS = ["model", "label", "task", "state", "epoch", "metric", "denominator"]
 WIDTH = 0.26
 
@@ -52,10 +56,11 @@ def thinking_numbers(
 
     Returns:
         Columns model, label, task, state (base | thinking | trained), epoch, metric, denominator, n, clusters, value,
-        low, high; rates in %, time in seconds per question. Tasks that thinking was not asked on are left out.
+        low, high; rates in %, time in seconds per question. Tasks that thinking was not asked on are left out. Beside
+        the panels' measures, the metric `CUT` of the state thinking: thoughts that do not end, in % of all answers.
     """
     parts = []
-    for metric, denominator in MEASURE_DENOMINATORS.items():
+    for metric, denominator in (MEASURE_DENOMINATORS | {CUT: "all"}).items():
         percent = metric != "seconds_per_question"
         free = at_target(interval_rows(metrics, metric, denominator, "free", percent), target)
         thinking = at_target(interval_rows(metrics, metric, denominator, "thinking", percent), target)
@@ -77,17 +82,21 @@ def thinking_numbers(
     )
 
 
-def draw_thinking_mode(numbers: pl.DataFrame, models: Sequence[Model], target: Target) -> Figure:
+def draw_thinking_mode(
+    numbers: pl.DataFrame, models: Sequence[Model], target: Target, valid_floor: float = VALID_FLOOR
+) -> Figure:
     """Draw Figure 4: a row per task; accuracy, partial accuracy and invalid answers as bars, response time as points.
 
-    The time axis is logarithmic. Vertical lines are 95 % intervals. The note below says how many questions thinking
-    was asked.
+    The dotted part of an invalid bar are thoughts that do not end. A star marks rates of few valid answers. The time
+    axis is logarithmic. Vertical lines are 95 % intervals. The note below says how many questions thinking was asked.
 
     Args:
         numbers: rows as `thinking_numbers` returns them.
         models: the models, in the order of the groups.
         target: the questions that the numbers are about.
+        valid_floor: share of valid answers, 0…1, below which their rates get a star.
     """
+    few = few_valid(numbers, valid_floor)
     shown = in_order(models, numbers)
     tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
     with print_style():
@@ -98,17 +107,29 @@ def draw_thinking_mode(numbers: pl.DataFrame, models: Sequence[Model], target: T
                 axes = grid[row, column]
                 part = numbers.filter(pl.col("task") == task, pl.col("metric") == metric)
                 (_draw_times if metric == "seconds_per_question" else _draw_bars)(axes, part, shown)
+                if metric == "invalid_rate":
+                    _draw_cut(axes, numbers.filter(pl.col("task") == task, pl.col("metric") == CUT), shown)
+                _draw_stars(axes, few.filter(pl.col("task") == task, pl.col("metric") == metric), shown)
                 axes.set_title(_panel_title(4 * row + column, metric))
                 axes.set_xticks(range(len(shown)), [_wrapped(model.label) for model in shown])
                 axes.grid(visible=False, axis="x")
             grid[row, 0].set_ylabel(f"{TASKS[task]}\n%")
-        figure.supxlabel(_note(numbers, target), fontsize=7)
+        star = f" * fewer than {100 * valid_floor:g} % valid." if few.height else ""
+        figure.supxlabel(_note(numbers, target) + star, fontsize=7)
         handles = [Patch(facecolor=COLORS[s], hatch=HATCHES[s], edgecolor="white", label=STATES[s]) for s in STATES]
-        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+        if CUT in numbers["metric"]:
+            handles.append(Patch(**CUT_LOOK, label="Invalid: thought does not end"))
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 
-def plot_thinking_mode(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], figure: Path) -> None:
+def plot_thinking_mode(
+    metrics: Sequence[Path],
+    models: Sequence[Path],
+    texts: Sequence[str],
+    figure: Path,
+    valid_floor: float = VALID_FLOOR,
+) -> None:
     """Read metrics and write Figure 4 as SVG, PNG and TSV.
 
     Args:
@@ -116,6 +137,7 @@ def plot_thinking_mode(metrics: Sequence[Path], models: Sequence[Path], texts: S
         models: files ``model.json``; those without results in thinking mode are left out.
         texts: keys of the test sets; the first one is shown. Without any, the catalogue's held-out labels.
         figure: path of the SVG file to write; PNG and TSV lie beside it.
+        valid_floor: share of valid answers, 0…1, below which their rates get a star.
 
     Raises:
         InputError: an input cannot be read, or no model was tested in thinking mode.
@@ -128,7 +150,8 @@ def plot_thinking_mode(metrics: Sequence[Path], models: Sequence[Path], texts: S
         raise InputError(f"no model was tested in thinking mode on: {target.label}")
     title = "Thinking mode"
     description = f"{_note(numbers, target)} " + " ".join(_sentences(numbers))
-    save_with_numbers(draw_thinking_mode(numbers, described, target), numbers, figure, title, description)
+    drawn = draw_thinking_mode(numbers, described, target, valid_floor)
+    save_with_numbers(drawn, numbers, figure, title, description)
 
 
 def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
@@ -146,6 +169,18 @@ def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
         _error_lines(axes, part, x)
     axes.set_ylim(0, 103)
     axes.set_yticks(range(0, 101, 20))
+
+
+def _draw_cut(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+    """Draw the invalid answers whose thought does not end into their bars, behind the interval."""
+    for _, x, part in _by_state(rows, models):
+        axes.bar(x, part["value"].to_numpy().astype(float), WIDTH, **CUT_LOOK, label=CUT)
+
+
+def _draw_stars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+    for _, places, part in _by_state(rows.drop_nulls("value"), models):
+        for x, value, high in zip(places, part["value"], part["high"], strict=True):
+            axes.text(x, value if high is None else high, "*", ha="center", va="bottom", label="few valid")
 
 
 def _draw_times(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
@@ -210,9 +245,14 @@ def _range(rows: pl.DataFrame) -> str:
 
 
 def _sentences(numbers: pl.DataFrame) -> list[str]:
-    rows = numbers.filter(pl.col("metric").is_in(["accuracy", "seconds_per_question"])).drop_nulls("value")
+    units = {
+        "accuracy": "% exact of {n:,} valid answers",
+        "seconds_per_question": "s per question",
+        CUT: "% of {n:,} thoughts without an end",
+    }
+    rows = numbers.filter(pl.col("metric").is_in(list(units))).drop_nulls("value")
     return [
         f"{row['label']}, {TASKS[row['task']]}, {STATES[row['state']].lower()}: {row['value']:.3g} "
-        + ("% exact." if row["metric"] == "accuracy" else "s per question.")
+        f"{units[row['metric']].format(n=row['n'])}."
         for row in rows.iter_rows(named=True)
     ]

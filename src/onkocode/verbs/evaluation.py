@@ -8,6 +8,7 @@ from onkocode.verbs.options import (
     OUTPUT,
     TEXTS,
     TRACKING,
+    VALID_FLOOR,
     Option,
     Verb,
     named_path,
@@ -63,6 +64,7 @@ VERBS: tuple[Verb, ...] = (
         (
             Option("--metrics", "tables of measure-answers", many=True),
             TEXTS,
+            VALID_FLOOR,
             OUTPUT,
             Option("--selection", "table of selected checkpoints to write"),
         ),

@@ -58,6 +58,14 @@ def named_path(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def share(text: str) -> float:
+    """Return a share, 0…1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
+    return value
+
+
 SETTINGS = "JSON, or @FILE; keys left out have their defaults (see `onkocode settings`)"
 
 
@@ -77,6 +85,9 @@ MODELS = Option("--models", "files of describe-model, in the order of the figure
 
 TRAINING_LOGS = Option("--training", "metrics.jsonl of train-epoch", required=False, many=True)
 TEXTS = Option("--texts", "keys of the test sets, in order", str, required=False, many=True)
+VALID_FLOOR = Option(
+    "--valid-floor", "least share of valid answers, 0 to 1 (evaluation.valid_floor)", share, required=False, default=0.9
+)
 FIGURE = Option("--output", "SVG to write; PNG and the plotted numbers (TSV) lie beside it")
 TABLE = Option("--output", "HTML to write; the TSV lies beside it")
 

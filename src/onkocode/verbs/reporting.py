@@ -1,6 +1,18 @@
 """Verbs of the stage reporting."""
 
-from onkocode.verbs.options import EPOCH, FIGURE, METRICS, MODEL, MODELS, TABLE, TEXTS, TRAINING_LOGS, Option, Verb
+from onkocode.verbs.options import (
+    EPOCH,
+    FIGURE,
+    METRICS,
+    MODEL,
+    MODELS,
+    TABLE,
+    TEXTS,
+    TRAINING_LOGS,
+    VALID_FLOOR,
+    Option,
+    Verb,
+)
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -18,7 +30,7 @@ VERBS: tuple[Verb, ...] = (
         "plot-accuracy-by-epoch",
         "reporting",
         "draw Figure 2, accuracy on catalogue and texts at every epoch",
-        (METRICS, MODELS, TEXTS, FIGURE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, FIGURE),
     ),
     Verb(
         "plot-heldout-by-epoch",
@@ -44,7 +56,7 @@ VERBS: tuple[Verb, ...] = (
         "plot-thinking-mode",
         "reporting",
         "draw Figure 4, thinking mode against base and trained models",
-        (METRICS, MODELS, TEXTS, FIGURE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, FIGURE),
     ),
     Verb(
         "tabulate-questions",
@@ -62,7 +74,7 @@ VERBS: tuple[Verb, ...] = (
         "tabulate-performance",
         "reporting",
         "write Table 4, base against trained models",
-        (METRICS, MODELS, TEXTS, TABLE),
+        (METRICS, MODELS, TEXTS, VALID_FLOOR, TABLE),
     ),
     Verb(
         "tabulate-replicates",
