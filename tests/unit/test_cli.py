@@ -80,7 +80,7 @@ def test_every_call_of_the_rules_is_a_verb_with_its_options(root: Path) -> None:
                 assert verb in options, f"{file.name}: {verb}"
                 assert set(re.findall(r"(?<=\s)--[a-z0-9-]+", rest)) <= options[verb], f"{file.name}: {verb}"
     by_hand = {"settings", "write-schema", "catalogues diff", "catalogues recode", "questions describe"}
-    assert set(options) - called == by_hand | {"questions compare", "plan", "export", "remove-private"}
+    assert set(options) - called == by_hand | {"questions compare", "plan", "export", "remove-private", "keep-answers"}
 
 
 @pytest.mark.parametrize(

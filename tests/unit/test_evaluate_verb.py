@@ -13,9 +13,9 @@ import torch
 
 from onkocode.catalogues.parse import parse_catalogue
 from onkocode.cli import main
-from onkocode.commands.evaluation import coder_identity
 from onkocode.config import training
 from onkocode.evaluation import answers, generation
+from onkocode.evaluation.asking import Checkpoint
 from onkocode.models.loading import load_base, load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
@@ -317,12 +317,12 @@ def test_another_model_is_asked_anew(
 def test_commit_of_the_hub_says_which_weights_they_are(place: Place, tiny_models: dict[str, Path]) -> None:
     record = {"path": str(tiny_models["qwen3"]), "hub": "some/model", "revision": "a" * 40}
     found = {
-        coder_identity(record | change, None, training.Testing())
+        Checkpoint(record | change, None).identity(training.Testing())
         for change in ({}, {"revision": "b" * 40}, {"hub": None, "revision": None})
     }
     assert len(found) == 3
-    assert coder_identity(record, None, training.Testing()) in found
-    assert coder_identity(record, place.adapter, training.Testing()) not in found
+    assert Checkpoint(record, None).identity(training.Testing()) in found
+    assert Checkpoint(record, place.adapter).identity(training.Testing()) not in found
 
 
 def test_answers_of_an_older_adapter_are_not_used(

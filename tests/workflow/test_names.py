@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import stat
 from pathlib import Path
 
 import polars as pl
@@ -75,6 +76,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "evaluation": {"entries": 5},
         "thinking": {"max_new_tokens": 8},
     }
+    mine["pathvars"]["private"] = str(root / ODD / "private")  # type: ignore[index]  # absolute
     mine["recipes"]["tiny-qwen3-s"]["testing"] = {"quantisation": "none"}  # type: ignore[index]
     (root / "mine.yaml").write_text(yaml.safe_dump(mine, allow_unicode=True), encoding="utf-8")
     project.run(*FILES, "--cores", "2")
@@ -90,6 +92,10 @@ def test_run_with_odd_names_is_whole_and_nothing_in_them_was_executed(odd: Proje
     assert set(metrics["epoch"]) == {0, 1, 2}
     assert (odd.root / ODD / "private/answers/tiny-qwen3-s/epoch-2/free").is_dir()
     assert "Ä ö" in (results / "catalogues/alphaid-2024/source.provenance.json").read_text(encoding="utf-8")
+    private = [path for path in (odd.root / ODD / "private").rglob("*") if path.is_dir()]
+    assert len(private) > 8
+    for folder in [odd.root / ODD / "private", *private]:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
     everything = [path for path in odd.root.parent.rglob("*") if path.name.startswith("MARK")]
     assert everything == []
     for name in ("results", "private", "scratch", "logs"):
@@ -108,7 +114,9 @@ def test_single_target_with_an_odd_name(odd: Project) -> None:
 def test_a_further_text_asks_nothing_but_itself(odd: Project) -> None:
     with (odd.root / f"{ODD}.csv").open("a", encoding="utf-8") as stream:
         stream.write("T998;Magen-Ca, Korpus, Z. n. OP;C16.2;C16.2;P998\n")
-    odd.run(*FILES, "--cores", "2", "--", f"{ODD}/private/predictions/tiny-qwen3-s/epoch-1/free/example.parquet")
+    odd.run(
+        *FILES, "--cores", "2", "--", f"{odd.root}/{ODD}/private/predictions/tiny-qwen3-s/epoch-1/free/example.parquet"
+    )
     log = (odd.root / ODD / "logs/evaluate_checkpoint/tiny-qwen3-s/epoch-1.log").read_text(encoding="utf-8")
     formulations = sum(len(load_formulations("v1")[task].templates) for task in ("icd10", "topography", "tumour"))
     assert f"\n{formulations} of " in f"\n{log}"

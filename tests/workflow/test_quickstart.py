@@ -1,12 +1,16 @@
 import json
+import re
+import shutil
 import stat
 
 import polars as pl
 import pytest
 
 from onkocode.records.provenance import read_provenance
-from tests.workflow.conftest import job_counts
+from onkocode.records.schemas import read_table
+from tests.workflow.conftest import Project, job_counts
 
+CONFIG_FILES = ("config/config.yaml", "config/quickstart.yaml")
 CONFIG = ("--configfile", "config/quickstart.yaml", "--cores", "2")
 MODELS = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
 
@@ -205,3 +209,20 @@ def test_mended_parser_repeats_no_generation(quickstart):
 def test_config_is_saved_as_a_record(quickstart):
     text = (quickstart.root / "results/config.yaml").read_text(encoding="utf-8")
     assert "models:\n- tiny-qwen3-s\n- tiny-qwen3-m\n- tiny-llama\n" in text
+
+
+def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):
+    for folder in ("results", "private", "config", "example"):
+        shutil.copytree(quickstart.root / folder, tmp_path / folder)
+    answers = tmp_path / "private/answers"
+    before = {path.relative_to(answers): read_table(path, "answers") for path in answers.rglob("*.parquet")}
+    shutil.rmtree(answers)
+    other = tmp_path / "results/training/tiny-llama/epoch-2/adapter/adapter_model.safetensors"
+    other.write_bytes((tmp_path / "results/training/tiny-llama/epoch-1/adapter" / other.name).read_bytes())
+    said = Project(tmp_path).command(["onkocode", "keep-answers", "--config", *CONFIG_FILES]).stdout
+    assert re.search(r"tiny-llama, epoch 2, free: passed over \(.*adapter is not what they were made from\)", said)
+    after = {path.relative_to(answers): read_table(path, "answers") for path in answers.rglob("*.parquet")}
+    assert len(before) == 3 * 4 + 2
+    assert set(before) - set(after) == {path for path in before if str(path).startswith("tiny-llama/epoch-2")}
+    for path, table in after.items():
+        assert table.sort("key").equals(before[path].sort("key"))

@@ -3,39 +3,17 @@
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
-from pydantic import Field
 
 from onkocode.catalogues.label_space import SYSTEM_OF_TASK, LabelSpace
 from onkocode.commands.common import read_model, validated
-from onkocode.config.base import Section
-from onkocode.config.schema import Evaluation, Thinking, Tracking
-from onkocode.config.training import Testing
-from onkocode.models.sources import adapter_weights, weights_identity
+from onkocode.config.schema import Tracking
 from onkocode.records.errors import InputError
-from onkocode.records.ids import digest, hash_file
 from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
-
-if TYPE_CHECKING:
-    from onkocode.evaluation.answers import Decoding
-    from onkocode.models.prompts import PromptFormat
-
-CATALOGUE = "catalogue"
-MODEL_SETTINGS = ("config.json", "generation_config.json", "tokenizer.json")  # that answers depend on beside weights
-
-
-class Asking(Section):
-    """Settings of evaluate-checkpoint."""
-
-    testing: Testing = Field(default_factory=Testing)
-    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
-    thinking: Thinking = Field(default_factory=lambda: Thinking.model_validate({}))
-    formulations: str = "v1"
-    system_prompt: str | None = None
 
 
 def evaluate_checkpoint(options: Namespace) -> None:
@@ -45,36 +23,27 @@ def evaluate_checkpoint(options: Namespace) -> None:
         raise InputError("--questions and --output must have the same names")
     if (options.epoch > 0) != (options.adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
-    settings = validated(Asking, options.settings)
-    base = read_model(options.base)
     for path in [*outputs.values(), options.scratch / "answers", options.answers / "answers"]:
         close_to_others(path)
 
-    from onkocode.evaluation.answers import AnswerStore, Decoding
+    from onkocode.evaluation.answers import AnswerStore
+    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
-    from onkocode.models.loading import load_tokenizer
-    from onkocode.models.prompts import prompt_format
 
+    settings = validated(Asking, options.settings)
     inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})
     record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)
-    asked = {
-        name: _choose(read_table(path, "questions"), name, options.condition, settings)
-        for name, path in questions.items()
-    }
-    tokenizer = load_tokenizer(Path(base["path"]))
-    thinking = options.condition == "thinking"
-    form = prompt_format(tokenizer, settings.system_prompt, thinking)
-    decoding = Decoding(settings.testing.batch_size, settings.testing.max_new_tokens)
-    if thinking:
-        decoding = Decoding(settings.thinking.batch_size, settings.thinking.max_new_tokens, settings.thinking)
-    coder = coder_identity(base, options.adapter, settings.testing)
-    prompts, keys = _prompts(asked, options.epoch, settings, tokenizer, form, decoding, coder)
+    checkpoint = Checkpoint(read_model(options.base), options.adapter)
+    coder = checkpoint.identity(settings.testing)
+    tables = {name: read_table(path, "questions") for name, path in questions.items()}
+    asked = asked_of(checkpoint, coder, options.condition, tables, settings)
     store = AnswerStore(options.answers, options.scratch, coder)
-    load = partial(_load, Path(base["path"]), options.adapter, settings.testing)
-    new = answer_missing(load, tokenizer, prompts, decoding, store, settings.evaluation.shard)
-    record.add(prompt_sha256=form.sha256, prompts=len(prompts), asked=new)
-    print(f"{new} of {len(prompts)} prompts asked, the others had an answer")  # noqa: T201
-    for name, frame in asked.items():
+    load = partial(checkpoint.load, settings.testing)
+    decoding, shard = settings.decoding(options.condition), settings.evaluation.shard
+    new = answer_missing(load, asked.tokenizer, asked.prompts, decoding, store, shard)
+    print(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")  # noqa: T201
+    record.add(prompt_sha256=asked.form.sha256, prompts=len(asked.prompts), asked=new)
+    for name, frame in asked.questions.items():
         identity = frame.select(
             model=pl.lit(options.model),
             epoch=pl.lit(options.epoch, pl.Int64),
@@ -82,85 +51,12 @@ def evaluate_checkpoint(options: Namespace) -> None:
             dataset=pl.lit(name),
             question_id=pl.col("question_id"),
         )
-        predictions = pl.concat([identity, store.answers(keys[name])], how="horizontal").sort("question_id")
-        if thinking:  # where the prompt opens the thought, the answer alone does not show that there is one
-            predictions = predictions.with_columns(answer=pl.lit(form.opened) + pl.col("answer"))
+        predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
+        if options.condition == "thinking":  # where the prompt opens the thought, the answer alone does not show it
+            predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
         record.beside(outputs[name])
         write_table(predictions, "predictions", outputs[name])
     store.close()
-
-
-def coder_identity(base: dict[str, Any], adapter: Path | None, testing: Testing) -> str:
-    """Return a hash of what makes the model that answers.
-
-    Args:
-        base: record of prepare-model.
-        adapter: adapter directory; None = the base alone.
-        testing: of which quantisation and precision count.
-    """
-    path = Path(base["path"])
-    # A commit of the Hub says what its files are; the cache may write them anew.
-    weights = [base["hub"], base["revision"]] if base.get("revision") else [weights_identity(path)]
-    small = [hash_file(path / name) for name in MODEL_SETTINGS if (path / name).is_file()]
-    trained = hash_file(adapter_weights(adapter)) if adapter else None
-    return digest(*weights, *small, trained, testing.quantisation, testing.precision)
-
-
-def _prompts(
-    asked: dict[str, pl.DataFrame],
-    epoch: int,
-    settings: Asking,
-    tokenizer: Any,
-    form: "PromptFormat",
-    decoding: "Decoding",
-    coder: str,
-) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
-    """Return all prompts by key, and for each data set the keys of its questions."""
-    from onkocode.evaluation.answers import answer_keys
-    from onkocode.models.prompts import encode_prompts
-
-    prompts: dict[str, list[int]] = {}
-    keys: dict[str, list[str]] = {}
-    for name, frame in asked.items():
-        encoded = encode_prompts(tokenizer, form, _texts(frame, epoch, settings))
-        ids = frame["question_id"].to_list()
-        keys[name] = answer_keys(coder, decoding, encoded, ids)
-        prompts |= zip(keys[name], encoded, strict=True)
-    return prompts, keys
-
-
-def _load(base: Path, adapter: Path | None, testing: Testing) -> Any:
-    from onkocode.models.loading import load_adapter, load_base
-
-    model = load_base(base, testing.quantisation, testing.precision)
-    if adapter:
-        model = load_adapter(model, adapter)
-    return model.eval()
-
-
-def _choose(questions: pl.DataFrame, name: str, condition: str, settings: Asking) -> pl.DataFrame:
-    from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions
-
-    if condition == "thinking":
-        chosen = thinking_questions(questions, settings.thinking)
-    elif name == CATALOGUE:
-        chosen = catalogue_questions(questions, settings.evaluation)
-    else:
-        chosen = text_questions(questions, list(settings.evaluation.tasks))
-    if chosen.is_empty():
-        raise InputError(
-            f"data set {name!r}: no question belongs to the chosen tasks and splits (evaluation, thinking)"
-        )
-    return chosen
-
-
-def _texts(asked: pl.DataFrame, epoch: int, settings: Asking) -> list[str]:
-    """Return what is asked: base models, and only those, are asked for a short answer as well."""
-    from onkocode.evaluation.sampling import with_short_answer
-
-    if epoch == 0 and settings.testing.short_answer:
-        return with_short_answer(asked, settings.formulations)
-    return asked["question"].to_list()
 
 
 def judge_answers(options: Namespace) -> None:

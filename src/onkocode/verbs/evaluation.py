@@ -34,6 +34,12 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        "keep-answers",
+        "upgrade",
+        "take over the answers of predictions that an earlier version wrote, so that later runs ask only what is new",
+        (Option("--config", "configuration files, later ones over earlier ones", required=False, many=True),),
+    ),
+    Verb(
         "judge-answers",
         "evaluation",
         "judge predictions; the result holds no text",

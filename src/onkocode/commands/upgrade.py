@@ -1,0 +1,127 @@
+"""The verb that takes over what an earlier version of onkocode wrote."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from onkocode.commands.common import read_model
+from onkocode.config.loading import merge_files
+from onkocode.records.errors import InputError
+from onkocode.records.ids import hash_file
+from onkocode.records.private import close_to_others
+from onkocode.records.provenance import read_provenance
+from onkocode.records.schemas import read_table
+from onkocode.study import CATALOGUE, Study
+
+CONFIG = Path("config/config.yaml")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the results of a checkpoint under a condition lie."""
+
+    study: Study
+    results: Path
+    private: Path
+    model: str
+    epoch: int
+    condition: str
+
+    @property
+    def below(self) -> Path:
+        """Path below predictions and answers."""
+        return Path(self.model, f"epoch-{self.epoch}", self.condition)
+
+    @property
+    def base(self) -> Path:
+        """Record of prepare-model."""
+        return self.results / "models" / self.study.base_of(self.model) / "base.json"
+
+    @property
+    def adapter(self) -> Path | None:
+        """Directory of the adapter."""
+        if self.epoch == 0:
+            return None
+        if self.study.is_published(self.model):
+            return self.results / "models" / self.model / "adapter"
+        return self.results / "training" / self.model / f"epoch-{self.epoch}" / "adapter"
+
+    def questions(self, dataset: str) -> Path:
+        """Table of the questions of a data set."""
+        if dataset == CATALOGUE:
+            return self.results / "questions" / f"{self.study.recipes[self.model].config.data}.parquet"
+        return self.private / "texts" / dataset / "questions.parquet"
+
+    def __str__(self) -> str:
+        return f"{self.model}, epoch {self.epoch}, {self.condition}"
+
+
+def keep_answers(options: Namespace) -> None:
+    """Put the answers in all predictions of a study where later runs look for them."""
+    config = list(options.config) or [CONFIG]
+    study = Study(merge_files(config), config)
+    for place in _places(study):
+        try:
+            print(f"{place}: {_keep(place)} answers kept")  # noqa: T201
+        except InputError as error:
+            print(f"{place}: passed over ({error})")  # noqa: T201
+
+
+def _places(study: Study) -> Iterator[Place]:
+    results, private = (Path(study.config.pathvars.get(name, name)) for name in ("results", "private"))
+    for model, epoch in study.checkpoints(0):
+        yield Place(study, results, private, model, epoch, "free")
+    for model in study.thinking_models:
+        yield Place(study, results, private, model, 0, "thinking")
+
+
+def _keep(place: Place) -> int:
+    """Return how many answers were kept; raises InputError where there are none, or not to what would be asked now."""
+    found = {
+        name: place.private / "predictions" / place.below / f"{name}.parquet"
+        for name in place.study.datasets(place.condition)
+    }
+    predictions = {name: read_table(path, "predictions") for name, path in found.items() if path.is_file()}
+    if not predictions:
+        raise InputError("no predictions")
+
+    from onkocode.evaluation.answers import AnswerStore
+    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
+
+    record = read_provenance(found[next(iter(predictions))])
+    _check_inputs(record, place, predictions)
+    settings = Asking.model_validate(record["settings"])
+    checkpoint = Checkpoint(read_model(place.base), place.adapter)
+    coder = checkpoint.identity(settings.testing)
+    tables = {name: read_table(place.questions(name), "questions") for name in predictions}
+    asked = asked_of(checkpoint, coder, place.condition, tables, settings)
+    if asked.form.sha256 != record["prompt_sha256"]:
+        raise InputError("the chat template is another one now")
+    kept, scratch = place.private / "answers" / place.below, place.private / "scratch" / place.below / "kept"
+    for folder in (kept, scratch):
+        close_to_others(folder / "answers")
+    store = AnswerStore(kept, scratch, coder)
+    for name, table in predictions.items():
+        ids = asked.questions[name].select("question_id").with_columns(key=pl.Series(asked.keys[name]))
+        answers = table.join(ids, on="question_id").unique("key", keep="first", maintain_order=True)
+        store.add(answers.filter(~pl.col("key").is_in(list(store.keys))))
+    count = len(store.keys)
+    store.close()
+    return count
+
+
+def _check_inputs(record: dict[str, Any], place: Place, datasets: dict[str, pl.DataFrame]) -> None:
+    """Raise InputError where the predictions come from another base, adapter or table of questions than now."""
+    files = {"base": place.base} | {name: place.questions(name) for name in datasets}
+    for role, path in files.items():
+        if not path.is_file() or record.get("inputs", {}).get(role, {}).get("sha256") != hash_file(path):
+            raise InputError(f"{path} is not what they were made from")
+    if place.adapter is not None:
+        before = record["inputs"].get("adapter", {}).get("safetensors", {})
+        now = {file.name: hash_file(file) for file in sorted(place.adapter.glob("*.safetensors"))}
+        if not now or before != now:
+            raise InputError(f"{place.adapter} is not what they were made from")
