@@ -26,6 +26,11 @@ pathvars:
     benchmarks="logs/benchmarks",
 
 
+onstart:
+    for warning in study.warnings(os.environ):
+        logger.warning(warning)
+
+
 def either(keys):
     return "|".join(re.escape(key) for key in keys) or "none"
 
