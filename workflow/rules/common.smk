@@ -3,6 +3,9 @@ import os
 
 from onkocode.records.errors import InputError
 from onkocode.study import Study
+from onkocode.terminal import make_readable
+
+make_readable()
 
 # Snakemake lists the files of the command line first, but they are merged last.
 given = [Path(file) for file in workflow.overwrite_configfiles]

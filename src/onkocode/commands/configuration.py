@@ -12,6 +12,7 @@ from onkocode.config.schema import Config
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.study import Study
+from onkocode.terminal import say, writes_utf8
 
 
 def settings(options: Namespace) -> None:
@@ -20,7 +21,9 @@ def settings(options: Namespace) -> None:
     known = study.config.data if options.of == "data" else study.recipes
     if options.key not in known:
         raise InputError(f"--key {options.key}: not in use (known: {', '.join(known)})")
-    print(SLICES[options.of](study, options.key))  # noqa: T201
+    text = SLICES[options.of](study, options.key)
+    # These are for a command line, so no letter may become another one.
+    say(text if writes_utf8() else json.dumps(json.loads(text), separators=(",", ":")))
 
 
 SLICES: dict[str, Callable[[Study, str], str]] = {

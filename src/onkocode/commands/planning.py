@@ -17,6 +17,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
 from onkocode.study import Study
+from onkocode.terminal import say
 
 CONFIG = Path("config/config.yaml")
 
@@ -45,7 +46,7 @@ def plan(options: Namespace) -> None:
         for gpu in kinds:
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates)))
     compared = compare(runs, subjects)
-    print(plan_text(plans, compared, left_out))  # noqa: T201
+    say(plan_text(plans, compared, left_out))
     if options.output is not None:
         settings = {"models": models, "gpus": [gpu.name for gpu in gpus]}
         inputs = {f"config {number}": path for number, path in enumerate(config, start=1)}
