@@ -4,12 +4,15 @@ Heavy libraries are imported by the verb that needs them, so `--help` answers at
 """
 
 import argparse
+import codecs
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.files import as_argument
+from onkocode.terminal import CLOSED_PIPE, OutputError, drop_output, make_readable, say
 from onkocode.verbs import VERBS, Option, Verb
 
 __all__ = ["VERBS", "Option", "Verb", "build_parser", "main"]
@@ -17,9 +20,19 @@ __all__ = ["VERBS", "Option", "Verb", "build_parser", "main"]
 GROUPS = {"catalogues": "ask the catalogues: differences between years", "questions": "look at a data set of questions"}
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help does not vanish without a word where it cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout and message:
+            say(message, end="")
+        else:
+            super()._print_message(message, file)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs; a verb of two words stands in the group of its first."""
-    parser = argparse.ArgumentParser(prog="onkocode", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = Parser(prog="onkocode", description=__doc__.splitlines()[0] if __doc__ else "")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     groups = {}
     for name, text in GROUPS.items():
@@ -64,8 +77,23 @@ def _word(word: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run a verb; returns the exit status.
 
-    2 = the user's input is wrong, 75 = the job was asked to stop and goes on when it is started again.
+    2 = the user's input is wrong, 75 = the job was asked to stop and goes on when it is started again, 141 = nobody
+    reads the output any more.
     """
+    make_readable()
+    try:
+        status = _run(arguments)
+        say(end="")
+    except OutputError as error:
+        drop_output()
+        if error.closed:
+            return CLOSED_PIPE
+        print(f"onkocode: the output cannot be written: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = [_word(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     options = build_parser().parse_args(given)
     options.arguments = given  # a verb may start itself again in other processes
@@ -79,6 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StoppedError as error:
         print(f"onkocode {verb.name}: {error}", file=sys.stderr)  # noqa: T201
         return 75
+    except UnicodeEncodeError as error:
+        if error.encoding == "utf-8" or error.encoding != codecs.lookup(sys.getfilesystemencoding()).name:
+            raise
+        print(  # noqa: T201
+            f"onkocode {verb.name}: the name of a file cannot be written in this locale ({error.encoding}); "
+            f"set LC_ALL=C.UTF-8, or rename the file",
+            file=sys.stderr,
+        )
+        return 2
     except OSError as error:
         if error.filename is None:
             raise

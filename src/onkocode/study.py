@@ -219,6 +219,12 @@ class Study:
             return as_json(self.config.tracking)
         return canonical_json(self.config.catalogues.accept_terms)
 
+    def warnings(self, environment: Mapping[str, str]) -> list[str]:
+        """Return what a person should know before a long run starts, and what to do."""
+        if self.config.tracking.mode == "online" and not environment.get("WANDB_API_KEY"):
+            return ["tracking.mode is online but WANDB_API_KEY is not set: runs are written offline"]
+        return []
+
     def merged(self) -> str:
         """Return the whole configuration, for the record."""
         return canonical_json(self.config.model_dump(mode="json", exclude_unset=True))

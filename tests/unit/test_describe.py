@@ -266,7 +266,7 @@ def test_a_broken_file_is_named_as_the_user_knows_it(
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("ops2024syst_kodes_example.txt", "3;N;X;1;1-40;1-40-;no code;140;Titel\n")
     config = tmp_path / "files.yaml"
-    rows = Path("config/catalogues.tsv").read_text().replace("example/catalogues/ops/", "")
+    rows = Path("config/catalogues.tsv").read_text(encoding="utf-8").replace("example/catalogues/ops/", "")
     (tmp_path / "sources.tsv").write_text(rows)
     catalogues = {"files": {"ops-example": str(archive)}, "sources": str(tmp_path / "sources.tsv")}
     config.write_text(yaml.safe_dump({"catalogues": catalogues}))

@@ -159,7 +159,7 @@ def test_wanted_parameters_are_planned(in_root: Path, tmp_path: Path, capsys: py
     change = tmp_path / "change.yaml"
     wanted = {"lora_parameters": 16_384_000}
     change.write_text(yaml.safe_dump({"presets": {"equal": {"training": wanted}}, "models": ["qwen3-8b"]}))
-    with change.open("a") as stream:
+    with change.open("a", encoding="utf-8") as stream:
         stream.write("recipes: {qwen3-8b: {preset: equal}}\n")
     arguments = ["--config", "config/config.yaml", str(change), "--results", str(tmp_path)]
     assert main(["plan", *arguments, "--output", str(tmp_path / "plan.tsv")]) == 0

@@ -230,3 +230,11 @@ def test_a_users_folder_is_searched(merged: dict[str, Any], tmp_path: Path) -> N
 def test_without_a_folder_a_catalogue_is_downloaded(merged: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ONKOCODE_CATALOGUES", raising=False)
     assert Study(merged, []).local_catalogue("icdo3", "2019") == []
+
+
+def test_online_tracking_without_a_key_is_told_before_anything_runs(merged: dict[str, Any]) -> None:
+    online = changed(merged, "tracking/mode", "online")
+    (warning,) = online.warnings({})
+    assert "WANDB_API_KEY is not set" in warning
+    assert online.warnings({"WANDB_API_KEY": "key"}) == []
+    assert changed(merged, "tracking/mode", "offline").warnings({}) == []

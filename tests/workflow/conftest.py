@@ -30,7 +30,7 @@ class Project:
         variables = {key: value for key, value in os.environ.items() if key != "ONKOCODE_CATALOGUES"}
         variables |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
         variables |= environment or {}
-        done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, encoding="utf-8")
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
         return done

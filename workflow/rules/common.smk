@@ -5,6 +5,9 @@ from onkocode.records.errors import InputError
 from onkocode.records.files import as_argument
 from onkocode.records.private import VARIABLE
 from onkocode.study import Study
+from onkocode.terminal import make_readable
+
+make_readable()
 
 # Snakemake lists the files of the command line first, but they are merged last.
 given = [Path(file) for file in workflow.overwrite_configfiles]
@@ -30,6 +33,11 @@ pathvars:
 
 # Jobs close all folders of private files to others, up to this one.
 os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
+
+
+onstart:
+    for warning in study.warnings(os.environ):
+        logger.warning(warning)
 
 
 def either(keys):

@@ -28,8 +28,9 @@ from onkocode.catalogues.recode import COUNTS, make_plan, read_records, work_lis
 from onkocode.catalogues.shelf import Facts, NotThereError, links_between, open_catalogue, open_transitions
 from onkocode.catalogues.sources import TERMS_SENTENCE
 from onkocode.records.errors import InputError
-from onkocode.records.files import new_directory, new_file
+from onkocode.records.files import new_directory, new_file, write_text
 from onkocode.records.provenance import Provenance
+from onkocode.terminal import say
 
 T = TypeVar("T")
 FILES = ("changes.tsv", "entries.tsv", "report.md", "provenance.json")
@@ -59,16 +60,16 @@ def diff_catalogues(options: Namespace) -> None:
     before, after = (_entries(options, version, opened) for version in (options.old, options.new))
     entries = compare_entries(before, after, changes, options.all_codes)
     if options.output is None:
-        print(_report(options, opened, changes, entries, SHOWN_CHARACTERS))  # noqa: T201
+        say(_report(options, opened, changes, entries, SHOWN_CHARACTERS))
         return
     record.add(inputs=opened.facts, changes=_counts(opened, changes), entries=entries.height, notes=opened.notes)
     with new_directory(options.output.resolve()) as folder:
-        changes.write_csv(folder / "changes.tsv", separator="\t")
-        entries.write_csv(folder / "entries.tsv", separator="\t")
+        for name, table in (("changes", changes), ("entries", entries)):
+            write_text(folder / f"{name}.tsv", table.write_csv(separator="\t"))
         report = _report(options, opened, changes, entries) + f"\n\n{TERMS_SENTENCE}\n"
-        (folder / "report.md").write_text(report, encoding="utf-8")
+        write_text(folder / "report.md", report)
         record.beside(folder)
-    print(f"{options.output}: {changes.height} rows of changes, {entries.height} entries")  # noqa: T201
+    say(f"{options.output}: {changes.height} rows of changes, {entries.height} entries")
 
 
 def recode_catalogues(options: Namespace) -> None:
@@ -90,7 +91,7 @@ def recode_catalogues(options: Namespace) -> None:
         record.record["inputs"] |= opened.facts
         record.add(counts=dict(counts), notes=opened.notes)
         record.beside(output)
-    print(_summary(options, counts, opened.notes, output))  # noqa: T201
+    say(_summary(options, counts, opened.notes, output))
 
 
 def _open(options: Namespace, old: str, new: str) -> Opened:

@@ -14,6 +14,7 @@ from onkocode.records import private
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.study import Study
+from onkocode.terminal import say, writes_utf8
 
 
 def settings(options: Namespace) -> None:
@@ -22,7 +23,9 @@ def settings(options: Namespace) -> None:
     known = study.config.data if options.of == "data" else study.recipes
     if options.key not in known:
         raise InputError(f"--key {options.key}: not in use (known: {', '.join(known)})")
-    print(SLICES[options.of](study, options.key))  # noqa: T201
+    text = SLICES[options.of](study, options.key)
+    # These are for a command line, so no letter may become another one.
+    say(text if writes_utf8() else json.dumps(json.loads(text), separators=(",", ":")))
 
 
 SLICES: dict[str, Callable[[Study, str], str]] = {
@@ -61,7 +64,7 @@ def remove_private(options: Namespace) -> None:
         if input(f"{said} will be removed for good. Type yes to go on: ").strip() != "yes":
             raise InputError("nothing was removed")
     private.remove_private(options.folder, holding)
-    print(f"removed {said}")  # noqa: T201
+    say(f"removed {said}")
 
 
 def write_schema(options: Namespace) -> None:

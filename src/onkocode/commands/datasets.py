@@ -25,6 +25,7 @@ from onkocode.records.files import new_directory, write_text
 from onkocode.records.ids import hash_file
 from onkocode.records.provenance import Provenance, refuse_other_directory
 from onkocode.study import Study
+from onkocode.terminal import say
 
 CONFIG = Path("config/config.yaml")
 
@@ -42,7 +43,7 @@ def describe_questions(options: Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sources, files = _read(study, key, paths, Path(folder))
     described = describe(sources, data)
-    print(description_text(key, described, files))  # noqa: T201
+    say(description_text(key, described, files))
     if options.output is not None:
         record.add(**described.facts)
         record.beside(options.output)
@@ -56,7 +57,7 @@ def compare_questions(options: Namespace) -> None:
     foreign = read_foreign(options.file, **columns)
     record = Provenance("questions compare", columns, {"file": options.file, "questions": options.questions})
     compared = compare(foreign.pairs, questions)
-    print(foreign_text(options.file, foreign), comparison_text(compared), sep="\n\n")  # noqa: T201
+    say(foreign_text(options.file, foreign), comparison_text(compared), sep="\n\n")
     if options.output is not None:
         record.add(rows=foreign.pairs.height, files=dict(foreign.files))
         record.beside(options.output)
@@ -78,7 +79,7 @@ def export_questions(options: Namespace) -> None:
         write_card(facts, folder)
         record.add(questions_sha256=sha256, splits={split.name: split.questions for split in splits})
         record.beside(folder)
-    print(f"{options.output}: {sum(split.questions for split in splits):,} questions, hash {sha256}")  # noqa: T201
+    say(f"{options.output}: {sum(split.questions for split in splits):,} questions, hash {sha256}")
 
 
 def _needed(study: Study, key: str) -> dict[str, tuple[str, str]]:

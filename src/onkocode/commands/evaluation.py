@@ -14,6 +14,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.private import close_to_others
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
+from onkocode.terminal import say
 
 
 def evaluate_checkpoint(options: Namespace) -> None:
@@ -41,7 +42,6 @@ def evaluate_checkpoint(options: Namespace) -> None:
     load = partial(checkpoint.load, settings.testing)
     decoding, shard = settings.decoding(options.condition), settings.evaluation.shard
     new = answer_missing(load, asked.tokenizer, asked.prompts, decoding, store, shard)
-    print(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")  # noqa: T201
     record.add(prompt_sha256=asked.form.sha256, prompts=len(asked.prompts), asked=new)
     for name, frame in asked.questions.items():
         identity = frame.select(
@@ -57,6 +57,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
         record.beside(outputs[name])
         write_table(predictions, "predictions", outputs[name])
     store.close()
+    say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
 
 
 def judge_answers(options: Namespace) -> None:

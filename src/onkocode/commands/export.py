@@ -13,6 +13,7 @@ from onkocode.commands.common import read_model
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
 from onkocode.records.provenance import Provenance, read_provenance, refuse_other_directory
+from onkocode.terminal import say
 
 VERB = "export"
 CARD, AUTHORS_CARD = "README.md", "README.author.md"
@@ -52,9 +53,9 @@ def export(options: Namespace) -> None:
         write_text(folder / CARD, adapter_card(card))
         record.add(base=told, adapter=_told(trained), merged=facts)
         record.beside(folder)
-    print(f"{options.output}: {'merged model' if options.merge else 'adapter'} with card and provenance")  # noqa: T201
+    say(f"{options.output}: {'merged model' if options.merge else 'adapter'} with card and provenance")
     if options.merge:
-        print(  # noqa: T201
+        say(
             "The merged model is not the one that was scored. Score it: put this into a configuration file, with "
             "preset, testing and resources as in the recipe of the adapter, and give it after the others to "
             f"--configfile. Its results are those of epoch 0.\n\n{rescore_recipe(card, str(options.output.resolve()))}"
@@ -77,7 +78,7 @@ def _merge(base: Path, adapter: Path, folder: Path, trained: Mapping[str, Any]) 
     facts = merge_adapter(base, adapter, folder, quantisation, prompt)
     if facts["quantised"] is not None:
         apart = facts["quantised"]
-        print(  # noqa: T201
+        say(
             f"The adapter was trained on a base quantised to {quantisation}; the merged model is not quantised. Logits "
             f"differ by at most {apart['largest']:.2g} ({apart['relative']:.2g} of their norm) on {apart['prompts']} "
             f"prompts; the likeliest token is the same at {apart['same_token']} of {apart['positions']} positions."

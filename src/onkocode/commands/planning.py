@@ -17,6 +17,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
 from onkocode.study import Study
+from onkocode.terminal import say
 
 CONFIG = Path("config/config.yaml")
 TRIES = 3  # of a training job, with the two retries of profiles/slurm
@@ -47,7 +48,7 @@ def plan(options: Namespace) -> None:
             asked = [study.minutes(model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
     compared = compare(runs, subjects)
-    print(plan_text(plans, compared, left_out))  # noqa: T201
+    say(plan_text(plans, compared, left_out))
     if options.output is not None:
         settings = {"models": models, "gpus": [gpu.name for gpu in gpus]}
         inputs = {f"config {number}": path for number, path in enumerate(config, start=1)}

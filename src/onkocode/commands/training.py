@@ -38,11 +38,11 @@ def train_epoch(options: Namespace) -> None:
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
     launch = processes.launcher(job, options.arguments) if settings.processes > 1 else None
-    with run:
+    with run:  # closed last: W&B may take its time
         record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
-    chosen = record.record["settings"]
-    record.add(**training_facts(options.model, options.epoch, model, options.questions, options.output, chosen))
-    card = adapter_card(Facts(options.model, options.epoch, model, record.record))
-    write_text(options.output / "adapter" / "README.md", card)
-    record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
-    shutil.rmtree(options.scratch)
+        chosen = record.record["settings"]
+        record.add(**training_facts(options.model, options.epoch, model, options.questions, options.output, chosen))
+        card = adapter_card(Facts(options.model, options.epoch, model, record.record))
+        write_text(options.output / "adapter" / "README.md", card)
+        record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
+        shutil.rmtree(options.scratch)

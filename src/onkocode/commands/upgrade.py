@@ -16,6 +16,7 @@ from onkocode.records.private import close_to_others
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
 from onkocode.study import CATALOGUE, Study
+from onkocode.terminal import say
 
 CONFIG = Path("config/config.yaml")
 
@@ -66,9 +67,9 @@ def keep_answers(options: Namespace) -> None:
     study = Study(merge_files(config), config)
     for place in _places(study):
         try:
-            print(f"{place}: {_keep(place)} answers kept")  # noqa: T201
+            say(f"{place}: {_keep(place)} answers kept")
         except InputError as error:
-            print(f"{place}: passed over ({error})")  # noqa: T201
+            say(f"{place}: passed over ({error})")
 
 
 def _places(study: Study) -> Iterator[Place]:

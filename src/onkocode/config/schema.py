@@ -220,7 +220,7 @@ class Thinking(Section):
 
 
 class Tracking(Section):
-    """Weights & Biases. The key and host come from WANDB_API_KEY and WANDB_BASE_URL only."""
+    """Weights & Biases. The key and host come from WANDB_API_KEY and WANDB_BASE_URL only; a failure stops no job."""
 
     mode: Literal["off", "offline", "online"] = Field("off", description="offline writes files to be sent later.")
     project: str = Field("onkocode", description="Project at W&B.")

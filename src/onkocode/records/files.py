@@ -56,9 +56,12 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text through a temporary file."""
+    """Write UTF-8 text through a temporary file.
+
+    Bytes of file names that are no UTF-8 are escaped, in JSON so that they are read back as they were.
+    """
     with new_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _flush(path: Path) -> None:

@@ -17,7 +17,7 @@ def text_key(text: str) -> str:
 
 def digest(*parts: object) -> str:
     """Return the SHA-256 (hex) over the parts, separated so that ('a', 'bc') and ('ab', 'c') differ."""
-    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
+    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode(errors="backslashreplace")).hexdigest()
 
 
 def shuffled(items: Iterable[T], seed: int, purpose: str, ids: Sequence[str]) -> list[T]:

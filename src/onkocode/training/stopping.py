@@ -54,10 +54,10 @@ def seconds_left() -> float | None:
         return None
     try:
         command = ["squeue", "--noheader", "--jobs", job, "--format=%L"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+        answer = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    return parse_time_left(answer.stdout)
+    return parse_time_left(answer.stdout.decode(errors="replace"))
 
 
 def parse_time_left(text: str) -> float | None:
