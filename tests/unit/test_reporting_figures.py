@@ -10,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import METRICS, write_table
@@ -358,3 +359,16 @@ def test_a_broken_record_of_attempts_is_named(tmp_path: Path) -> None:
     path.write_text("{half", encoding="utf-8")
     with pytest.raises(InputError, match=r"attempts\.jsonl: not a record of attempts"):
         loss_curves.read_failed([path])
+
+
+@pytest.mark.parametrize("label", ["A $x$ B", r"cost $\\foo{$ and ^_", "50 % & <b>"])
+def test_labels_are_names_and_no_formulas(label: str, tmp_path: Path) -> None:
+    odd = Model("a", label, label, "qwen3", 8_000_000_000, True, "none", "none", None, 1, 1)
+    numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows([2.0, 1.0, 0.5, 0.02])), [odd])
+    figure = loss_curves.draw_loss_curves(numbers, [odd])
+    save_figure(figure, tmp_path / "f.svg", "Loss", label)
+    assert [axes.get_title("left") for axes in figure.axes] == [label]
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert {"0.1", "1"} <= set(ticks)
+    assert not any("$" in tick for tick in ticks)

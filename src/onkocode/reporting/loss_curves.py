@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from onkocode.records.errors import InputError
 from onkocode.reporting.inputs import Model, read_models, read_training
@@ -106,6 +106,7 @@ def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model], failed: pl.
             _draw_failed(axes, failed.filter(pl.col("model") == model.key), model.label)
             axes.set_title(model.label)
             axes.set_yscale("log")
+            _number_ticks(axes)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _tidy_grid(grid.flat, len(shown), columns)
         marks = [] if numbers["finite"].all() else ["▲ loss or gradient norm not finite"]
@@ -113,6 +114,13 @@ def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model], failed: pl.
         figure.supxlabel(f"Epoch ({', '.join(marks)})" if marks else "Epoch", fontsize=8)
         figure.supylabel("Training loss (log scale)", fontsize=8)
     return figure
+
+
+def _number_ticks(axes: Axes) -> None:
+    """Write ticks as plain numbers; matplotlib would write powers of ten as formulas."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def plot_loss_curves(

@@ -44,6 +44,7 @@ RC: Any = {
     "lines.linewidth": 1.1,
     "lines.markersize": 3.6,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a label with $ is a name, no formula
     "svg.hashsalt": "onkocode",
     "svg.fonttype": "path",
 }
