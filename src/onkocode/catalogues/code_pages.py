@@ -20,7 +20,7 @@ _BLOCK = 1 << 18  # bytes
 # Each pattern begins at the sign that it is about, so that it is tried there only: a search everywhere is slow.
 
 # In Windows-1252, where it cannot stand. The last lines: signs of Macs, CP850 (°) and ISO 8859-15 within words.
-_SUSPECT = re.compile("[\udc80-\udcffŸ¤„”™ŽŠ§€†‡šáãøæçñõðþÀ-ÃÅ-ÕÙ-ÛÝÞ¦¨¸¼½¾]")
+_SUSPECT = re.compile("[\udc80-\udcffŸ¤„”™ŽŠ§€†‡šáãøÀ-ÃÅ-ÕÙ-ÛÝÞ¦¨¸¼½¾]")
 _IMPOSSIBLE = re.compile(
     "[\udc80-\udcffŸ]|(?<![^\\w\\s;])¤(?![^\\w\\s;])"
     "|(?<=[A-Za-z])(?:[„”™ŽŠ§](?=[a-z])|[€†‡™](?=[A-Z])(?<=[A-Z].)|„)"
@@ -29,7 +29,7 @@ _IMPOSSIBLE = re.compile(
     "|(?<=[a-z])[ŠŽ]"
     "|(?<=[AEIOUYaeiouyŠšŸ])§|(?<=[A-Z])§(?=[A-Z])"
     "|(?<=[A-Z])[šá](?=[A-Z])|(?<=[A-Z]{2})[šá]|(?<![A-Za-z])š(?=[A-Z])|(?<!\\w)[á§]-\\w"
-    "|(?<!\\w)[ãøæçñõðþ](?=[A-Z])|(?<=[a-z])[À-ÃÅ-ÕÙ-ÛÝÞ]|(?<!\\w)[ÐÑÒÓÔÕ](?!\\w)"
+    "|ã(?=[A-Z])|(?<=[\\d ])ø(?=C)|(?<=[a-z])[À-ÃÅ-ÕÙ-ÛÝÞ]|(?<!\\w)[ÐÑÒÓÔÕ](?!\\w)"
     "|(?<=[A-Za-z])[¦¨¸¼½¾](?=[A-Za-z])"
 )
 # In Windows-1252: an umlaut where the other code pages have a sign or a line; no ß within a word, for Macs an fl.
