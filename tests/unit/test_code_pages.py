@@ -16,6 +16,7 @@ LIST = """
 über übel üppig übertragen Übelkeit Überlappung Übergang
 groß Fuß Gefäß Straße Gauß heiß weiß süß außen Größe Blöße Füße großzellig
 Brustdrüse Männer Höhle Diarrhö Menü prä präoperativ präaurikulär Homöopathie gastroösophageal Lipoödem Hirnödem
+infektiös biliäre nukleär Diät Urämie Anämie Leukämie Tuberkulös Angiödem glutäal präartikulär Pyämie
 Geschwür Küche Drüse häufig Säugling Bläschen Körper Knöchel Mäuse Rückfall Böig Bö dünn Lähmung Wärme Schädel Zähne
 """
 WORDS = LIST.split() + [word for word in LIST.upper().split() if not word.isascii()] + ["STRAßE", "GRÖßE", "FUß"]
@@ -88,6 +89,13 @@ Guérin|Café|Menière|Ångström|Barré|João|Peña|Curaçao|Œuvre|Præputium|
 @pytest.mark.parametrize("text", SIGNS.strip().replace("\n", "|").split("|"))
 def test_signs_and_names_of_windows_are_no_false_alarm(text: str) -> None:
     assert read(f"id\n{text}\n".encode("cp1252")) == f"id\n{text}\n"
+
+
+@pytest.mark.parametrize("word", ["Calvé", "Guérin", "Behçet", "Bouffée", "Liéou", "BEHÇET"])
+def test_accents_of_other_code_pages_are_refused_within_words(word: str) -> None:
+    assert read(word.encode("cp850")) is None
+    assert read(word.encode("mac_roman")) is None
+    assert read(word.encode("cp1252")) == word
 
 
 @pytest.mark.parametrize("doubtful", ["…links", "CA…", "Juárez", "„ähnlich“", "Ždera"])

@@ -19,8 +19,9 @@ _BLOCK = 1 << 18  # bytes
 
 # Each pattern begins at the sign that it is about, so that it is tried there only: a search everywhere is slow.
 
-# In Windows-1252, where it cannot stand. The last lines: signs of Macs, CP850 (°) and ISO 8859-15 within words.
-_SUSPECT = re.compile("[\udc80-\udcffŸ¤„”™ŽŠ§€†‡šáãøÀ-ÃÅ-ÕÙ-ÛÝÞ¦¨¸¼½¾]")
+# In Windows-1252, where it cannot stand. The last lines: signs of Macs, CP850 (°) and ISO 8859-15, and
+# accents of Macs and CP850, within words.
+_SUSPECT = re.compile("[\udc80-\udcffŸ¤„”™ŽŠ§€†‡šáãøÀ-ÃÅ-ÕÙ-ÛÝÞ¦¨¸¼½¾‚ƒˆ‰¡¢£‘µàíî]")
 _IMPOSSIBLE = re.compile(
     "[\udc80-\udcffŸ]|(?<![^\\w\\s;])¤(?![^\\w\\s;])"
     "|(?<=[A-Za-z])(?:[„”™ŽŠ§](?=[a-z])|[€†‡™](?=[A-Z])(?<=[A-Z].)|„)"
@@ -30,7 +31,8 @@ _IMPOSSIBLE = re.compile(
     "|(?<=[AEIOUYaeiouyŠšŸ])§|(?<=[A-Z])§(?=[A-Z])"
     "|(?<=[A-Z])[šá](?=[A-Z])|(?<=[A-Z]{2})[šá]|(?<![A-Za-z])š(?=[A-Z])|(?<!\\w)[á§]-\\w"
     "|ã(?=[A-Z])|(?<=[\\d ])ø(?=C)|(?<=[a-z])[À-ÃÅ-ÕÙ-ÛÝÞ]|(?<!\\w)[ÐÑÒÓÔÕ](?!\\w)"
-    "|(?<=[A-Za-z])[¦¨¸¼½¾](?=[A-Za-z])"
+    "|(?<=[A-Za-z])(?:[¦¨¸¼½¾](?=[A-Za-z])|[‚ƒ]|[ˆ‰‡¡¢£](?=[A-Za-z-])|‘(?=[a-rt-z]{2}))"
+    "|(?<=[A-Z])µ(?=[A-Z])|(?<=[A-Z]{2})[àíî]"
 )
 # In Windows-1252: an umlaut where the other code pages have a sign or a line; no ß within a word, for Macs an fl.
 _CERTAIN = re.compile(
@@ -44,8 +46,8 @@ _UMLAUT = re.compile("[äöüÄÖÜß]")
 _NATURAL = re.compile(
     f"(?<=[{_VOWEL}])ß"
     f"|(?<=[{_CONSONANT}])(?:ä(?=u)|[äöü](?![auyA-ZÄÖÜ]))"
-    "|(?<=[BCDFGHJKLMNPQRSTVWXZ])(?:Ä(?=U)|[ÄÖÜ](?![AUYa-z]))"
-    "|(?<=[aeiou])ö(?=dem|so|st|ff)|(?<=[AEIOU])Ö(?=DEM|SO|ST|FF)"
+    "|(?<=[BCDFGHJKLMNPQRSTVWXZ])(?:Ä(?=U|A[B-UW-Z])|[ÄÖÜ](?![AUYa-z]))"
+    "|(?<=[aeiou])ö(?=s|rck|dem|ff)|(?<=[AEIOUY])(?:Ö(?=S|RCK|DEM|FF)|Ä(?=[BCDFGHJKLMNPQRSTVWXZ]))"
     f"|(?<![\\w])(?:(?i:ä{_AFTER_A})|(?i:[öü][b-df-hj-np-tv-z]))"
     "|(?:(?<=[uo]\\.)|(?<=[uo]\\. ))[äÄ](?!\\w)"
 )
