@@ -62,7 +62,7 @@ def test_letters_are_composed(tmp_path: Path) -> None:
 def test_line_ends_and_lines(tmp_path: Path, encoding: str, end: str, separator: str) -> None:
     text = '\n;;\nid;b;c\n1;"ä\n\nö";x\n;;\n\n2;y;z\n ; ;\n'.replace("\n", end).replace(";", separator)
     header, found = read_delimited(write(tmp_path, text.encode(encoding)))
-    assert header == ["id", "b", "c"]
+    assert (header, found.header_line) == (["id", "b", "c"], 3)
     assert list(found) == [(4, ["1", f"ä{end}{end}ö", "x"]), (9, ["2", "y", "z"])]
     assert found.empty == 2
     assert found.note == ["2 empty row(s) were passed over"]

@@ -433,6 +433,44 @@ def test_without_the_table_the_list_says_what_it_cannot_know(clinic: Path, capsy
     assert "D18.08" not in (clinic / "records.csv.recode.csv").read_text(encoding="utf-8-sig")
 
 
+def test_what_was_taken_off_the_codes_is_said_and_no_cell_repeated(
+    clinic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [
+        "C01 G",
+        "C01R",
+        "c01†",
+        "C02.0 (L) V",
+        "ICD-10: C08",
+        "C01/C02.0",
+        "C01x",
+        "k. A.",
+        "\u200b",
+        "C01 Müller",
+    ]
+    lines = [";;", "id;text;icd10", *[f"{n};a;{cell}" for n, cell in enumerate(cells)], ";;", " ;;\u00a0"]
+    (clinic / "records.csv").write_text("\r\n".join(lines), encoding="utf-8")
+    assert recode(clinic) == 0
+    with (clinic / "records.csv.recode.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    assert [(row["id"], row["line"], row["old_code"], row["written"], row["note"]) for row in rows] == [
+        ("0", "3", "C01", "C01 G", "official automatic successor"),
+        ("1", "4", "C01", "C01R", "official automatic successor"),
+        ("2", "5", "C01", "c01†", "official automatic successor"),
+        ("4", "7", "C08", "ICD-10: C08", "no official successor"),
+        ("5", "8", "", "", "the cell holds several codes"),
+        ("6", "9", "", "", "the cell holds no single code"),
+        ("7", "10", "", "", "the cell holds a placeholder"),
+        ("9", "12", "", "", "the cell holds no single code"),
+    ]
+    printed = capsys.readouterr().out
+    assert (
+        "read all the same: 5\n4 code(s) had marks taken off: 2 certainty, 2 side, 1 cross\n2 empty row(s)" in printed
+    )
+    record = json.loads((clinic / "records.csv.recode.csv.provenance.json").read_text(encoding="utf-8"))
+    assert record["notes"][0] == "3 code(s) were put into the usual form: 1 small letter, 1 brackets, 1 prefix"
+
+
 def test_there_and_back(clinic: Path) -> None:
     assert recode(clinic) == 0
     assert recode(clinic, "--output", str(clinic / "back.csv"), years=("2024", "2023")) == 0

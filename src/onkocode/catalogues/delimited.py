@@ -23,10 +23,12 @@ class Rows:
     """An iterator over the rows of a file, each with the line in which it begins.
 
     Attributes:
+        header_line: the line of the header.
         empty: number of rows of separators alone that were passed over so far, as Excel writes them.
     """
 
     def __init__(self, numbered: Iterator[tuple[int, list[str]]]) -> None:
+        self.header_line = 1
         self.empty = 0
         self._filled = self._without_empty(numbered)
 
@@ -64,7 +66,7 @@ def read_delimited(path: Path) -> tuple[list[str], Rows]:
     text = find_encoding(read_bytes(path), path, SAVE)
     first = next((line for line in text.lines() if visible(line.translate(dict.fromkeys(map(ord, SEPARATORS))))), "")
     rows = Rows(_rows(path, text, max(SEPARATORS, key=first.count)))
-    _, header = next(rows, (1, []))
+    rows.header_line, header = next(rows, (1, []))
     rows.empty = 0
     return [visible(name) for name in header], rows
 
@@ -84,17 +86,17 @@ def visible(cell: str) -> str:
     return ""
 
 
-def check_header(path: Path, header: Sequence[str], wanted: Sequence[str], remedy: str) -> None:
+def check_header(path: Path, line: int, header: Sequence[str], wanted: Sequence[str], remedy: str) -> None:
     """Raise InputError where a wanted column is missing or stands twice; ``remedy`` says how to name another one."""
     missing = [name for name in wanted if name not in header]
     if missing:
         # Without a single known column the line may be no header at all, but a diagnosis.
         known = len(missing) < len(set(wanted))
         found = f"found: {', '.join(header)}" if known else "none of the columns is there; is the first line a header?"
-        raise InputError(f"{path}:1: no column {', '.join(map(repr, missing))} ({found}); {remedy}")
+        raise InputError(f"{path}:{line}: no column {', '.join(map(repr, missing))} ({found}); {remedy}")
     repeated = [name for name in wanted if header.count(name) > 1]
     if repeated:
-        raise InputError(f"{path}:1: column {', '.join(map(repr, repeated))} stands twice; rename or remove one")
+        raise InputError(f"{path}:{line}: column {', '.join(map(repr, repeated))} stands twice; rename or remove one")
 
 
 def _rows(path: Path, text: Encoded, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -150,7 +150,7 @@ def read_records(path: Path, id_column: str, code_column: str, notes: list[str])
     header, rows = read_delimited(path)
     if id_column == code_column:
         raise InputError(f"--id and --column both name {id_column!r}; they must be different columns")
-    check_header(path, header, [id_column, code_column], "name them with --id and --column")
+    check_header(path, rows.header_line, header, [id_column, code_column], "name them with --id and --column")
     return _records(path, len(header), rows, (header.index(id_column), header.index(code_column)), notes)
 
 

@@ -51,7 +51,7 @@ def read_texts(
         InputError: missing columns, empty cells, repeated ids, codes that do not exist or are not terminal.
     """
     header, rows = read_delimited(path)
-    names = _columns(path, key, columns, header)
+    names = _columns(path, rows.header_line, key, columns, header)
     spaces = {"icd10gm": LabelSpace.of(icd10gm, "icd10gm")} | {axis: LabelSpace.of(icdo3, axis) for axis in OPTIONAL}
     reading = _Reading(key, names, {system: space for system, space in spaces.items() if system in names})
     for line, row in rows:
@@ -67,7 +67,7 @@ def read_texts(
     return _frame(reading), [*marks_note(reading.taken), *forms_note(reading.taken), *placeholders, *rows.note]
 
 
-def _columns(path: Path, key: str, columns: Columns, header: Sequence[str]) -> dict[str, str]:
+def _columns(path: Path, line: int, key: str, columns: Columns, header: Sequence[str]) -> dict[str, str]:
     """Return the columns to read, by what they mean; raises InputError where one that is needed is missing."""
     names: dict[str, str | None] = {
         "id": columns.id,
@@ -79,7 +79,7 @@ def _columns(path: Path, key: str, columns: Columns, header: Sequence[str]) -> d
         name = getattr(columns, axis)
         names[axis] = name if name != axis or (name in header and name not in names.values()) else None
     found = {meaning: name for meaning, name in names.items() if name}
-    check_header(path, header, list(found.values()), f"rename the columns or name them under texts.{key}.columns")
+    check_header(path, line, header, list(found.values()), f"rename the columns or name them under texts.{key}.columns")
     return found
 
 
