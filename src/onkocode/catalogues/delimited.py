@@ -76,6 +76,8 @@ def visible(cell: str) -> str:
 
     What holds no letter, digit or sign is empty.
     """
+    if cell.isascii() and cell.isprintable():  # nearly all
+        return cell.strip()
     if not cell.isprintable() or _BLANK.search(cell):  # of the spaces, only the common one counts as printable
         cell = "".join(
             sign for sign in cell if sign.isspace() or not (unicodedata.category(sign) in _UNSEEN or _BLANK.match(sign))

@@ -25,6 +25,7 @@ _MISREAD_UTF8 = re.compile(
 _MAYBE_MISREAD = re.compile("[ÂÃÌÎÏâï├┬√¬]")
 # Controls that no text holds, and the sign for a letter that an earlier conversion lost.
 _LOST = re.compile("[\x80-\x9f\ufffd]")
+_SUSPECT = re.compile("[ÂÃÌÎÏâï├┬√¬\x80-\x9f\ufffd]")
 _OTHER_XML_ENCODING = re.compile(rb"""\s*<\?xml[^>]*encoding=["'](?!utf-?8)""", re.IGNORECASE)
 
 
@@ -85,15 +86,14 @@ def find_encoding(data: bytes, path: Path, advice: str = FETCH) -> Encoded:
             _check_windows(data, end, wrong, marked, advice)
             encoding = "cp1252"
             break
-        if not block.isascii():
+        if not block.isascii() and _SUSPECT.search(text):  # one search for all, since most blocks hold none
             _check_letters(text, first, end, path, advice)
     return Encoded(data, encoding, end)
 
 
 def _check_letters(text: str, first: int, end: bytes, path: Path, advice: str) -> None:
     """Refuse wrong letters in a block of UTF-8 that begins in the line ``first``."""
-    twice = _MISREAD_UTF8.search(text) if _MAYBE_MISREAD.search(text) else None
-    if twice:
+    if twice := _MISREAD_UTF8.search(text):
         raise InputError(
             f"{path}:{_line(text, twice, first, end)}: the letters were encoded twice; {advice}, or undo it, for "
             f"example with `iconv -f UTF-8 -t WINDOWS-1252`"
