@@ -165,8 +165,9 @@ class Study:
         return as_json(self.config.leakage)
 
     def columns(self, test_set: str) -> str:
-        """Settings of read-texts."""
-        return as_json(self.config.texts[test_set].columns)
+        """Settings of read-texts; morphology only where it is set, so that older test sets are not read again."""
+        columns = self.config.texts[test_set].columns
+        return canonical_json(columns.model_dump(mode="json", exclude={"morphology"} - columns.model_fields_set))
 
     def tiny_settings(self, built: str) -> str:
         """Settings of pretrain-model."""

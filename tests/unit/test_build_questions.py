@@ -257,3 +257,22 @@ def test_questions_on_texts_by_hand() -> None:
     assert set(questions["cluster"]) == {"mine:P1"}
     last = questions.filter(pl.col("question_id") == "mine:1/icd10/icd10-12")
     assert last["question"].to_list() == ["ICD-10-Code zu: Mamma-Ca"]
+
+
+def test_a_text_without_topography_is_not_asked_for_it() -> None:
+    row: dict[str, object] = {
+        "kind": "text",
+        "code": "C50.4",
+        "topography": None,
+        "text": "Ca",
+        "text_key": "ca",
+        "accepted": [],
+    }
+    rows = [row | {"entry_id": "mine:1", "cluster": "1"}, row | {"entry_id": "mine:2", "cluster": "2"}]
+    none = build_text_questions(pl.DataFrame(rows, schema=ENTRIES), "v1")  # type: ignore[arg-type]
+    assert dict(none.group_by("task").len().rows()) == {"icd10": 24, "tumour": 12}
+    rows[1]["topography"] = "C50.9"
+    one = build_text_questions(pl.DataFrame(rows, schema=ENTRIES), "v1")  # type: ignore[arg-type]
+    assert dict(one.group_by("task").len().rows()) == {"icd10": 24, "topography": 10, "tumour": 12}
+    assert set(one.filter(pl.col("task") == "topography")["entry_id"]) == {"mine:2"}
+    assert one.filter(pl.col("task") != "topography").equals(none)

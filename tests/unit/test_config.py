@@ -259,7 +259,7 @@ def test_the_pattern_of_these_tests_is_sound(tmp_path: Path) -> None:
         (
             "file: t.csv,",
             "file: t.csv, columns: {text: id},",
-            "13: texts.t.columns: the columns text, icd10, topography, and id or cluster must be different ones",
+            "13: texts.t.columns: the columns text, icd10, topography, morphology, id and cluster must be different",
         ),
         (
             "tiny_models:",

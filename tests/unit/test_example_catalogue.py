@@ -13,7 +13,7 @@ from tests.conftest import Tables
 def texts(example: Tables, quickstart: Config, root: Path) -> pl.DataFrame:
     section = quickstart.texts["example"]
     # Reading it checks that both codes exist and are terminal in the example's label spaces.
-    return read_texts(root / section.file, "example", section.columns, example["icd10gm"][1], example["icdo3"][1])
+    return read_texts(root / section.file, "example", section.columns, example["icd10gm"][1], example["icdo3"][1])[0]
 
 
 @pytest.fixture(scope="module")

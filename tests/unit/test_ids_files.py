@@ -133,7 +133,7 @@ def test_a_table_without_a_column_is_not_written(tmp_path: Path) -> None:
 def test_another_table_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "entries.parquet"
     write_table(empty_table("entries"), "entries", path)
-    with pytest.raises(InputError, match=r"entries\.parquet: holds entries-2, expected codes-2; remove it"):
+    with pytest.raises(InputError, match=r"entries\.parquet: holds entries-3, expected codes-2; remove it"):
         read_table(path, "codes")
 
 

@@ -1,6 +1,10 @@
 """The answer parser on raw answers as models give them."""
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from onkocode.evaluation.parsing import Parsed, parse_answer
 
@@ -258,3 +262,56 @@ def test_long_answer_is_read_in_no_time() -> None:
     assert parse_answer("icd10", "C" * 100_000 + "1" * 100_000) == Parsed(None)
     assert parse_answer("icd10", "C50." * 50_000 + " C34.1") == Parsed("C50", True)
     assert parse_answer("tumour", "ja" * 100_000) == Parsed(None)
+
+
+# -- marks of German records --
+
+# The patterns before marks were read, to show that nothing else changed.
+_START, _END = r"(?<![^\W_])(?<![^\W_]\.)", r"(?![^\W_]|[./][0-9])"
+WITHOUT_MARKS = {
+    "icd10": re.compile(rf"{_START}([A-Za-z][0-9]{{2}})(?:\.?([0-9]{{1,2}}))?(?:\.?-)?{_END}"),
+    "topography": re.compile(rf"{_START}([Cc][0-7][0-9]|[Cc]80)(?:\.?([0-9]))?(?:\.?-)?{_END}"),
+}
+MARKED = re.compile(r"[A-Za-z][0-9]{2}\.?[0-9]{1,2}(?:\.?-)?(?:[AGVZ][RLB]?|[RLB][AGVZ]?)(?![^\W_]|[./][0-9])")
+PIECES = st.one_of(
+    st.from_regex(r"[A-Za-z][0-9]{1,3}([.,]?[0-9]{0,3})?", fullmatch=True),
+    st.sampled_from([*"AGVZRLBXaglM.-+*†!/3, \n_()", ".-", "/3", "**"]),
+    st.sampled_from(["Der Code lautet ", "ICD-10: ", "8500/3", "pT1c", "G2", "J23Z", "L04A", "re. "]),
+)
+ANSWERS = st.lists(PIECES, max_size=8).map("".join)
+
+
+def without_marks(task: str, said: str) -> tuple[str | None, bool]:
+    found = [
+        match.group(1).upper() + (f".{match.group(2)}" if match.group(2) else "")
+        for match in WITHOUT_MARKS[task].finditer(said)
+    ]
+    return (found[0], len(set(found)) > 1) if found else (None, False)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(ANSWERS, st.sampled_from(["icd10", "topography"]))
+def test_only_answers_with_a_mark_are_read_in_another_way(answer: str, task: str) -> None:
+    now, before = parse_answer(task, answer), without_marks(task, answer)
+    marked = MARKED.search(answer)
+    if marked is None:
+        assert (now.value, now.several) == before
+    else:  # what was read before the mark stays the answer; otherwise the marked code was passed over
+        first = without_marks(task, answer[: marked.start()])[0]
+        assert first is None or now.value == before[0] == first
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(r"C[0-7][0-9]\.?[0-9]", fullmatch=True), ANSWERS, st.sampled_from(["icd10", "topography"]))
+def test_a_mark_changes_no_code(code: str, rest: str, task: str) -> None:
+    plain = parse_answer(task, f"{code} {rest}")
+    for marks in ("G", "L", "GL", "RV", "-", ".-", "+", "†", "*", "!", " G", " (L)", "-G"):
+        assert parse_answer(task, f"{code}{marks} {rest}") == plain
+        assert parse_answer(task, f"_{code}{marks}_ {rest}").value == plain.value
+
+
+@pytest.mark.parametrize(
+    "answer", ["J23Z", "L04A", "C61G", "C50.9GV", "C50.9X", "C50.9g", "C50.9G1", "C50.9Gut", "C50.9L.1"]
+)
+def test_other_letters_behind_a_code_are_no_marks(answer: str) -> None:
+    assert parse_answer("icd10", answer) == Parsed(None)

@@ -17,12 +17,12 @@ from onkocode.catalogues.recode import (
     Plan,
     Row,
     make_plan,
-    normalised,
     read_records,
     work_list,
     write_work_list,
 )
 from onkocode.catalogues.sources import FOLDER_VARIABLE
+from onkocode.catalogues.written_codes import Written, read_code
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import TRANSITIONS
@@ -39,7 +39,7 @@ def plan(*transitions: str, old: tuple[str, ...] = OLD_2023, new: tuple[str, ...
 def rows_of(cells: list[str], with_plan: Plan) -> tuple[list[Row], Counter[str]]:
     counts: Counter[str] = Counter()
     records = [(f"r{line}", line, cell) for line, cell in enumerate(cells, 2)]
-    return list(work_list(records, with_plan, counts)), counts
+    return list(work_list(records, with_plan, counts, Counter())), counts
 
 
 def advice(code: str, with_plan: Plan) -> tuple[str, str, str] | None:
@@ -153,23 +153,23 @@ def test_the_officially_only_one_that_is_not_automatic_is_said_to_be_so() -> Non
         ("50.9", None),
         ("8140/3", None),
         ("5-870", None),
-        ("C50.9 G", None),
+        ("C50.9 G", "C50.9"),
         ("C٥0.9", None),
         ("ß50.9", None),
         (MARKER, None),
-        ("C50.9" + " " * 40, None),
+        ("C50.9" + " " * 40, "C50.9"),
     ],
 )
 def test_codes_as_people_write_them(cell: str, code: str | None) -> None:
-    assert normalised(cell) == code
+    assert read_code(cell, "icd10gm").code == code
 
 
 @settings(deadline=None)
 @given(st.from_regex(r"\A[A-Z][0-9]{2}(\.[0-9]{1,2})?\Z"))
 def test_the_usual_form_stays(code: str) -> None:
-    assert normalised(code) == code
-    assert normalised(code.replace(".", "")) == code
-    assert normalised(f" {code.lower()}+") == code
+    assert read_code(code, "icd10gm") == Written(code)
+    assert read_code(code.replace(".", ""), "icd10gm").code == code
+    assert read_code(f" {code.lower()}+", "icd10gm").code == code
 
 
 # -- the work list --
@@ -263,7 +263,7 @@ def test_properties_of_every_plan(
 
 
 def records(path: Path, **columns: str) -> list[tuple[str, int, str]]:
-    return list(read_records(path, columns.get("id", "id"), columns.get("column", "icd10")))
+    return list(read_records(path, columns.get("id", "id"), columns.get("column", "icd10"), []))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
@@ -431,6 +431,44 @@ def test_without_the_table_the_list_says_what_it_cannot_know(clinic: Path, capsy
     assert "Not available: transition table 2023_2024" in printed
     assert "nor splits in which the old code goes on" in printed
     assert "D18.08" not in (clinic / "records.csv.recode.csv").read_text(encoding="utf-8-sig")
+
+
+def test_what_was_taken_off_the_codes_is_said_and_no_cell_repeated(
+    clinic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [
+        "C01 G",
+        "C01R",
+        "c01†",
+        "C02.0 (L) V",
+        "ICD-10: C08",
+        "C01/C02.0",
+        "C01x",
+        "k. A.",
+        "\u200b",
+        "C01 Müller",
+    ]
+    lines = [";;", "id;text;icd10", *[f"{n};a;{cell}" for n, cell in enumerate(cells)], ";;", " ;;\u00a0"]
+    (clinic / "records.csv").write_text("\r\n".join(lines), encoding="utf-8")
+    assert recode(clinic) == 0
+    with (clinic / "records.csv.recode.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    assert [(row["id"], row["line"], row["old_code"], row["written"], row["note"]) for row in rows] == [
+        ("0", "3", "C01", "C01 G", "official automatic successor"),
+        ("1", "4", "C01", "C01R", "official automatic successor"),
+        ("2", "5", "C01", "c01†", "official automatic successor"),
+        ("4", "7", "C08", "ICD-10: C08", "no official successor"),
+        ("5", "8", "", "", "the cell holds several codes"),
+        ("6", "9", "", "", "the cell holds no single code"),
+        ("7", "10", "", "", "the cell holds a placeholder"),
+        ("9", "12", "", "", "the cell holds no single code"),
+    ]
+    printed = capsys.readouterr().out
+    assert (
+        "read all the same: 5\n4 code(s) had marks taken off: 2 certainty, 2 side, 1 cross\n2 empty row(s)" in printed
+    )
+    record = json.loads((clinic / "records.csv.recode.csv.provenance.json").read_text(encoding="utf-8"))
+    assert record["notes"][0] == "3 code(s) were put into the usual form: 1 small letter, 1 brackets, 1 prefix"
 
 
 def test_there_and_back(clinic: Path) -> None:

@@ -77,6 +77,7 @@ RECIPE = "recipes/tiny-qwen3-s"
         ("catalogues/accept_terms", True, {"consent"}),
         ("data/example/seed", 7, {"data"}),
         ("texts/example/columns/id", "nr", {"columns"}),
+        ("texts/example/columns/morphology", "morphology", {"columns"}),
         ("tiny_models/qwen3-s/steps", 7, {"tiny"}),
     ],
 )
@@ -97,6 +98,13 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     assert training.Training.model_validate(found["training"]).epochs == 3
     assert training.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
     assert found["consent"] is False
+
+
+def test_test_sets_are_not_read_again_for_a_column_that_is_not_set(merged: dict[str, Any]) -> None:
+    usual = '"icd10":"icd10","id":"id","text":"text","topography":"topography"}'
+    assert Study(merged, []).columns("example") == '{"cluster":"patient",' + usual
+    without = changed(merged, "texts/example/columns", {})
+    assert without.columns("example") == '{"cluster":null,' + usual
 
 
 def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:

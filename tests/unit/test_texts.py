@@ -19,7 +19,11 @@ def codes(system: str, **terminal: bool) -> pl.DataFrame:
 
 
 ICD = codes("icd10gm", C50=False, C50_9=True, C61=True)
-ICDO = codes("topography", C50=False, C50_9=True, C61_9=True)
+AXES = [
+    codes("topography", C50=False, C50_9=True, C61_9=True),
+    codes("morphology", **{"8140/3": True, "8140/0": False}),
+]
+ICDO = pl.concat(AXES)
 
 
 def write(folder: Path, content: str | bytes) -> Path:
@@ -29,7 +33,11 @@ def write(folder: Path, content: str | bytes) -> Path:
 
 
 def read(path: Path, **columns: str) -> pl.DataFrame:
-    return read_texts(path, "mine", Columns.model_validate(columns), ICD, ICDO)
+    return read_texts(path, "mine", Columns.model_validate(columns), ICD, ICDO)[0]
+
+
+def notes(path: Path) -> list[str]:
+    return read_texts(path, "mine", Columns.model_validate({}), ICD, ICDO)[1]
 
 
 def test_rows_by_hand(tmp_path: Path) -> None:
@@ -74,10 +82,13 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf", "is empty"),
         (b"\xef\xbb\xbf\n", "is empty"),
         (HEADER, "the test set 'mine' has no rows"),
-        ((HEADER + GOOD).encode("utf-16"), r"holds zero bytes \(UTF-16, or not a text file\); save it as UTF-8"),
-        (b"id;text\n1;\x81\x8d\n", "neither UTF-8 nor Windows-1252; save it as UTF-8"),
+        ((HEADER + GOOD).encode("utf-16"), ":1: holds zero bytes, so it is UTF-16 or no text; save it as UTF-8"),
+        (b"id;text\n1;\x81\x8d\n", r":2: not UTF-8 \(.*nor Windows-1252 .* in line 2\); .*iconv -f CP850"),
         ("<html><body>Anmeldung</body></html>", "is an HTML page"),
-        ("id;text;icd10\n" + GOOD, r":1: no column 'topography' \(found: id, text, icd10\); rename .*texts\.mine\.col"),
+        (
+            "id;text;topography\n" + GOOD,
+            r":1: no column 'icd10' \(found: id, text, topography\); rename .*texts\.mine",
+        ),
         (GOOD, r":1: no column 'id', .*none of the columns is there; is the first line a header\?"),
         ("id;text;icd10;topography;text\n" + GOOD, r":1: column 'text' stands twice; rename or remove one"),
         (HEADER + f"1;{TEXT};C50.9\n", "line 2: 3 fields instead of 4"),
@@ -121,8 +132,97 @@ def test_all_mistakes_are_counted_and_the_first_ten_named(tmp_path: Path) -> Non
         read(write(tmp_path, HEADER + rows))
 
 
-@pytest.mark.parametrize("names", [{"id": "text"}, {"cluster": "text"}, {"icd10": "topography"}, {"cluster": "icd10"}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"morphology": "text"},
+        {"morphology": "id"},
+        {"id": "text"},
+        {"cluster": "text"},
+        {"icd10": "topography"},
+        {"cluster": "icd10"},
+    ],
+)
 def test_one_column_cannot_mean_two_things(names: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="must be different ones"):
+    with pytest.raises(ValueError, match="must be different"):
         Columns.model_validate(names)
     assert Columns.model_validate({"cluster": "id"}).cluster == "id"
+
+
+# -- codes as written, and columns that may be missing --
+
+
+def test_codes_are_kept_in_the_usual_form_and_notes_say_what_was_taken_off(tmp_path: Path) -> None:
+    lines = ["1;a;C50.9 G;C50.9 L;8140/3", "2;b;c50,9;C509;M8140:3", "3;c;C61!;;", "4;d;C61;k.A.;-", ";;;;", ";;;;"]
+    path = write(tmp_path, HEADER.replace("\n", ";morphology\n") + "\n".join(lines))
+    assert read(path).select("code", "topography", "morphology").rows() == [
+        ("C50.9", "C50.9", "8140/3"),
+        ("C50.9", "C50.9", "8140/3"),
+        ("C61", None, None),
+        ("C61", None, None),
+    ]
+    assert notes(path) == [
+        "3 code(s) had marks taken off: 1 certainty, 1 side, 1 exclamation mark",
+        "3 code(s) were put into the usual form: 1 small letter, 1 comma, 1 missing dot, 1 prefix, 1 colon",
+        "1 placeholder(s) stand for no topography",
+        "1 placeholder(s) stand for no morphology",
+        "2 empty row(s) were passed over",
+    ]
+
+
+def test_nothing_to_note_about_an_ordinary_file(tmp_path: Path) -> None:
+    assert notes(write(tmp_path, HEADER + GOOD)) == []
+
+
+@pytest.mark.parametrize("header", ["id;text;icd10", "id;text;icd10;topography", "id;text;icd10;morphology"])
+def test_topography_and_morphology_may_be_missing(tmp_path: Path, header: str) -> None:
+    cells = {"id": "1", "text": "a", "icd10": "C61", "topography": "C61.9", "morphology": "8140/3"}
+    names = header.split(";")
+    entries = read(write(tmp_path, f"{header}\n{';'.join(cells[name] for name in names)}\n"))
+    expected = tuple(cells[name] if name in names else None for name in ("topography", "morphology"))
+    assert entries.select("topography", "morphology").row(0) == expected
+    assert entries.schema["topography"] == entries.schema["morphology"] == pl.String
+
+
+@pytest.mark.parametrize("axis", ["topography", "morphology"])
+def test_a_column_that_is_named_must_be_there(tmp_path: Path, axis: str) -> None:
+    with pytest.raises(InputError, match=r":1: no column 'ICDO' \(found: id, text, icd10, topography\); rename"):
+        read(write(tmp_path, HEADER + GOOD), **{axis: "ICDO"})
+
+
+def test_a_column_called_morphology_may_mean_something_else(tmp_path: Path) -> None:
+    path = write(tmp_path, "id;morphology;icd10\n1;Drüsen;C61\n")
+    assert read(path, text="morphology").select("text", "morphology").row(0) == ("Drüsen", None)
+
+
+@pytest.mark.parametrize(
+    ("codes_of_row", "message"),
+    [
+        ("C50.8 G;C50.9;", r"column 'icd10': 'C50.8' does not exist in this version of ICD-10-GM"),
+        ("C50.- V;C50.9;", r"column 'icd10': 'C50' is not terminal in ICD-10-GM"),
+        ("C50.9X;C50.9;", r"column 'icd10' holds no ICD-10-GM code \(expected a form like C50.9\)"),
+        ("C50.9 C61;C50.9;", r"column 'icd10' holds several codes \(expected"),
+        ("-;C50.9;", r"column 'icd10' holds a placeholder \(expected"),
+        ("C61;C50.9 C61.9;", r"column 'topography' holds several codes"),
+        ("C61;Prostata;", r"column 'topography' holds no ICD-O-3 topography code \(expected a form like C50.9\)"),
+        ("C61;C61.9;8500/3", r"column 'morphology': '8500/3' does not exist in this version of ICD-O-3 morphology"),
+        ("C61;C61.9;8140/0", r"column 'morphology': '8140/0' is not terminal"),
+        ("C61;C61.9;Adeno", r"column 'morphology' holds no ICD-O-3 morphology code \(expected a form like 8140/3\)"),
+    ],
+)
+def test_each_fault_of_a_code_has_its_message(tmp_path: Path, codes_of_row: str, message: str) -> None:
+    path = write(tmp_path, HEADER.replace("\n", ";morphology\n") + f"1;a;{codes_of_row}\n")
+    with pytest.raises(InputError, match=rf"1 problem\(s\) in the test set 'mine':\n  line 2: {message}") as caught:
+        read(path)
+    assert not any(word in str(caught.value) for word in ("Prostata", "Adeno"))
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u3164\u2800", "\ufeff \u00ad"])
+def test_invisible_characters_are_no_text_and_no_id(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"1 problem.*\n  line 2: column 'text' is empty$"):
+        read(write(tmp_path, HEADER + f"1;{text};C61;\n"))
+    with pytest.raises(InputError, match=r"1 problem.*\n  line 2: column 'id' is empty$"):
+        read(write(tmp_path, HEADER + f"{text};a;C61;\n"))
+    with pytest.raises(InputError, match=r"1 problem.*\n  line 3: the id stands in line 2 already$"):
+        read(write(tmp_path, HEADER + f"1;a;C61;\n{text}1;b;C61;\n"))
+    assert read(write(tmp_path, HEADER + f"1;a{text}b;C61;\n"))["text"].item().replace(" ", "") == "ab"

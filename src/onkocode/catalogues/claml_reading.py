@@ -17,7 +17,8 @@ from defusedxml.ElementTree import iterparse
 
 from onkocode.catalogues.claml_labels import Label, children_of, labels_of, tag_of
 from onkocode.catalogues.codes import OPS
-from onkocode.catalogues.reading import decode, read_bytes
+from onkocode.catalogues.encodings import decode
+from onkocode.catalogues.reading import read_bytes
 from onkocode.records.errors import InputError, first_of
 
 MORPHOLOGY_CODE = re.compile(r"\d{4}[:/]\d")

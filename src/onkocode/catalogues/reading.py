@@ -1,18 +1,16 @@
-"""Reading catalogue files: kind of file, encoding, line ends, fields, and a clear word when one of them is off."""
+"""Reading catalogue files: kind of file, line ends, fields, and a clear word when one of them is off."""
 
-import codecs
 import csv
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from onkocode.catalogues.encodings import BOM, decode
 from onkocode.records.errors import InputError, first_of
 
-BOM = codecs.BOM_UTF8
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\x1f\x8b": "a gzip archive",
@@ -20,16 +18,6 @@ SIGNATURES = {
     b"\xd0\xcf\x11\xe0": "an old Excel or Word document",
     b"%PDF": "a PDF document",
 }
-# The first byte of a UTF-8 umlaut, combining accent, Greek letter or quotation mark, read as Windows-1252, and what can
-# follow it. No German word has these pairs, so they show text that was decoded wrongly.
-_FOLLOWING = bytes(range(0x80, 0xC0)).decode("cp1252", "surrogateescape") + "".join(map(chr, range(0x80, 0xA0)))
-_MISREAD_UTF8 = re.compile(f"[ÂÃÌÎÏ][{re.escape(_FOLLOWING)}]|â[{re.escape(_FOLLOWING)}]{{2}}")
-# Umlauts of DOS (CP850) or old Macs, read as Windows-1252: a quotation mark, a sign or a capital letter within a word,
-# or a byte that Windows-1252 does not have.
-_OTHER_CODE_PAGE = re.compile("(?<=[A-Za-z])[„”™ŽŠŸ§](?=[a-z])|[\udc80-\udcff]")
-# Controls that no text holds, and the sign for a letter that an earlier conversion lost.
-_LOST = re.compile("[\x80-\x9f\ufffd]")
-_OTHER_XML_ENCODING = re.compile(rb"""\s*<\?xml[^>]*encoding=["'](?!utf-?8)""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,62 +54,6 @@ def looks_like_html(data: bytes) -> bool:
 def is_xml(data: bytes) -> bool:
     """Tell whether bytes begin like XML."""
     return data.removeprefix(BOM).lstrip().startswith(b"<")
-
-
-def decode(data: bytes, path: Path) -> str:
-    """Return text in composed letters (NFC) from UTF-8, with or without byte order mark, Windows-1252 or Latin-1.
-
-    Bytes that are not UTF-8 are read as Windows-1252, which has all letters of Latin-1. What would turn into wrong
-    letters is an error: lines in different encodings, text that was encoded twice, DOS and Macintosh umlauts, letters
-    that an earlier conversion lost, and XML that is not in the encoding it claims.
-
-    Raises:
-        InputError: with the line where it shows.
-    """
-    if b"\0" in data or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        line = data.partition(b"\0")[0].count(b"\n") + 1
-        raise InputError(
-            f"{path}:{line}: holds zero bytes, so it is UTF-16 or no text; convert the file, for example with "
-            f"`iconv -f UTF-16 -t UTF-8`"
-        )
-    try:
-        text = data.removeprefix(BOM).decode("utf-8")
-    except UnicodeDecodeError as error:
-        text = _decode_windows(data, error, path)
-    else:
-        if twice := _MISREAD_UTF8.search(text):
-            raise InputError(
-                f"{path}:{_line(text, twice)}: the letters were encoded twice ({twice.group()!r} for one letter); "
-                f"fetch the file again, or undo it, for example with `iconv -f UTF-8 -t WINDOWS-1252`"
-            )
-    if lost := _LOST.search(text):
-        raise InputError(
-            f"{path}:{_line(text, lost)}: holds U+{ord(lost.group()):04X}, the mark of a conversion that went wrong; "
-            f"fetch the file again"
-        )
-    return unicodedata.normalize("NFC", text)
-
-
-def _decode_windows(data: bytes, error: UnicodeDecodeError, path: Path) -> str:
-    line = error.object[: error.start].count(b"\n") + 1
-    wrong = f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x})"
-    text = data.removeprefix(BOM).decode("cp1252", "surrogateescape")
-    xml = data.removeprefix(BOM).lstrip().startswith(b"<?xml")
-    if data.startswith(BOM) or (xml and not _OTHER_XML_ENCODING.match(data)):
-        raise InputError(f"{wrong}, though the file begins as UTF-8; fetch it again")
-    if utf8 := _MISREAD_UTF8.search(text):
-        raise InputError(f"{wrong}, but line {_line(text, utf8)} is: the file mixes encodings; fetch it again")
-    if other := _OTHER_CODE_PAGE.search(text):
-        byte = other.group().encode("cp1252", "surrogateescape")[0]
-        raise InputError(
-            f"{wrong}, nor Windows-1252 (byte 0x{byte:02x} in line {_line(text, other)}); find out the encoding and "
-            f"convert the file, for example with `iconv -f CP850 -t UTF-8` (DOS) or `iconv -f MACINTOSH -t UTF-8`"
-        )
-    return text
-
-
-def _line(text: str, found: re.Match[str]) -> int:
-    return text.count("\n", 0, found.start()) + 1
 
 
 def read_lines(path: Path) -> Lines:

@@ -5,7 +5,6 @@ tables (see `changes`).
 """
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from onkocode.catalogues.delimited import check_header, read_delimited
+from onkocode.catalogues.delimited import Rows, check_header, read_delimited, visible
+from onkocode.catalogues.written_codes import REASONS, Written, count_taken, read_code
 from onkocode.records.errors import InputError, first_of
 
-# C50.9 as people write it: small letters, no dot or a comma, marks behind it (C50.-, D63.0*), white space anywhere.
-CODE_AS_WRITTEN = re.compile(r"([A-Za-z])([0-9]{2})(?:[.,]?([0-9]{1,2}))?[.,]?[-+*!]{0,3}")
-LONGEST_CELL = 20  # what is longer is no code
 COUNTS = {  # what becomes of a record; all but the last two stand in the work list
     "recode": "recode: one official automatic successor",
     "choose": "choose: several successors, or none that is automatic",
@@ -141,17 +138,10 @@ def _candidates(codes: Iterable[str], titles: Mapping[str, str]) -> str:
     return " | ".join(f"{code} {titles.get(code, '(not in that version)')}" for code in sorted(codes))
 
 
-def normalised(cell: str) -> str | None:
-    """Return the code that a cell holds, in the form C50.9 and without marks; None where it holds no single code."""
-    found = CODE_AS_WRITTEN.fullmatch("".join(cell.split())) if len(cell) <= LONGEST_CELL else None
-    if found is None:
-        return None
-    letter, category, rest = found.groups()
-    return f"{letter.upper()}{category}" + (f".{rest}" if rest else "")
-
-
-def read_records(path: Path, id_column: str, code_column: str) -> Iterator[tuple[str, int, str]]:
+def read_records(path: Path, id_column: str, code_column: str, notes: list[str]) -> Iterator[tuple[str, int, str]]:
     """Return an iterator over the records of a CSV or TSV: id, line, cell of the code. Nothing else is kept.
+
+    ``notes`` gets, at the end, what a reader should know about the file.
 
     Raises:
         InputError: a column that is missing, an unsound file, rows with another number of fields than the header. The
@@ -160,19 +150,19 @@ def read_records(path: Path, id_column: str, code_column: str) -> Iterator[tuple
     header, rows = read_delimited(path)
     if id_column == code_column:
         raise InputError(f"--id and --column both name {id_column!r}; they must be different columns")
-    check_header(path, header, [id_column, code_column], "name them with --id and --column")
-    return _records(path, len(header), rows, header.index(id_column), header.index(code_column))
+    check_header(path, rows.header_line, header, [id_column, code_column], "name them with --id and --column")
+    return _records(path, len(header), rows, (header.index(id_column), header.index(code_column)), notes)
 
 
 def _records(
-    path: Path, width: int, rows: Iterable[tuple[int, list[str]]], id_place: int, code_place: int
+    path: Path, width: int, rows: Rows, places: tuple[int, int], notes: list[str]
 ) -> Iterator[tuple[str, int, str]]:
     problems: list[str] = []
     empty = True
     for line, row in rows:
         empty = False
         if len(row) == width:
-            yield row[id_place].strip(), line, row[code_place]
+            yield visible(row[places[0]]), line, row[places[1]]
         else:
             problems.append(f"line {line}: {len(row)} fields instead of {width}")
     if problems:
@@ -182,29 +172,35 @@ def _records(
         )
     if empty:
         raise InputError(f"{path}: has a header but no records")
+    notes += rows.note
 
 
-def work_list(records: Iterable[tuple[str, int, str]], plan: Plan, counts: Counter[str]) -> Iterator[Row]:
+def work_list(
+    records: Iterable[tuple[str, int, str]], plan: Plan, counts: Counter[str], taken: Counter[str]
+) -> Iterator[Row]:
     """Yield a row for each record that needs a look, in the order of the file; all records are counted in ``counts``.
 
     Args:
         records: id, line, cell of the code.
         plan: what to do with each code.
         counts: gets the keys of COUNTS, and `normalised` for codes that were not in the usual form.
+        taken: gets what was taken off the codes (see `count_taken`).
     """
-    codes: dict[str, str] = {}
+    known: dict[str, Written] = {}
     for record, line, cell in records:
-        code = codes.get(cell) or normalised(cell)
+        read = known.get(cell) or read_code(cell, "icd10gm")
+        code = read.code
         if code is None:
-            if not cell.strip():
+            if read.reason == "empty":
                 counts["empty"] += 1
                 continue
             counts["unreadable"] += 1
-            yield Row(record, line, "", "", "check", "", "", "the cell holds no single code")
+            yield Row(record, line, "", "", "check", "", "", f"the cell {REASONS[read.reason]}")
             continue
-        codes[cell] = code
-        written = "" if cell.strip() == code else " ".join(cell.split())
-        counts["normalised"] += bool(written)
+        known[cell] = read
+        count_taken(read, taken)
+        written = " ".join(visible(cell).split()) if read.taken else ""
+        counts["normalised"] += bool(read.taken)
         advice = plan.of(code)
         counts[advice.count if advice else "unaffected"] += 1
         if advice:

@@ -71,8 +71,8 @@ def read_texts(options: Namespace) -> None:
     inputs = {"file": options.file, "icd10gm": options.icd10gm, "icdo3": options.icdo3}
     record = Provenance("read-texts", {"key": options.key, "columns": columns.model_dump()}, inputs)
     icd10gm, icdo3 = read_table(options.icd10gm, "codes"), read_table(options.icdo3, "codes")
-    entries = read(options.file, options.key, columns, icd10gm, icdo3)
-    record.add(entries=entries.height, clusters=entries["cluster"].n_unique())
+    entries, notes = read(options.file, options.key, columns, icd10gm, icdo3)
+    record.add(entries=entries.height, clusters=entries["cluster"].n_unique(), notes=notes)
     record.beside(options.output)
     write_table(entries, "entries", options.output)
 

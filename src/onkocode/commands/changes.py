@@ -27,6 +27,7 @@ from onkocode.catalogues.confirm import check_alphaid, check_links, valid_codes
 from onkocode.catalogues.recode import COUNTS, make_plan, read_records, work_list, write_work_list
 from onkocode.catalogues.shelf import Facts, NotThereError, links_between, open_catalogue, open_transitions
 from onkocode.catalogues.sources import TERMS_SENTENCE
+from onkocode.catalogues.written_codes import forms_note, marks_note
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, new_file, write_text
 from onkocode.records.provenance import Provenance
@@ -76,22 +77,25 @@ def recode_catalogues(options: Namespace) -> None:
     """Write the work list for coded records. Of the records only counts are printed."""
     settings = {"from": options.from_, "to": options.to, "id": options.id, "column": options.column}
     output = options.output or options.file.with_name(options.file.name + ".recode.csv")
-    records = read_records(options.file, options.id, options.column)
+    of_file: list[str] = []
+    records = read_records(options.file, options.id, options.column, of_file)
     record = Provenance("catalogues recode", settings, {"file": options.file})
     opened = _open(options, options.from_, options.to)
     plan = make_plan(opened.old, opened.new, opened.transitions, (options.from_, options.to))
     counts: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
     with _private(), new_file(output) as temporary:
-        write_work_list(work_list(records, plan, counts), temporary)
+        write_work_list(work_list(records, plan, counts, taken), temporary)
         if output.exists() and output.read_bytes() != temporary.read_bytes():
             raise InputError(
                 f"{output}: exists with other content, perhaps with somebody's notes; move it away, or name another "
                 f"file with --output"
             )
         record.record["inputs"] |= opened.facts
-        record.add(counts=dict(counts), notes=opened.notes)
+        notes = [*marks_note(taken), *of_file, *opened.notes]
+        record.add(counts=dict(counts), notes=[*forms_note(taken), *notes])
         record.beside(output)
-    say(_summary(options, counts, opened.notes, output))
+    say(_summary(options, counts, notes, output))
 
 
 def _open(options: Namespace, old: str, new: str) -> Opened:

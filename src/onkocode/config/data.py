@@ -118,15 +118,22 @@ class Columns(Section):
     id: str = Field("id", description="Unique id of the row.")
     text: str = Field("text", description="The diagnosis text.")
     icd10: str = Field("icd10", description="ICD-10-GM code.")
-    topography: str = Field("topography", description="ICD-O-3 topography code.")
+    topography: str = Field(
+        "topography", description="ICD-O-3 topography code, if known. Under this name the column may be missing."
+    )
+    morphology: str | None = Field(
+        "morphology",
+        description="ICD-O-3 morphology code, if known. Under this name the column may be missing; null = not read.",
+    )
     cluster: str | None = Field(None, description="Patient or case, if known: intervals are clustered by it.")
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         """Refuse one column for two meanings: the text would become an id, which is not private."""
-        names = [self.text, self.icd10, self.topography, self.id]
-        if len(set(names)) < len(names) or self.cluster in names[:3]:
-            raise ValueError("the columns text, icd10, topography, and id or cluster must be different ones")
+        named = [self.morphology] if self.morphology and "morphology" in self.model_fields_set else []
+        names = [self.text, self.icd10, self.topography, *named, self.id]
+        if len(set(names)) < len(names) or self.cluster in names[:-1]:
+            raise ValueError("the columns text, icd10, topography, morphology, id and cluster must be different")
         return self
 
 

@@ -8,12 +8,16 @@ and the answer is flagged.
 import re
 from dataclasses import dataclass
 
+from onkocode.catalogues.written_codes import LETTERS_BEHIND
+
 # Not inside a longer word or number, so that `8140/3`, `C50.91` asked as topography, and "MC50" give nothing. An
-# underscore is no part of a word: Markdown sets `_C50.9_` in italics.
+# underscore is no part of a word: Markdown sets `_C50.9_` in italics. A code with its dot and digit may carry the marks
+# of German records (C50.9G, C50.9L); without them a letter behind it makes something else, such as the DRG J23Z.
 _START, _END = r"(?<![^\W_])(?<![^\W_]\.)", r"(?![^\W_]|[./][0-9])"
+_MARKS = f"(?(2){LETTERS_BEHIND}?)"
 PATTERNS = {
-    "icd10": re.compile(rf"{_START}([A-Za-z][0-9]{{2}})(?:\.?([0-9]{{1,2}}))?(?:\.?-)?{_END}"),
-    "topography": re.compile(rf"{_START}([Cc][0-7][0-9]|[Cc]80)(?:\.?([0-9]))?(?:\.?-)?{_END}"),
+    "icd10": re.compile(rf"{_START}([A-Za-z][0-9]{{2}})(?:\.?([0-9]{{1,2}}))?(?:\.?-)?{_MARKS}{_END}"),
+    "topography": re.compile(rf"{_START}([Cc][0-7][0-9]|[Cc]80)(?:\.?([0-9]))?(?:\.?-)?{_MARKS}{_END}"),
 }
 YES_NO = re.compile(r"(?<![^\W_])(ja|nein)(?![^\W_])", re.IGNORECASE)
 THOUGHT_END = "</think>"

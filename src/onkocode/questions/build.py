@@ -98,13 +98,14 @@ def build_questions(sources: Sources, options: Data) -> QuestionSet:
 def build_text_questions(texts: pl.DataFrame, version: str) -> pl.DataFrame:
     """Return the questions on a user's texts: ICD-10, topography and tumour yes/no under every formulation.
 
-    Every text is a tumour, so the answer to yes/no is always yes.
+    Every text is a tumour, so the answer to yes/no is always yes. A text without topography is not asked for it.
     """
     formulations = load_formulations(version)
     expected = {"icd10": pl.col("code"), "topography": pl.col("topography"), "tumour": NONE}
     frames = []
     for name, code in expected.items():
-        asked = texts.with_columns(expected=code, origin_id=pl.col("entry_id"), block=pl.lit(name))
+        coded = texts.filter(pl.col("topography").is_not_null()) if name == "topography" else texts
+        asked = coded.with_columns(expected=code, origin_id=pl.col("entry_id"), block=pl.lit(name))
         frames.append(asked.with_columns(answer=pl.col("expected").fill_null(YES), split=pl.lit("test")))
     templates = pl.concat([_template_rows(formulations[name], set()) for name in expected])
     questions = _questions(pl.concat(frames, how="diagonal"), templates).sort("question_id")

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from onkocode.catalogues.delimited import read_delimited
-from onkocode.catalogues.reading import BOM
+from onkocode.catalogues.encodings import BOM
 from onkocode.questions.columns import Layout, find_layout, is_turns, pairs_of
 from onkocode.questions.text_tables import text_table
 from onkocode.records.errors import InputError

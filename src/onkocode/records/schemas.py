@@ -21,7 +21,8 @@ ENTRIES = {
     "version": pl.String,
     "kind": pl.String,  # diagnosis | topography | morphology | procedure | text
     "code": pl.String,  # null where the source row carries none
-    "topography": pl.String,  # users' texts only: second code of the same text
+    "topography": pl.String,  # users' texts only: second code of the same text, if known
+    "morphology": pl.String,  # users' texts only: third code of the same text, if known
     "accepted": pl.List(pl.String),  # further codes that count as right
     "text": pl.String,
     "text_key": pl.String,
@@ -164,7 +165,7 @@ class Table:
 
 
 TABLES: dict[str, Table] = {
-    "entries": Table(ENTRIES),
+    "entries": Table(ENTRIES, version=3, since={"morphology": 3}),
     "codes": Table(CODES),
     "transitions": Table(TRANSITIONS),
     "crosswalk": Table(CROSSWALK),

@@ -1,0 +1,95 @@
+"""A test set of which no text has a topography, from its file to figures and tables."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from onkocode.cli import main
+from onkocode.config.schema import Thinking
+from onkocode.evaluation.sampling import text_questions, thinking_questions
+from onkocode.records.schemas import PREDICTIONS, read_table, write_table
+from onkocode.reporting.accuracy_by_epoch import plot_accuracy_by_epoch
+from onkocode.reporting.performance import write_performance_summary, write_performance_table
+from onkocode.reporting.replicates import write_replicate_table
+from onkocode.reporting.size_accuracy import plot_size_accuracy
+from onkocode.reporting.thinking_mode import plot_thinking_mode
+from tests.conftest import Tables
+from tests.unit.test_cli import tables
+from tests.unit.test_reporting_figures import model
+
+Files = dict[str, Path]
+
+
+@pytest.fixture(
+    params=["id;text;icd10\n1;Ca G;C50.9\n2;Ca H;C50.4\n", "id;text;icd10;topography\n1;a;C50.9;\n2;b;C50.4;-\n"]
+)
+def files(request: pytest.FixtureRequest, tmp_path: Path, example: Tables) -> Files:
+    """Tables of the catalogues, entries and questions of the test set."""
+    found = tables(tmp_path, example) | {name: tmp_path / f"{name}.parquet" for name in ("entries", "questions")}
+    (tmp_path / "mine.csv").write_text(request.param, encoding="utf-8")
+    read = ["read-texts", "--key", "mine", "--file", str(tmp_path / "mine.csv"), "--output", str(found["entries"])]
+    assert main([*read, "--icd10gm", str(found["icd10gm-codes"]), "--icdo3", str(found["icdo3-codes"])]) == 0
+    assert main(["build-text-questions", "--texts", str(found["entries"]), "--output", str(found["questions"])]) == 0
+    return found
+
+
+def test_nothing_is_asked_about_the_topography(files: Files) -> None:
+    questions = read_table(files["questions"], "questions")
+    assert dict(questions.group_by("task").len().rows()) == {"icd10": 24, "tumour": 12}
+    only = Thinking.model_validate({"tasks": ["topography"]})
+    assert text_questions(questions, ["topography"]).is_empty()
+    assert thinking_questions(questions, only).is_empty()
+    assert thinking_questions(questions, Thinking.model_validate({"share": 0.5}))["entry_id"].n_unique() == 1
+
+
+def test_it_is_compared_with_the_training_labels(files: Files, tmp_path: Path) -> None:
+    training, report, pairs = (tmp_path / name for name in ("training.parquet", "leakage.json", "pairs.parquet"))
+    questions = read_table(files["questions"], "questions").with_columns(split=pl.lit("train"))
+    write_table(questions, "questions", training)
+    texts = ["--texts", f"mine={files['entries']}"]
+    given = ["--questions", str(training), *texts, "--output", str(report), "--pairs", str(pairs)]
+    assert main(["check-leakage", *given]) == 0
+    assert json.loads(report.read_text(encoding="utf-8"))["test_sets"]["mine"]["exact"] == 2
+    inputs = tmp_path / "inputs.json"
+    assert main(["check-inputs", "--questions", f"d={training}", *texts, "--output", str(inputs)]) == 0
+    assert json.loads(inputs.read_text(encoding="utf-8"))["texts"] == {"mine": {"texts": 2, "clusters": 2}}
+
+
+def metrics_of(files: Files, folder: Path, epoch: int, condition: str, answer: str) -> Path:
+    """Judge and measure one checkpoint that always gives the same answer."""
+    ids = read_table(files["questions"], "questions")["question_id"]
+    row = {"model": "a", "epoch": epoch, "condition": condition, "dataset": "mine", "rank": 1, "answer": answer}
+    row |= {"tokens": 2, "seconds": 0.1, "batch": 1}
+    predictions = pl.DataFrame([row | {"question_id": one} for one in ids], schema=PREDICTIONS)
+    stem = folder / f"{epoch}-{condition}"
+    paths = [Path(f"{stem}-{name}.parquet") for name in ("predictions", "judged", "metrics")]
+    write_table(predictions, "predictions", paths[0])
+    spaces = ["--icd10gm", str(files["icd10gm-codes"]), "--icdo3", str(files["icdo3-codes"])]
+    asked = ["--predictions", str(paths[0]), "--questions", str(files["questions"])]
+    assert main(["judge-answers", *asked, *spaces, "--output", str(paths[1])]) == 0
+    baseline = ["--baseline", str(folder / "0-free-judged.parquet")] if (epoch, condition) != (0, "free") else []
+    measured = ["--judged", str(paths[1]), *baseline, "--bootstrap", "20", "--tracking", '{"mode": "off"}']
+    assert main(["measure-answers", *measured, "--output", str(paths[2])]) == 0
+    return paths[2]
+
+
+def test_it_is_measured_drawn_and_tabulated(files: Files, tmp_path: Path) -> None:
+    checkpoints = [(0, "free", "C50.8"), (0, "thinking", "Ja, C50.9G"), (1, "free", "Ja, C50.9")]
+    metrics = [metrics_of(files, tmp_path, *checkpoint) for checkpoint in checkpoints]
+    assert set(pl.concat([pl.read_parquet(path) for path in metrics])["task"]) == {"icd10", "tumour"}
+    facts = {name: value for name, value in vars(model("a")).items() if name != "key"} | {"model": "a"}
+    (tmp_path / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    models, texts = [tmp_path / "model.json"], ["mine"]
+    plot_accuracy_by_epoch(metrics, models, texts, tmp_path / "accuracy.svg")
+    plot_size_accuracy(metrics, models, texts, tmp_path / "size.svg")
+    plot_thinking_mode(metrics, models, texts, tmp_path / "thinking.svg")
+    write_performance_table(metrics, models, texts, tmp_path / "performance.html")
+    write_performance_summary(metrics, "a", 1, tmp_path / "summary.html")
+    write_replicate_table(metrics, models, texts, tmp_path / "replicates.html")
+    for name in ("accuracy", "size", "thinking", "performance"):
+        assert "ICD-10" in (tmp_path / f"{name}.{'html' if name == 'performance' else 'svg'}").read_text(
+            encoding="utf-8"
+        )
+    assert "topography" not in (tmp_path / "performance.html").read_text(encoding="utf-8").lower()
