@@ -13,7 +13,8 @@ import torch
 from onkocode.catalogues.parse import parse_catalogue
 from onkocode.cli import main
 from onkocode.evaluation import generation
-from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.loading import load_base
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
 

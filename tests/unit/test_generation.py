@@ -12,8 +12,9 @@ from tqdm import tqdm
 from onkocode.config.schema import Thinking
 from onkocode.evaluation import generation
 from onkocode.evaluation.generation import Decoding, answer_questions, stop_tokens
-from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.loading import load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.schemas import PREDICTIONS, read_table, write_table
 
 GREEDY = Decoding(batch_size=8, max_new_tokens=10)

@@ -46,8 +46,9 @@ def evaluate_checkpoint(options: Namespace) -> None:
         close_to_others(path)
 
     from onkocode.evaluation.generation import Decoding, answer_questions
-    from onkocode.models.loading import load_adapter, load_base, load_tokenizer
+    from onkocode.models.loading import load_adapter, load_base
     from onkocode.models.prompts import encode_prompts, prompt_format
+    from onkocode.models.tokenizing import load_tokenizer
 
     inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})
     record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)

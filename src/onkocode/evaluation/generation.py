@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from onkocode.config.schema import Thinking
+from onkocode.models.tokenizing import stop_ids
 from onkocode.records.ids import digest
 from onkocode.records.schemas import read_table, write_table
 
@@ -96,8 +97,7 @@ def _length(ids: list[int], stops: list[int]) -> int:
 
 def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Return the tokens that end an answer: the end of turn, and what the model's own configuration adds to it."""
-    own = model.generation_config.eos_token_id
-    return sorted({tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None})
+    return stop_ids(tokenizer, model.generation_config.eos_token_id)
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]

@@ -1,5 +1,6 @@
 """Writing that leaves either the old file or the whole new one, at whatever second the process dies."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PRIVATE_MODE = 0o700
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What the writers of weights and of optimizer states say when the disk is full; they raise no OSError.
+FULL_WORDS = ("No space left", "File too large", "Disk quota", "PytorchStreamWriter", "unexpected pos", "os error 28")
 
 
 @contextmanager
@@ -45,6 +49,12 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text through a temporary file."""
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell a full disk, a used up quota and a limit on file sizes from other errors."""
+    full = isinstance(error, OSError) and error.errno in FULL
+    return full or any(word in str(error) for word in FULL_WORDS)
 
 
 def close_to_others(path: Path) -> None:
