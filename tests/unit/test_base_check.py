@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
-from tokenizers import decoders, models, normalizers
+from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer
 
 from onkocode.cli import main
@@ -102,10 +102,24 @@ def normalise(normaliser: Any) -> Change:
     return lambda base: rebuild(base, change)
 
 
+def byte_fallback(base: Path) -> None:
+    """Give the base a tokenizer of Mixtral's kind: few letters, bytes for all others, a space before every text."""
+    special = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
+    names = [token["content"] for token in special]
+    names += ["<unk>", "▁", *"abc", *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokenizer = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, [], byte_fallback=True))
+    tokenizer.add_special_tokens(names[: len(special)])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    spaces = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(spaces)
+    tokenizer.save(str(base / "tokenizer.json"))
+
+
 HARMLESS: dict[str, Change] = {
     "composes letters": normalise(normalizers.NFC()),
     "decomposes letters": normalise(normalizers.NFD()),
     "begins with a space": normalise(normalizers.Prepend(" ")),
+    "bytes of unknown letters": byte_fallback,
     "more rows than tokens": pad_embeddings,
     "stop token of the model": other_stop,
     "stop token of the configuration": stop_in_config,
