@@ -16,7 +16,8 @@ from onkocode.cli import main
 from onkocode.config import training
 from onkocode.evaluation import answers, generation
 from onkocode.evaluation.asking import Checkpoint
-from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.loading import load_base
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
 

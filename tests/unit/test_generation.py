@@ -13,8 +13,9 @@ from onkocode.config.schema import Thinking
 from onkocode.evaluation import generation
 from onkocode.evaluation.answers import AnswerStore, Decoding, answer_keys
 from onkocode.evaluation.generation import answer_missing, stop_tokens
-from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.loading import load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.schemas import ANSWERS, read_table, write_table
 
 GREEDY = Decoding(batch_size=8, max_new_tokens=10)

@@ -9,7 +9,8 @@ import bitsandbytes as bnb
 import pytest
 import torch
 
-from onkocode.models.loading import load_adapter, load_base, load_tokenizer, quantisation_config
+from onkocode.models.loading import load_adapter, load_base, quantisation_config
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 
 from .conftest import ARCHITECTURES
@@ -101,17 +102,23 @@ def test_pickled_adapter_is_refused(tiny_models: dict[str, Path], tmp_path: Path
         load_adapter(model, tmp_path / "nothing")
 
 
-def test_code_in_a_model_directory_is_not_run(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["foreign", "llama"])
+def test_code_in_a_model_directory_is_not_run(tiny_models: dict[str, Path], tmp_path: Path, kind: str) -> None:
     base = tmp_path / "base"
     shutil.copytree(tiny_models["llama"], base)
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
-    config["model_type"] = "foreign"
+    config["model_type"] = kind
     config["auto_map"] = {"AutoConfig": "foreign.Config", "AutoModelForCausalLM": "foreign.Model"}
     (base / "config.json").write_text(json.dumps(config), encoding="utf-8")
     witness = tmp_path / "was run"
     (base / "foreign.py").write_text(f"open({str(witness)!r}, 'w')\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"trust_remote_code|does not recognize|custom code"):
-        load_base(base, "none", "fp32")
+    if kind == "foreign":
+        with pytest.raises(
+            InputError, match=r"'foreign' cannot be loaded: it comes with code of its own, which is never"
+        ):
+            load_base(base, "none", "fp32")
+    else:  # the class that transformers has by that name is taken
+        assert type(load_base(base, "none", "fp32")).__module__.startswith("transformers.")
     assert not witness.exists()
 
 

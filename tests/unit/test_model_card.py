@@ -17,8 +17,9 @@ from onkocode.catalogues.sources import TERMS_SENTENCE
 from onkocode.cli import main
 from onkocode.evaluation.answers import AnswerStore, Decoding
 from onkocode.evaluation.generation import answer_missing
-from onkocode.models.loading import load_adapter, load_base, load_tokenizer
+from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import formulations_hash
 from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.records.schemas import write_table

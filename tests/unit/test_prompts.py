@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DataCollatorForSeq2Seq
 
-from onkocode.models.loading import load_tokenizer
 from onkocode.models.prompts import DATE, PromptFormat, encode_examples, encode_prompts, prompt_format
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 
 from .conftest import ARCHITECTURES

@@ -3,9 +3,12 @@
 import copy
 import hashlib
 import json
+import resource
 import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from onkocode.cli import main
 from onkocode.config import load_config
@@ -203,12 +207,13 @@ def test_adapter_of_another_base_is_refused(
     place: Place, tiny_models: dict[str, Path], architecture: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = tiny_models.get(architecture)
-    if base is None:  # only the shape matters: no weights are read
+    if base is None:
         base = place.folder / architecture
         shutil.copytree(place.base, base)
         config = json.loads((base / "config.json").read_text(encoding="utf-8"))
         wrong = {"hidden_size": 64, "intermediate_size": 80} if architecture == "wide" else {"num_hidden_layers": 2}
         (base / "config.json").write_text(json.dumps(config | wrong), encoding="utf-8")
+        AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base)).save_pretrained(base)
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     edit_config(place.adapter, target_modules=modules)  # in every layer, as most adapters are published
     prepare(base, place.folder / "other.json")
@@ -376,6 +381,91 @@ def test_unknown_repository_or_revision_names_the_key(
     hub.refusal = refusal
     assert place.fetch(ON_HUB) == 2
     assert f"somebody/adapter: {expected}" in capsys.readouterr().err
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Yield a directory on a disk with hardly any room."""
+    folder.mkdir()
+    size = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(size, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a small disk")
+    try:
+        yield folder / "hub"
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def small_files(folder: Path) -> Iterator[Path]:
+    """Yield a directory while no file may grow beyond a few kilobytes, as under a quota."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        yield folder
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def file_in_place(folder: Path) -> Iterator[Path]:
+    folder.write_text("", encoding="utf-8")
+    yield folder
+
+
+@contextmanager
+def file_above(folder: Path) -> Iterator[Path]:
+    folder.write_text("", encoding="utf-8")
+    yield folder / "hub"
+
+
+@contextmanager
+def no_place_for_files(_: Path) -> Iterator[Path]:
+    yield Path("/proc/hub")  # where not even root can write
+
+
+FULL, UNWRITABLE = "the disk is full", "cannot write there"
+
+
+@pytest.mark.parametrize("verb", ["fetch-adapter", "prepare-model"])
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (small_disk, FULL),
+        (small_files, FULL),
+        (file_in_place, UNWRITABLE),
+        (file_above, UNWRITABLE),
+        (no_place_for_files, UNWRITABLE),
+    ],
+)
+def test_cache_that_takes_nothing_is_named_with_what_to_set(
+    place: Place,
+    hub: Hub,
+    verb: str,
+    kind: Callable[[Path], AbstractContextManager[Path]],
+    cause: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import huggingface_hub.constants as constants
+
+    if verb == "prepare-model":
+        hub.files = {path.name: path.read_bytes() for path in place.base.iterdir()}
+    hub.files = {name: content.ljust(90_000, b" ") for name, content in hub.files.items()}
+    output, cache = place.folder / "hub.json", ""
+    with kind(place.folder / "small") as folder:
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", cache := str(folder))
+        if verb == "fetch-adapter":
+            assert place.fetch(ON_HUB) == 2
+        else:
+            settings = json.dumps({"base": {"hub": "somebody/adapter"}})
+            assert main(["prepare-model", "--settings", settings, "--output", str(output)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"onkocode {verb}: somebody/adapter: cannot be kept in the cache of the Hub, {cache}" in said
+    assert cause in said
+    assert "set the environment variable HF_HOME to a directory with room" in said
+    assert not output.exists()
+    assert not (place.folder / "fetched").exists()
 
 
 # -- testing and reporting ------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from onkocode.models.loading import load_tokenizer
 from onkocode.models.prompts import PromptFormat, encode_examples, encode_prompts, prompt_format
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 

@@ -13,14 +13,16 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from onkocode.cli import main
 from onkocode.config.training import Training
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
+from onkocode.training.fit import PATIENCE
 from onkocode.training.stopping import EARLY, StopRequest, parse_time_left, seconds_left
-from onkocode.training.trainer import EpochTrainer, NonFiniteError
+from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
 from tests.unit.training_jobs import (
     STEPS,
     adapter_of,
@@ -309,6 +311,84 @@ def test_other_errors_are_not_swallowed(
         train(tiny_models["llama"], small_questions, tmp_path, recovery=[{}, {}])
 
 
+# -- nothing to learn --
+
+
+def test_steps_without_a_gradient_are_counted_in_a_row() -> None:
+    standstill = Standstill(3)
+    seen = [standstill.reached(norm, 1.0) for norm in (0, 0, 1e-30, 0, 0, 0, 0, 2.0, 0)]
+    assert seen == [False] * 5 + [True, True, False, False]
+
+
+@pytest.fixture
+def zeros(tiny_models: dict[str, Path], tmp_path: Path) -> Path:
+    """A base whose weights became zeros, as after a copy that was broken off: no gradient reaches its layers."""
+    base = Path(shutil.copytree(tiny_models["llama"], tmp_path / "zeros"))
+    weights = load_file(base / "model.safetensors")
+    weights = {name: torch.zeros_like(values) for name, values in weights.items()}
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    return base
+
+
+@pytest.mark.parametrize(("batch", "step"), [(4, STEPS), (1, PATIENCE)])  # an epoch of fewer steps ends as well
+@pytest.mark.parametrize("clipping", [0.0, 1.0])
+def test_training_that_learns_nothing_ends_at_once(
+    zeros: Path, small_questions: pl.DataFrame, tmp_path: Path, batch: int, step: int, clipping: float
+) -> None:
+    chosen: dict[str, Any] = {"batch_size": batch, "max_grad_norm": clipping, "recovery": [{}, {}], "log_steps": 5}
+    expected = rf"nothing was learned: step {step}: the gradient, but not the loss, was exactly 0 for {step} steps; run"
+    with pytest.raises(InputError, match=expected):
+        train(zeros, small_questions, tmp_path, **chosen)
+    scratch = tmp_path / "scratch/epoch-1"
+    failure = json.loads((scratch / "failure.json").read_text(encoding="utf-8"))
+    assert (failure["epoch"], failure["step"], failure["cause"], failure["attempts"]) == (1, step, "standstill", 1)
+    assert not (tmp_path / "epoch-1").exists()
+    with pytest.raises(InputError, match="nothing was learned"):  # started again, it ends again
+        train(zeros, small_questions, tmp_path, **chosen)
+
+
+def without_loss(patch: pytest.MonkeyPatch, first: int, last: int = 99) -> None:
+    """Let loss and gradient be exactly 0 from one step to another; no real base that is let through has such."""
+    original = EpochTrainer.compute_loss
+
+    def compute(trainer: EpochTrainer, *rest: Any, **named: Any) -> Any:
+        found = original(trainer, *rest, **named)
+        return found * 0 if first <= trainer.state.global_step + 1 <= last else found
+
+    patch.setattr(EpochTrainer, "compute_loss", compute)
+
+
+def test_training_on_nothing_ends_at_once(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_loss(monkeypatch, 1)
+    with pytest.raises(InputError, match=r"step 10: gradient and loss were exactly 0 for 10 steps; run prepare-model"):
+        train(tiny_models["llama"], small_questions, tmp_path, batch_size=1)
+
+
+@pytest.mark.parametrize("log_steps", [1, 5])
+def test_questions_known_by_heart_are_no_fault(
+    tiny_models: dict[str, Path],
+    small_questions: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log_steps: int,
+) -> None:
+    """In the epoch in which they came to be known, and in later ones, which begin with a loss of 0."""
+    without_loss(monkeypatch, 8)
+    for epoch in (1, 2):
+        train(tiny_models["llama"], small_questions, tmp_path, epoch, batch_size=1, log_steps=log_steps)
+        assert attempts_of(tmp_path / f"epoch-{epoch}") == []
+
+
+def test_a_few_steps_without_a_gradient_are_no_fault(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_loss(monkeypatch, 1, PATIENCE - 1)
+    train(tiny_models["llama"], small_questions, tmp_path, batch_size=1)
+    assert len(rows_of(tmp_path / "epoch-1")) == 28
+
+
 # -- leaving early --
 
 
@@ -565,3 +645,12 @@ def test_data_parallel_processes_fail_together_with_the_cause(
     said = capsys.readouterr().err
     assert "training stopped before the weights were damaged: step" in said
     assert "(attempt 2)" in said
+
+
+def test_data_parallel_processes_that_learn_nothing_end_together(
+    zeros: Path, small_questions: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen: dict[str, Any] = {"processes": 2, "batch_size": 1, "recovery": [{}]}
+    assert main(command(zeros, small_questions, tmp_path, 1, **chosen)) == 2
+    assert "nothing was learned: step 10: the gradient, but not the loss, was exactly 0" in capsys.readouterr().err
+    assert not (tmp_path / "epoch-1").exists()

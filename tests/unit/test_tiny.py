@@ -8,8 +8,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from onkocode.models.corpus import Document
-from onkocode.models.loading import load_base, load_tokenizer
+from onkocode.models.loading import load_base
 from onkocode.models.tiny import encode_corpus
+from onkocode.models.tokenizing import load_tokenizer
 
 from .conftest import ARCHITECTURES, make_tiny
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from onkocode.cli import main
-from onkocode.models.loading import load_tokenizer
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.training.callbacks import Saves

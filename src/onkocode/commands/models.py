@@ -46,7 +46,8 @@ def pretrain_model(options: Namespace) -> None:
 
 
 def prepare_model(options: Namespace) -> None:
-    """Locate a base model; nothing but the base stands in the record, since training and testing read it."""
+    """Locate and check a base model; nothing but the base stands in the record, since training and testing read it."""
+    from onkocode.models.base_check import check_base
     from onkocode.models.sources import describe_base, locate_base
 
     base = validated(BaseSettings, options.settings).base
@@ -54,12 +55,13 @@ def prepare_model(options: Namespace) -> None:
         raise InputError("a tiny model needs --built, the directory of pretrain-model")
     record = Provenance("prepare-model", base.model_dump(mode="json"), {})
     located = locate_base(base.model_dump(mode="json"), options.built)
+    check_base(Path(located["path"]))
     record.beside(options.output)
     _write_json(options.output, located | describe_base(Path(located["path"])))
 
 
 def fetch_adapter(options: Namespace) -> None:
-    """Copy or download a published adapter, after checking that it belongs to the base."""
+    """Copy or download a published adapter, after checking that it was trained and belongs to the base."""
     from onkocode.models import adapters
 
     wanted = validated(AdapterSettings, options.settings).adapter
@@ -69,6 +71,7 @@ def fetch_adapter(options: Namespace) -> None:
     located = adapters.locate_adapter(settings)
     path, name = Path(located["path"]), located["hub"] or located["path"]
     adapters.check_base(adapters.read_adapter_config(path), base, wanted.trained_on, name)
+    adapters.check_values(path)
     adapters.check_fits(Path(base["path"]), path)
     with new_directory(options.output) as directory:
         record.add(**{key: located[key] for key in ("hub", "revision")}, base=base)

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from onkocode.evaluation.answers import AnswerStore, Decoding
+from onkocode.models.tokenizing import stop_ids
 from onkocode.records.ids import digest
 
 
@@ -73,8 +74,7 @@ def _length(ids: list[int], stops: list[int]) -> int:
 
 def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Return the tokens that end an answer: the end of turn, and what the model's own configuration adds to it."""
-    own = model.generation_config.eos_token_id
-    return sorted({tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None})
+    return stop_ids(tokenizer, model.generation_config.eos_token_id)
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]

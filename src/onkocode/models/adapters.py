@@ -1,6 +1,5 @@
 """LoRA adapters of others, and whether an adapter fits a base model: names first, then every tensor."""
 
-import json
 import re
 import shutil
 import warnings
@@ -8,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot, tensor_sizes
+from onkocode.models.model_files import read_object, tensor_sizes
+from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 
 # Beside the adapter, what its author says of it. Nothing that could hold code or pickled weights is asked for.
 TEXTS = ["README.md", "LICENSE*", "NOTICE*"]
+LORA_B = "_B"  # lora_B of a linear layer, lora_embedding_B of an embedding
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_CACHE = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/")
 
@@ -49,7 +50,7 @@ def read_adapter_config(adapter: Path, name: str = "") -> dict[str, Any]:
         name: what messages call it; the directory by default.
 
     Raises:
-        InputError: no adapter, pickled weights, or another method than LoRA.
+        InputError: no adapter, pickled weights, broken files, or another method than LoRA.
     """
     name = name or str(adapter)
     if not (adapter / ADAPTER_CONFIG).is_file():
@@ -63,13 +64,12 @@ def read_adapter_config(adapter: Path, name: str = "") -> dict[str, Any]:
             f"{name}: {ADAPTER_WEIGHTS} is missing{f' (there is {found[0]})' if found else ''}; pickled weights can "
             "run code when they are loaded, so only safetensors are; ask the author for them, or convert the adapter"
         )
-    try:
-        config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{name}: {ADAPTER_CONFIG} is not JSON ({error}); fetch the adapter again") from None
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        kind = config.get("peft_type") if isinstance(config, dict) else None
-        raise InputError(f"{name}: an adapter of the type {kind or 'unknown'}; only LORA is supported")
+    config = read_object(adapter / ADAPTER_CONFIG)
+    tensor_sizes(adapter / ADAPTER_WEIGHTS)  # a cut file is refused
+    if config.get("peft_type") != "LORA":
+        raise InputError(
+            f"{name}: an adapter of the type {config.get('peft_type') or 'unknown'}; only LORA is supported"
+        )
     if config.get("megatron_config"):  # PEFT would import a module of the adapter's choice
         raise InputError(f"{name}: made for Megatron; only adapters for transformers are supported")
     return config
@@ -139,6 +139,27 @@ def check_fits(base: Path, adapter: Path) -> None:
         raise InputError(
             f"{adapter}: does not fit the base model in {base}: {len(wrong)} tensors differ, e.g. {wrong[0][1]} "
             f"{wrong[0][0]}; is it the base that the adapter was trained on?"
+        )
+
+
+def check_values(adapter: Path) -> None:
+    """Refuse an adapter that was never trained, or holds values that are not finite.
+
+    Raises:
+        InputError: all products of its matrices are 0, so that it answers as its base does; or NaN and infinity.
+    """
+    from safetensors.torch import load_file
+
+    file = adapter / ADAPTER_WEIGHTS
+    weights = load_file(str(file))
+    spoiled = sum(not bool(values.isfinite().all()) for values in weights.values())
+    if spoiled:
+        raise InputError(f"{file}: {spoiled} of {len(weights)} tensors hold NaN or infinity; ask the author for others")
+    # LoRA adds B·A, and training begins with B = 0; all other tensors replace some of the base.
+    if not any("lora_" not in name or (LORA_B in name and bool(values.any())) for name, values in weights.items()):
+        raise InputError(
+            f"{file}: its matrices B are all 0, so it answers exactly as the base model does; it was saved before it "
+            "was trained, ask the author for the trained one"
         )
 
 

@@ -3,7 +3,6 @@
 Everything here is counted from a config.json, so no weights and no torch are needed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from onkocode.models.model_files import read_object
 from onkocode.records.errors import InputError
 
 MODEL_TYPES = ("qwen2", "qwen3", "llama", "mistral", "mixtral")
@@ -171,10 +171,7 @@ def architecture_from(config: Mapping[str, Any], source: str) -> Architecture:
 def read_architecture(directory: Path) -> Architecture:
     """Return the shape of a model directory; raises InputError when its config.json cannot be read."""
     path = directory / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable config.json ({error})") from None
+    config = read_object(path)
     return architecture_from(config, str(path))
 
 

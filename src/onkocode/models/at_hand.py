@@ -22,6 +22,7 @@ from onkocode.models.architectures import (
     read_architecture,
 )
 from onkocode.models.lengths import Lengths, counted_lengths, table_lengths
+from onkocode.models.sources import INDEX, WEIGHTS, weight_shapes
 from onkocode.questions.counts import TABLE_1
 from onkocode.questions.stored import scan_questions
 from onkocode.records.errors import InputError
@@ -52,8 +53,8 @@ def find_base(base: Base, tiny_models: Mapping[str, TinyModel], results: Path) -
         results: directory of results, in which tiny models are built.
 
     Raises:
-        InputError: a local directory without config.json, or a model of the Hub that is neither in the cache nor in the
-            table.
+        InputError: a local directory without config.json or with broken weights, or a model of the Hub that is neither
+            in the cache nor in the table.
     """
     if isinstance(base, HubBase):
         directory = _cached(base)
@@ -72,6 +73,8 @@ def find_base(base: Base, tiny_models: Mapping[str, TinyModel], results: Path) -
             return _on_disk(directory)
         architecture = tiny_architecture(tiny_models[base.built])
         return FoundBase(architecture, None, 4.0 * architecture.parameters)
+    if any((base.path / name).is_file() for name in (WEIGHTS, INDEX)):
+        weight_shapes(base.path)
     return _on_disk(base.path)
 
 
@@ -142,8 +145,8 @@ def _has_tokenizer(directory: Path) -> bool:
 
 def tokenised_lengths(directory: Path, questions: Path, settings: Training) -> Lengths:
     """Tokenise a part of the training questions with the model's own tokenizer, as training will."""
-    from onkocode.models.loading import load_tokenizer
     from onkocode.models.prompts import encode_examples, prompt_format
+    from onkocode.models.tokenizing import load_tokenizer
 
     columns = ("question_id", "question", "answer")
     rows = scan_questions(questions).filter(pl.col("split") == "train").select(columns).collect()

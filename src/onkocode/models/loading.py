@@ -1,40 +1,21 @@
 """Loading base models, plain or quantised by bitsandbytes, and adapters on them."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 from bitsandbytes.nn.parametrize import replace_parameter_4bit
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from onkocode.models.sources import adapter_weights, weight_files
+from onkocode.models.base_check import check_files
+from onkocode.models.model_files import read_object, tensor_shapes
+from onkocode.models.sources import ADAPTER_CONFIG, adapter_weights
 from onkocode.records.errors import InputError
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-def load_tokenizer(path: Path) -> Any:
-    """Load a tokenizer that pads on the left, as batched generation needs it; a missing pad token becomes EOS.
-
-    Raises:
-        InputError: no directory, or no tokenizer in it.
-    """
-    if not path.is_dir():
-        raise InputError(f"{path}: no model directory; run prepare-model again")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            path,
-            padding_side="left",
-            trust_remote_code=False,
-            mistral_format=False,  # with mistral-common installed it would be taken without its chat template
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no tokenizer can be loaded from there ({type(error).__name__})") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
 
 
 def quantisation_config(quantisation: str) -> BitsAndBytesConfig | None:
@@ -60,26 +41,37 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         precision: bf16 or fp32, for everything that is not quantised.
 
     Raises:
-        InputError: no directory, or no safetensors in it.
+        InputError: no directory, no safetensors in it, broken files, or weights that lack tensors of the model.
     """
-    weight_files(path)
+    check_files(path)
     gpus = torch.cuda.device_count()
     # One of several data-parallel processes holds a whole model on its own GPU.
     own = int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else 0 if gpus == 1 else None
     device_map: Any = {"": "cpu"} if gpus == 0 else "auto" if own is None else {"": own}
-    model = AutoModelForCausalLM.from_pretrained(
+    model, loaded = AutoModelForCausalLM.from_pretrained(
         path,
+        output_loading_info=True,
         dtype=DTYPES[precision],
         device_map=device_map,
         quantization_config=quantisation_config(quantisation),
         use_safetensors=True,
         trust_remote_code=False,
     )
+    _refuse_random(path, loaded["missing_keys"])
     if quantisation == "4bit":
         _quantise_experts(model)
         if gpus == 0:
             _keep_weights_as_they_are(model)
     return model
+
+
+def _refuse_random(path: Path, missing: Collection[str]) -> None:
+    """Refuse a model of which tensors were not in its files: transformers fills them with random values."""
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} tensors of the model are not in its safetensors, e.g. {min(missing)}; fetch the "
+            "whole model again"
+        )
 
 
 def _quantise_experts(model: Any) -> None:
@@ -111,7 +103,9 @@ def load_adapter(model: Any, adapter: Path) -> Any:
     """Put a trained adapter on a base model, unmerged: merging in low precision can change answers.
 
     Raises:
-        InputError: no adapter there.
+        InputError: no adapter there, or broken files.
     """
-    adapter_weights(adapter)
+    weights = adapter_weights(adapter)
+    read_object(adapter / ADAPTER_CONFIG)
+    tensor_shapes(weights)
     return PeftModel.from_pretrained(model, adapter, is_trainable=False)

@@ -160,10 +160,15 @@ def encode_examples(
         max_length: longest example in tokens.
 
     Raises:
-        InputError: an example is longer; nothing is ever cut.
+        InputError: an example is longer, since nothing is ever cut; or an answer becomes no token.
     """
     prompts = encode_prompts(tokenizer, form, questions)
     completions = _completions(tokenizer, form, answers)
+    if not all(completions.values()):
+        raise InputError(
+            f"{tokenizer.name_or_path}: the tokenizer makes no token of an answer and its end-of-turn token, so there "
+            "is nothing to learn; fetch the tokenizer's files of the model again"
+        )
     thought = len(_encoded(tokenizer, [form.thought])[0]) if form.thought else 0
     examples = []
     for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):

@@ -1,12 +1,13 @@
 """Where a base model comes from: the Hub, a local directory, or the project's own tiny models."""
 
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
+from onkocode.models.model_files import Shapes, read_object, tensor_shapes
 from onkocode.records.errors import InputError
+from onkocode.records.files import is_disk_full
 from onkocode.records.ids import digest, hash_file
 
 # Weights are safetensors only: pickled weights can run code when they are loaded.
@@ -43,12 +44,10 @@ def describe_base(path: Path) -> dict[str, Any]:
     """Return architecture, number of parameters (from the safetensors headers) and hashes of config and tokenizer.
 
     Raises:
-        InputError: no safetensors there.
+        InputError: no safetensors there, or broken files.
     """
-    sizes: dict[str, int] = {}
-    for file in weight_files(path):
-        sizes |= tensor_sizes(file)
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    sizes = {name: math.prod(shape) for name, shape in weight_shapes(path).items()}
+    config = read_object(path / "config.json")
     if config.get("tie_word_embeddings"):
         sizes.pop("lm_head.weight", None)  # some files hold the tied matrix twice
     parameters = sum(sizes.values())
@@ -60,12 +59,9 @@ def weight_files(path: Path) -> list[Path]:
     """Return the safetensors files of a model directory.
 
     Raises:
-        InputError: no directory, no safetensors, or a part of them is missing.
+        InputError: no directory, no safetensors, a part of them is missing, or a broken index.
     """
-    index = path / INDEX
-    names = [WEIGHTS]
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    names = sorted(set(_index(path).values())) or [WEIGHTS]
     missing = [name for name in names if not (path / name).is_file()]
     if missing:
         raise InputError(
@@ -85,18 +81,42 @@ def adapter_weights(adapter: Path) -> Path:
     return weights
 
 
+def _index(path: Path) -> dict[str, str]:
+    """Return the file of each tensor, as the index says; empty without an index."""
+    file = path / INDEX
+    if not file.is_file():
+        return {}
+    places = read_object(file).get("weight_map")
+    sound = isinstance(places, dict) and all(isinstance(name, str) for name in places.values())
+    if not sound or not places:
+        raise InputError(f"{file}: has no weight_map of tensors and their files; fetch it again")
+    outside = next((name for name in places.values() if Path(name).name != name), None)
+    if outside is not None:
+        raise InputError(f"{file}: names the file {outside!r} outside of the model's directory; fetch the model again")
+    return dict(places)
+
+
+def weight_shapes(path: Path) -> Shapes:
+    """Return the shape of every tensor of a model, from the headers of its safetensors files.
+
+    Raises:
+        InputError: a file is missing, cut or broken, or lacks a tensor that the index places in it.
+    """
+    by_file = {file.name: tensor_shapes(file) for file in weight_files(path)}
+    lacking = [(name, file) for name, file in _index(path).items() if name not in by_file[file]]
+    if lacking:
+        name, where = lacking[0]
+        raise InputError(
+            f"{path / where}: has no tensor {name}, which {INDEX} places in it ({len(lacking)} such tensors); fetch "
+            "the whole model again"
+        )
+    return {name: shape for shapes in by_file.values() for name, shape in shapes.items()}
+
+
 def weights_identity(path: Path) -> str:
     """Return a hash that changes with the weights, from names, sizes and times of the files, cheap for any model."""
     facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
     return digest(path.resolve(), *facts)
-
-
-def tensor_sizes(file: Path) -> dict[str, int]:
-    """Return the number of values of every tensor in a safetensors file, from its header."""
-    from safetensors import safe_open
-
-    with safe_open(str(file), framework="numpy") as tensors:
-        return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
 
 
 def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Path, str]:
@@ -112,9 +132,10 @@ def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Pa
         The directory and the commit that the revision resolves to.
 
     Raises:
-        InputError: unknown, gated or private repository, or no network.
+        InputError: unknown, gated or private repository, no network, or a cache that cannot be written to.
     """
-    from huggingface_hub import snapshot_download
+    from httpx import HTTPError
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -137,8 +158,20 @@ def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Pa
         ) from None
     except RevisionNotFoundError:
         raise InputError(f"{hub}: has no revision {revision!r}; check {key}.revision") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError) as error:
+        raise InputError(_not_fetched(hub, error)) from None
+    except (OSError, RuntimeError) as error:
+        full, number = is_disk_full(error), getattr(error, "errno", None)
+        if not full and number is None:  # what stands for no network has none
+            raise InputError(_not_fetched(hub, error)) from None
+        place = getattr(error, "filename", None) or constants.HF_HUB_CACHE
+        cause = "the disk is full" if full else f"cannot write there ({os.strerror(number or 0)})"
         raise InputError(
-            f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network"
+            f"{hub}: cannot be kept in the cache of the Hub, {place}: {cause}; set the environment variable HF_HOME to "
+            "a directory with room that you may write to"
         ) from None
     return path, path.name
+
+
+def _not_fetched(hub: str, error: Exception) -> str:
+    return f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network"

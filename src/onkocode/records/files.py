@@ -1,11 +1,15 @@
 """Writing that leaves either the old file or the whole new one, at whatever second the process dies."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What the writers of weights and of optimizer states say when the disk is full; they raise no OSError.
+FULL_WORDS = ("No space left", "File too large", "Disk quota", "PytorchStreamWriter", "unexpected pos", "os error 28")
 PROJECT = Path(__file__).resolve().parents[3]  # where the package is used from a checkout
 
 
@@ -62,6 +66,12 @@ def write_text(path: Path, text: str) -> None:
     """
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell a full disk, a used up quota and a limit on file sizes from other errors."""
+    full = isinstance(error, OSError) and error.errno in FULL
+    return full or any(word in str(error) for word in FULL_WORDS)
 
 
 def _flush(path: Path) -> None:

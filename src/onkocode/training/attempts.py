@@ -70,12 +70,16 @@ def next_attempt(
     An entry that changed something stays in force for all later epochs, so none up to it is taken again: the rate would
     rise. Entries that change nothing (`{}`, another try) can be taken once in every epoch.
 
+    Where the gradient stays 0, none could help.
+
     Args:
         cause: why the last attempt failed.
         settings: the recipe's values.
         overrides: those in force in the last attempt.
         attempts: earlier failed attempts at this epoch.
     """
+    if cause == "standstill":
+        return None
     if cause == "out-of-memory":
         smaller = _smaller_batches(in_force(settings, overrides), overrides)
         return None if smaller is None else (smaller, None)

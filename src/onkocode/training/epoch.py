@@ -12,9 +12,10 @@ import polars as pl
 import torch
 
 from onkocode.config.training import Training
-from onkocode.models.loading import load_tokenizer
+from onkocode.models.model_files import tensor_sizes
 from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
-from onkocode.models.sources import tensor_sizes, weights_identity
+from onkocode.models.sources import weights_identity
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
@@ -79,7 +80,7 @@ def train_epoch(
 
     Raises:
         InputError: no questions, a question that is too long, an epoch before that does not fit, non-finite gradients
-            or missing memory after the last attempt of the policy, or a full disk.
+            or missing memory after the last attempt of the policy, gradients that stay 0, or a full disk.
         StoppedError: somebody asked to stop; everything up to there is saved.
     """
     form, task = make_task(job, questions, settings)
@@ -200,6 +201,11 @@ def _account(outcome: Outcome, attempts: int) -> str:
         return (
             f"out of memory with a single question per device ({outcome.message}); turn on activation_checkpointing, "
             "quantise the base, or give the recipe more or larger GPUs."
+        )
+    if outcome.status == "standstill":
+        return (
+            f"training stopped since nothing was learned: {outcome.message}; run prepare-model again, which checks "
+            "tokenizer, chat template and weights of the base, and look at target_modules of the recipe."
         )
     return (
         f"training stopped before the weights were damaged: {outcome.message} (attempt {attempts}); lower "

@@ -1,6 +1,5 @@
 """One attempt at an epoch: the trainer, its arguments, and how it ended."""
 
-import errno
 import gc
 import json
 from dataclasses import dataclass
@@ -18,20 +17,27 @@ from onkocode.models.costs import flop_per_token
 from onkocode.models.gpus import peak_flops
 from onkocode.models.loading import load_base
 from onkocode.records.errors import InputError
+from onkocode.records.files import is_disk_full
 from onkocode.tracking import Run
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
 from onkocode.training.order import EpochOrder
 from onkocode.training.stopping import StopRequest, listening, seconds_left
-from onkocode.training.trainer import EpochTrainer, NonFiniteError, add_lora, keep_float32
+from onkocode.training.trainer import (
+    EpochTrainer,
+    NonFiniteError,
+    Standstill,
+    StandstillError,
+    add_lora,
+    keep_float32,
+)
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What the writers of weights and of optimizer states say when the disk is full; they raise no OSError.
-FULL_WORDS = ("No space left", "File too large", "Disk quota", "PytorchStreamWriter", "unexpected pos", "os error 28")
 # torch has a class of its own for GPUs only.
 MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory")
 
-Status = Literal["done", "stopped", "non-finite", "out-of-memory", "disk-full"]
+PATIENCE = 10  # steps without a gradient before an attempt ends: none in training that works, and soon over
+
+Status = Literal["done", "stopped", "non-finite", "standstill", "out-of-memory", "disk-full"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: 
         stopped = _fit(task, settings, resume, attempt, run)
     except NonFiniteError as error:
         return Outcome("non-finite", str(error), error.step)
+    except StandstillError as error:
+        return Outcome("standstill", str(error), error.step)
     except Exception as error:  # the writer of tokenizers raises nothing more precise
         status = _known(error)
         if status is None:
@@ -100,6 +108,7 @@ def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run:
         callbacks=[log, Saves(task.epoch, log.last_step, settings.save_minutes, request)],
     )
     trainer.order = task.order
+    trainer.standstill = Standstill(min(PATIENCE, log.last_step - log.first_step))
     keep_float32(trainer.model)  # the trainer casts them to bf16 on quantised bases
     with listening(request):
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -109,8 +118,7 @@ def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run:
 def _known(error: Exception) -> Status | None:
     """Tell a full disk and missing memory from other errors."""
     text = str(error)
-    full = isinstance(error, OSError) and error.errno in FULL
-    if full or any(word in text for word in FULL_WORDS):
+    if is_disk_full(error):
         return "disk-full"
     lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
     if lacking or any(word in text for word in MEMORY_WORDS):

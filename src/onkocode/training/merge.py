@@ -1,7 +1,6 @@
 """Merging an adapter into the original weights of its base, and how far the result is from base and adapter."""
 
 import gc
-import json
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -13,9 +12,12 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
-from onkocode.models.loading import DTYPES, load_adapter, load_base, load_tokenizer
+from onkocode.models.base_check import check_files
+from onkocode.models.loading import DTYPES, load_adapter, load_base
+from onkocode.models.model_files import read_object
 from onkocode.models.prompts import encode_prompts, prompt_format
 from onkocode.models.sources import TOKENIZER_FILES, weight_files
+from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import PLACE, load_formulations
 from onkocode.records.errors import InputError
 
@@ -95,7 +97,8 @@ def stored_precision(base: Path) -> str:
     Raises:
         InputError: the weights are quantised.
     """
-    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    check_files(base)
+    config = read_object(base / "config.json")
     found: set[str] = set()
     for file in weight_files(base):
         with safe_open(str(file), framework="numpy") as tensors:

@@ -22,10 +22,46 @@ class NonFiniteError(RuntimeError):
         self.step = step
 
 
+class StandstillError(RuntimeError):
+    """Step after step the gradient is exactly 0, so nothing is learned."""
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class Standstill:
+    """Counts optimizer steps in a row whose gradient is exactly 0.
+
+    Rounding makes a loss of exactly 0 out of a text that is known by heart, but hardly such a gradient, so the gradient
+    is what counts.
+
+    Args:
+        patience: steps in a row that are too many.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.steps, self.loss = 0, 0.0
+
+    def reached(self, norm: float, loss: float) -> bool:
+        """Take note of a step's gradient norm and loss; tells whether these were too many."""
+        if norm != 0:
+            self.steps, self.loss = 0, 0.0
+            return False
+        self.steps, self.loss = self.steps + 1, self.loss + loss
+        return self.steps >= self.patience
+
+
 class EpochTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer that takes questions in a given order and stops before an optimizer step on non-finite gradients."""
+    """SFTTrainer that takes questions in a given order and stops before an optimizer step that would spoil or waste.
+
+    `standstill` counts the steps without a gradient.
+    """
 
     order: Sampler[int]
+    standstill: Standstill
+    _loss_before: tuple[int, float] = (-1, 0.0)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return self.order
@@ -36,7 +72,21 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
         if not math.isfinite(float(norm)) or not math.isfinite(float(self._tr_loss)):
             step = self.state.global_step + 1
             raise NonFiniteError(f"step {step}: gradient norm {float(norm)}, loss sum {float(self._tr_loss)}", step)
+        self._refuse_standstill(float(norm))
         return norm
+
+    def _refuse_standstill(self, norm: float) -> None:
+        logged, total = self._globalstep_last_logged, float(self._tr_loss)  # a sum that begins again with every log
+        loss = total - (self._loss_before[1] if self._loss_before[0] == logged else 0.0)
+        self._loss_before = (logged, total)
+        if not self.standstill.reached(norm, loss):
+            return
+        learned = any(row.get("loss", 0.0) > 0 for row in self.state.log_history)
+        if self.standstill.loss == 0 and learned:
+            return  # all questions are known by heart
+        step = self.state.global_step + 1
+        what = "gradient and loss were" if self.standstill.loss == 0 else "the gradient, but not the loss, was"
+        raise StandstillError(f"step {step}: {what} exactly 0 for {self.standstill.steps} steps", step)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
@@ -60,6 +110,7 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
         unlogged = json.loads(self._unlogged(checkpoint).read_text(encoding="utf-8"))
         self._tr_loss.fill_(unlogged["loss"])
         self._globalstep_last_logged = unlogged["last_logged"]
+        self._loss_before = (unlogged["last_logged"], unlogged["loss"])
         self._metrics["train"].clear()
         self._metrics["train"].update(unlogged["metrics"])
 
