@@ -335,6 +335,38 @@ def recode(clinic: Path, *arguments: str, years: tuple[str, str] = ("2023", "202
     return main(["catalogues", "recode", str(clinic / "records.csv"), *versions, *place, *arguments])
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+A1", "'+A1"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\t=1"),
+        ("＝1+1", "'＝1+1"),
+        ("-5", "-5"),
+        ("+49,5", "+49,5"),
+        ("F=1", "F=1"),
+        ("", ""),
+    ],
+)
+def test_no_cell_of_the_work_list_is_computed(cell: str, shown: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    rows = [Row(cell, 2, "C01", cell, "check", cell, cell, "x"), Row("7", 3, "C01", "", "check", "", "", "x")]
+    assert write_work_list(rows, path) == int(cell != shown)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        (_, first, second) = csv.reader(stream, delimiter=";")
+    assert first == [shown, "2", "C01", shown, "check", shown, shown, "x"]
+    assert second[0] == "7"
+
+
+def test_ids_that_begin_as_formulas_are_told(clinic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (clinic / "records.csv").read_text(encoding="cp1252").replace("Fall 2;", "=1+1;").replace("Fall 3;", "-3;")
+    (clinic / "records.csv").write_text(lines, encoding="cp1252")
+    assert recode(clinic) == 0
+    assert "1 record(s) with a cell that begins as a formula; ' stands before it." in capsys.readouterr().out
+
+
 def test_the_work_list_beside_the_file(clinic: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recode(clinic) == 0
     with (clinic / "records.csv.recode.csv").open(encoding="utf-8-sig", newline="") as stream:

@@ -5,6 +5,7 @@ tables (see `changes`).
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ COUNTS = {  # what becomes of a record; all but the last two stand in the work l
     "unaffected": "unaffected",
     "empty": "without a code",
 }
+
+
+FORMULA = re.compile("[=+@\t\r＝＋－＠-]")
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 
 class Row(NamedTuple):
@@ -207,13 +212,29 @@ def work_list(
             yield Row(record, line, code, written, advice.action, advice.new_code, advice.candidates, advice.note)
 
 
-def write_work_list(rows: Iterable[Row], path: Path) -> None:
+def is_formula(cell: str) -> bool:
+    """Tell whether a spreadsheet would compute a cell instead of showing it.
+
+    Source: OWASP, CSV Injection; a plain number with a sign shows as it is.
+    """
+    return FORMULA.match(cell) is not None and PLAIN_NUMBER.fullmatch(cell) is None
+
+
+def write_work_list(rows: Iterable[Row], path: Path) -> int:
     """Write a work list as CSV that German Excel opens by a double click: `;`, CRLF, UTF-8 with byte order mark.
 
-    The file must not exist; only its owner may read it.
+    The file must not exist; only its owner may read it. An apostrophe goes before what would be a formula.
+
+    Returns:
+        The number of records with an apostrophe.
     """
+    guarded = 0
     path.touch(mode=0o600, exist_ok=False)
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream, delimiter=";", lineterminator="\r\n")
         writer.writerow(Row._fields)
-        writer.writerows(rows)
+        for row in rows:
+            found = [isinstance(cell, str) and is_formula(cell) for cell in row]
+            guarded += any(found)
+            writer.writerow([f"'{cell}" if guard else cell for cell, guard in zip(row, found, strict=True)])
+    return guarded

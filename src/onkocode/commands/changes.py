@@ -85,14 +85,15 @@ def recode_catalogues(options: Namespace) -> None:
     counts: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     with _private(), new_file(output) as temporary:
-        write_work_list(work_list(records, plan, counts, taken), temporary)
+        guarded = write_work_list(work_list(records, plan, counts, taken), temporary)
         if output.exists() and output.read_bytes() != temporary.read_bytes():
             raise InputError(
                 f"{output}: exists with other content, perhaps with somebody's notes; move it away, or name another "
                 f"file with --output"
             )
         record.record["inputs"] |= opened.facts
-        notes = [*marks_note(taken), *of_file, *opened.notes]
+        formulas = [f"{guarded} record(s) with a cell that begins as a formula; ' stands before it."] if guarded else []
+        notes = [*marks_note(taken), *of_file, *formulas, *opened.notes]
         record.add(counts=dict(counts), notes=[*forms_note(taken), *notes])
         record.beside(output)
     say(_summary(options, counts, notes, output))
