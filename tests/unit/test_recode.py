@@ -361,7 +361,7 @@ def test_no_cell_of_the_work_list_is_computed(cell: str, shown: str, tmp_path: P
 
 
 def test_ids_that_begin_as_formulas_are_told(clinic: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = (clinic / "records.csv").read_text(encoding="cp1252").replace("Fall 2;", "=1+1;").replace("Fall 3;", "-3;")
+    lines = (clinic / "records.csv").read_text(encoding="cp1252").replace("Fall 4;", "=1+1;").replace("Fall 5;", "-3;")
     (clinic / "records.csv").write_text(lines, encoding="cp1252")
     assert recode(clinic) == 0
     assert "1 record(s) with a cell that begins as a formula; ' stands before it." in capsys.readouterr().out
