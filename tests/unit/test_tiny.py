@@ -74,6 +74,12 @@ def test_same_seed_same_weights_and_other_seed_others(corpus: list[Document], tm
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11])
+def test_any_number_of_steps_is_taken(corpus: list[Document], tmp_path: Path, steps: int) -> None:
+    _, losses = make_tiny("llama", [(q, a, None) for q, a, _ in corpus[:8]], tmp_path / "model", steps=steps)
+    assert len(losses) == steps
+
+
 def test_no_steps_give_a_random_model(corpus: list[Document], tmp_path: Path) -> None:
     _, losses = make_tiny("qwen2", [(q, a, None) for q, a, _ in corpus[:8]], tmp_path / "model", steps=0)
     assert losses == []

@@ -4,7 +4,7 @@ import os
 from onkocode.records.errors import InputError
 from onkocode.records.files import as_argument
 from onkocode.records.private import VARIABLE
-from onkocode.study import Study
+from onkocode.study import Study, check_names
 from onkocode.terminal import make_readable
 
 make_readable()
@@ -36,6 +36,17 @@ os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
 
 
 onstart:
+    if workflow.non_local_exec:
+        names = [
+            workflow.basedir,
+            Path.cwd(),
+            *files,
+            *study.config.pathvars.values(),
+        ]
+        as_script = getattr(
+            workflow.executor_settings, "pass_command_as_script", False
+        )
+        check_names(names, as_script)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
 

@@ -109,9 +109,8 @@ def pretrain(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: list[Docume
     """Pre-train in place on the whole documents, batch after batch in the corpus' order; returns the loss per step."""
     examples = encode_corpus(tokenizer, corpus)
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, shape.learning_rate, total_steps=max(2, shape.steps), pct_start=0.1
-    )
+    total = 11 if shape.steps == 10 else max(2, shape.steps)  # of 10 steps, torch would divide by a warm-up of 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, shape.learning_rate, total_steps=total, pct_start=0.1)
     model.train()
     losses = []
     for step in tqdm(range(shape.steps), desc="pre-training", mininterval=2):
