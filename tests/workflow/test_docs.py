@@ -15,6 +15,7 @@ ENTRY = {"./run quickstart", "./run tests", "./run setup"}
 ON_THE_QUICKSTART = {
     "snakemake --configfile config/quickstart.yaml --report report.html",
     "onkocode settings --config config/config.yaml --of training --key qwen3-8b",
+    "onkocode keep-answers --config config/config.yaml config/quickstart.yaml",
     "onkocode questions describe --config config/config.yaml config/quickstart.yaml",
     "onkocode questions export --questions results/questions/example.parquet --output my-dataset",
     "onkocode questions compare results/datasets/example --questions results/questions/example.parquet",
