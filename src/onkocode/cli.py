@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, StoppedError
-from onkocode.records.files import as_argument
 from onkocode.terminal import CLOSED_PIPE, OutputError, drop_output, make_readable, say
 from onkocode.verbs import VERBS, Option, Verb
 

@@ -3,7 +3,7 @@
 Rules get exactly the keys that they depend on, as JSON: an edit elsewhere in the configuration repeats nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from onkocode.config.data import Data
 from onkocode.config.schema import BuiltBase, LocalAdapter
 from onkocode.models.sources import ADAPTER_WEIGHTS
 from onkocode.questions.formulations import load_formulations
+from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
-from onkocode.records.files import PROJECT, as_argument, located
+from onkocode.records.files import PROJECT, located
 from onkocode.records.ids import canonical_json
 from onkocode.training.attempts import read_overrides
 
@@ -285,33 +286,6 @@ class Study:
         resources = self.recipes[model].config.resources
         hours = resources.training_hours if stage == "training" else resources.testing_hours
         return int(60 * hours * 2 ** (attempt - 1))
-
-
-def check_names(names: Iterable[str | Path], as_script: bool) -> None:
-    """Refuse names that Snakemake's executors for clusters would hand to a shell as commands.
-
-    They put names into Python's quotes: '…', or "…" around a name that holds an apostrophe, in which a shell still acts
-    on some signs. Without `slurm-pass-command-as-script` all of it stands in double quotes once more. Local runs quote
-    everything.
-
-    Args:
-        names: the project's and the working directory, configuration files and path variables.
-        as_script: whether jobs are handed over as scripts.
-
-    Raises:
-        InputError: names such names.
-    """
-
-    def refused(name: str) -> bool:
-        return "\\" in name or (bool(set(name) & set('$`"')) and ("'" in name or not as_script))
-
-    found = [name for name in dict.fromkeys(map(str, names)) if refused(name)]
-    if found:
-        script = "or set slurm-pass-command-as-script: true in the profile"
-        remedy = "without apostrophe or backslash" if as_script else script
-        raise InputError(
-            f"names that a job on the cluster would run as commands; choose others, {remedy}:\n{first_of(found)}"
-        )
 
 
 def as_json(section: BaseModel) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from onkocode.cli import main
 from onkocode.records.errors import InputError
-from onkocode.records.files import as_argument, located, write_text
+from onkocode.records.files import located, write_text
 from onkocode.records.private import FOLDERS, VARIABLE, close_to_others, find_private
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import empty_table, write_table
@@ -135,10 +135,3 @@ def test_shipped_files_are_found_from_anywhere(tmp_path: Path, monkeypatch: pyte
     (tmp_path / table).write_text("mine")
     assert located(table) == table  # one's own comes first
     assert located(Path("config/nowhere.tsv")) == Path("config/nowhere.tsv")
-
-
-@pytest.mark.parametrize(
-    ("path", "argument"), [("-x/y", "./-x/y"), ("--help", "./--help"), ("x-y", "x-y"), ("/-x", "/-x")]
-)
-def test_a_path_is_never_an_option(path: str, argument: str) -> None:
-    assert as_argument(path) == as_argument(Path(path)) == argument

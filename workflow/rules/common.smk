@@ -2,9 +2,9 @@
 import os
 
 from onkocode.records.errors import InputError
-from onkocode.records.files import as_argument
+from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.private import VARIABLE
-from onkocode.study import Study, check_names
+from onkocode.study import Study
 from onkocode.terminal import make_readable
 
 make_readable()

@@ -22,11 +22,6 @@ def located(path: Path, project: Path = PROJECT) -> Path:
     return shipped if not path.exists() and shipped.exists() else path
 
 
-def as_argument(path: Path | str) -> str:
-    """Return a path as a command takes it: one that begins with a dash would be read as an option."""
-    return f"./{path}" if str(path).startswith("-") else str(path)
-
-
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it replaces ``path`` when the block ends without an error."""
