@@ -433,3 +433,11 @@ def test_speed_of_the_paper() -> None:
     assert h200.flop_per_second / a40.flop_per_second == pytest.approx(989.5 / 149.7)
     assert "untested" in h200.source
     assert "untested" not in a40.source
+
+
+def test_plan_from_elsewhere_is_of_the_shipped_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "--model", "qwen3-8b"]) == 0
+    assert "qwen3-8b" in capsys.readouterr().out

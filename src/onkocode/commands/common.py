@@ -1,13 +1,16 @@
 """What several verbs share."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from onkocode.records.errors import InputError
+from onkocode.records.files import located
 
+CONFIG = Path("config/config.yaml")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -27,3 +30,8 @@ def read_model(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a record of prepare-model ({error}); run it again") from None
     return record
+
+
+def config_files(given: Sequence[Path]) -> list[Path]:
+    """Return the configuration files: those given, else config/config.yaml of one's own, else the shipped one."""
+    return list(given) or [located(CONFIG)]

@@ -9,6 +9,7 @@ import polars as pl
 from onkocode.catalogues.crosswalk import allowed_pairs, parse_crosswalk, topographies_of
 from onkocode.catalogues.parse import DATASETS, parse_catalogue
 from onkocode.catalogues.sources import FOLDER_VARIABLE, retrieve
+from onkocode.commands.common import config_files
 from onkocode.config.loading import merge_files
 from onkocode.questions.blocks import Sources
 from onkocode.questions.card import Facts, write_card
@@ -27,12 +28,10 @@ from onkocode.records.provenance import Provenance, refuse_other_directory
 from onkocode.study import Study
 from onkocode.terminal import say
 
-CONFIG = Path("config/config.yaml")
-
 
 def describe_questions(options: Namespace) -> None:
     """Count the questions of a data key straight from the user's catalogue files."""
-    config = list(options.config) or [CONFIG]
+    config = config_files(options.config)
     study = Study(merge_files(config), config)
     key = options.data or study.data_keys[0]
     if key not in study.data:

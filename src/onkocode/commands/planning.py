@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from onkocode.commands.common import config_files
 from onkocode.config import Recipe
 from onkocode.config.loading import merge_files
 from onkocode.models.at_hand import count_questions, find_base, find_lengths
@@ -19,13 +20,12 @@ from onkocode.records.provenance import Provenance
 from onkocode.study import Study
 from onkocode.terminal import say
 
-CONFIG = Path("config/config.yaml")
 TRIES = 3  # of a training job, with the two retries of profiles/slurm
 
 
 def plan(options: Namespace) -> None:
     """Print the plan of each recipe, and write its numbers."""
-    config = list(options.config) or [CONFIG]
+    config = config_files(options.config)
     study = Study(merge_files(config), config)
     results = options.results or Path(study.config.pathvars.get("results", "results"))
     gpus = [named_gpu(name) for name in options.gpu]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.commands.common import read_model
+from onkocode.commands.common import config_files, read_model
 from onkocode.config.loading import merge_files
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
@@ -17,8 +17,6 @@ from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
 from onkocode.study import CATALOGUE, Study
 from onkocode.terminal import say
-
-CONFIG = Path("config/config.yaml")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Place:
 
 def keep_answers(options: Namespace) -> None:
     """Put the answers in all predictions of a study where later runs look for them."""
-    config = list(options.config) or [CONFIG]
+    config = config_files(options.config)
     study = Study(merge_files(config), config)
     for place in _places(study):
         try:
