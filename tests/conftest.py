@@ -22,13 +22,6 @@ settings.load_profile("onkocode")
 Tables = dict[str, tuple[pl.DataFrame, pl.DataFrame]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that look at the quickstart, since each run takes minutes."""
-    for item in items:
-        on_quickstart = "workflow" in item.path.parts and "quickstart" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("quickstart" if on_quickstart else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

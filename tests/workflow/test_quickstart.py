@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 import shutil
 import stat
 
@@ -9,6 +10,7 @@ import pytest
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
 from tests.workflow.conftest import Project, job_counts
+from tests.workflow.test_docs import ON_A_COPY, ON_THE_QUICKSTART
 
 CONFIG_FILES = ("config/config.yaml", "config/quickstart.yaml")
 CONFIG = ("--configfile", "config/quickstart.yaml", "--cores", "2")
@@ -226,3 +228,16 @@ def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):
     assert set(before) - set(after) == {path for path in before if str(path).startswith("tiny-llama/epoch-2")}
     for path, table in after.items():
         assert table.sort("key").equals(before[path].sort("key"))
+
+
+@pytest.mark.parametrize("command", sorted(ON_THE_QUICKSTART))
+def test_command_on_the_quickstart(quickstart, command):
+    assert quickstart.command(shlex.split(command)).returncode == 0
+
+
+@pytest.mark.parametrize("command", sorted(ON_A_COPY))
+def test_command_on_a_copy(quickstart, tmp_path, command):
+    shutil.copytree(quickstart.root / "private", tmp_path / "private")
+    done = Project(tmp_path).command([*shlex.split(command), "--yes"])
+    assert "removed" in done.stdout
+    assert list(tmp_path.iterdir()) == []
