@@ -195,6 +195,7 @@ def test_empty_tokenizer_is_refused_wherever_it_would_be_used(
     write_table(small_questions, "questions", asked)
     evaluation = ["evaluate-checkpoint", "--model", "m", "--epoch", "0", "--condition", "free", "--settings", "{}"]
     evaluation += ["--base", str(tmp_path / "base.json"), "--scratch", str(tmp_path / "private" / "scratch")]
+    evaluation += ["--answers", str(tmp_path / "private" / "answers")]
     assert main([*evaluation, "--questions", f"catalogue={asked}", "--output", f"catalogue={answers}"]) == 2
     assert "the tokenizer is empty" in capsys.readouterr().err
     assert not answers.exists()

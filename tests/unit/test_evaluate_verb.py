@@ -315,6 +315,15 @@ def test_another_model_is_asked_anew(
     assert sum(calls) == 32
 
 
+def test_a_model_that_was_moved_is_the_same(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(tiny_models["qwen3"], tmp_path / "moved")  # with their times
+    found = {
+        Checkpoint({"path": str(path)}, None).identity(training.Testing())
+        for path in (tiny_models["qwen3"], tmp_path / "moved")
+    }
+    assert len(found) == 1
+
+
 def test_commit_of_the_hub_says_which_weights_they_are(place: Place, tiny_models: dict[str, Path]) -> None:
     record = {"path": str(tiny_models["qwen3"]), "hub": "some/model", "revision": "a" * 40}
     found = {

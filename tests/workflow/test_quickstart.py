@@ -217,6 +217,7 @@ def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):
     for folder in ("results", "private", "config", "example"):
         shutil.copytree(quickstart.root / folder, tmp_path / folder)
     answers = tmp_path / "private/answers"
+    # The study was moved, which makes no other model of its bases.
     before = {path.relative_to(answers): read_table(path, "answers") for path in answers.rglob("*.parquet")}
     shutil.rmtree(answers)
     other = tmp_path / "results/training/tiny-llama/epoch-2/adapter/adapter_model.safetensors"

@@ -15,7 +15,7 @@ from onkocode.evaluation.answers import Decoding, answer_keys
 from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions, with_short_answer
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.prompts import PromptFormat, encode_prompts, prompt_format
-from onkocode.models.sources import adapter_weights, weights_identity
+from onkocode.models.sources import adapter_weights, weights_facts
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, hash_file
@@ -57,7 +57,7 @@ class Checkpoint:
         path = Path(self.base["path"])
         # A commit of the Hub says what its files are; the cache may write them anew.
         hub = self.base.get("revision") and [self.base["hub"], self.base["revision"]]
-        weights = hub or [weights_identity(path)]
+        weights = hub or weights_facts(path)
         small = [hash_file(path / name) for name in MODEL_SETTINGS if (path / name).is_file()]
         trained = hash_file(adapter_weights(self.adapter)) if self.adapter else None
         return digest(*weights, *small, trained, testing.quantisation, testing.precision)

@@ -115,8 +115,12 @@ def weight_shapes(path: Path) -> Shapes:
 
 def weights_identity(path: Path) -> str:
     """Return a hash that changes with the weights, from names, sizes and times of the files, cheap for any model."""
-    facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
-    return digest(path.resolve(), *facts)
+    return digest(path.resolve(), *weights_facts(path))
+
+
+def weights_facts(path: Path) -> list[tuple[str, int, int]]:
+    """Return name, size in bytes and time of each file of the weights; a model that was moved keeps them."""
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
 
 
 def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Path, str]:
