@@ -1,8 +1,8 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from onkocode.records.errors import InputError
 from onkocode.records.arguments import as_argument, check_names
+from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE
 from onkocode.study import Study
 from onkocode.terminal import make_readable

@@ -28,7 +28,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
         close_to_others(path)
 
     from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
+    from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
 
     settings = validated(Asking, options.settings)
@@ -52,7 +52,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
             question_id=pl.col("question_id"),
         )
         predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
-        if options.condition == "thinking":  # where the prompt opens the thought, the answer alone does not show it
+        if options.condition == THINKING:  # where the prompt opens the thought, the answer alone does not show it
             predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
         record.beside(outputs[name])
         write_table(predictions, "predictions", outputs[name])

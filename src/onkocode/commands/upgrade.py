@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.commands.common import config_files, read_model
+from onkocode.commands.common import config_files, read_model, validated
 from onkocode.config.loading import merge_files
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
@@ -93,7 +93,7 @@ def _keep(place: Place) -> int:
 
     record = read_provenance(found[next(iter(predictions))])
     _check_inputs(record, place, predictions)
-    settings = Asking.model_validate(record["settings"])
+    settings = validated(Asking, record["settings"])
     checkpoint = Checkpoint(read_model(place.base), place.adapter)
     coder = checkpoint.identity(settings.testing)
     tables = {name: read_table(place.questions(name), "questions") for name in predictions}
@@ -107,6 +107,8 @@ def _keep(place: Place) -> int:
     for name, table in predictions.items():
         ids = asked.questions[name].select("question_id").with_columns(key=pl.Series(asked.keys[name]))
         answers = table.join(ids, on="question_id").unique("key", keep="first", maintain_order=True)
+        # In a prediction, the mark with which the prompt opens a thought may stand before the answer.
+        answers = answers.with_columns(pl.col("answer").str.strip_prefix(asked.form.opened))
         store.add(answers.filter(~pl.col("key").is_in(list(store.keys))))
     count = len(store.keys)
     store.close()
