@@ -20,9 +20,9 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.catalogues.parse import DATASETS, parse_catalogue
+from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
 from onkocode.config.loading import merge_files
-from onkocode.questions.blocks import Sources, core_blocks, select_entries
+from onkocode.questions.blocks import CatalogueTables, core_blocks, select_entries
 from onkocode.questions.build import QuestionStream
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.ids import text_key
@@ -64,7 +64,9 @@ def measure(study: Study, key: str, folder: Path, repeats: int) -> None:
     # The row-by-row writer knows neither held-out rows nor further blocks.
     bare = {"heldout_labels": 0.0, "heldout_formulations": 0, "heldout_negatives": 0, "augmentation": None}
     data = study.data[key].model_copy(update=bare | {"topography_from_alphaid": False, "links": 0})
-    sources = Sources(*([tables[name][0]] for name in ("alphaid", "icdo3", "ops")), icd10gm=tables["icd10gm"][1])
+    sources = CatalogueTables(
+        *([tables[name][0]] for name in ("alphaid", "icdo3", "ops")), icd10gm=tables["icd10gm"][1]
+    )
     ours, facts = timed(lambda: stream(sources, data, folder / "ours.parquet"), repeats)
     plain, rows = timed(lambda: row_by_row(sources, data, folder / "plain.jsonl"), repeats)
     if rows != (facts["questions"], facts["questions_sha256"]):
@@ -89,14 +91,14 @@ def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     return best, result
 
 
-def stream(sources: Sources, data: Any, path: Path) -> dict[str, Any]:
+def stream(sources: CatalogueTables, data: Any, path: Path) -> dict[str, Any]:
     """Build as build-questions does."""
     questions = QuestionStream(sources, data)
     write_frames(questions, "questions", path)
     return questions.facts
 
 
-def row_by_row(sources: Sources, data: Any, path: Path) -> tuple[int, str]:
+def row_by_row(sources: CatalogueTables, data: Any, path: Path) -> tuple[int, str]:
     """Write the same questions one at a time with the standard library; only for data keys that hold nothing out.
 
     Returns:

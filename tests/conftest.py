@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
-from onkocode.catalogues.parse import DATASETS, parse_catalogue
-from onkocode.catalogues.sources import FOLDER_VARIABLE, read_sources
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, read_sources
+from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
 from onkocode.config import Config, load_config_files
-from onkocode.questions.blocks import Sources
+from onkocode.questions.blocks import CatalogueTables
 from onkocode.questions.build import QuestionSet, build_questions
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def example_questions(example: Tables, quickstart: Config) -> QuestionSet:
     return build_questions(sources_of(example), quickstart.data["example"])
 
 
-def sources_of(tables: Tables) -> Sources:
+def sources_of(tables: Tables) -> CatalogueTables:
     """Return what questions are built from, one version of each catalogue."""
     alphaid, icdo3, ops = ([tables[name][0]] for name in ("alphaid", "icdo3", "ops"))
-    return Sources(alphaid, icdo3, ops, tables["icd10gm"][1])
+    return CatalogueTables(alphaid, icdo3, ops, tables["icd10gm"][1])

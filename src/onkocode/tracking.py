@@ -31,7 +31,7 @@ CAUSE_LENGTH = 250
 KEPT = "the numbers are kept in the metrics files of the results"
 
 
-class Run:
+class TrackedRun:
     """One W&B run per job, or nothing when tracking is off.
 
     Resuming does not work offline, so every job, epoch and attempt is a run of its own; runs of a model share a group.

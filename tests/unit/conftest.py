@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from onkocode.catalogues.parse import parse_catalogue
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.models.corpus import Document, build_corpus
 from onkocode.records.schemas import TABLES
 

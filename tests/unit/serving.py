@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from onkocode.catalogues.download import Limits
+from onkocode.catalogues.fetching.download import Limits
 
 QUICK = Limits(connecting=2, silence=0.3, total=10, tries=3, pause=0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.alphaid import parse_alphaid
-from onkocode.catalogues.parse import parse_catalogue
+from onkocode.catalogues.formats.alphaid import parse_alphaid
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import empty_table, read_table, write_table
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues import archives
-from onkocode.catalogues.archives import LARGEST, Candidate, is_zip, list_members, read_candidate
-from onkocode.catalogues.choosing import Choice, Wanted, choose_member
+from onkocode.catalogues.fetching import archives
+from onkocode.catalogues.fetching.archives import LARGEST, Candidate, is_zip, list_members, read_candidate
+from onkocode.catalogues.fetching.choosing import Choice, Wanted, choose_member
 from onkocode.records.errors import InputError
 
 WANTED = Wanted("ops", "2024", ("ops2024syst_claml*.xml", "ops2024syst_kodes*.txt"))

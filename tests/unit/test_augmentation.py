@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.alphaid import parse_alphaid
+from onkocode.catalogues.formats.alphaid import parse_alphaid
 from onkocode.config.data import Augmentation
 from onkocode.questions.abbreviations import Pick, abbreviate, load_abbreviations, mistype, split_compounds
 from onkocode.questions.abbreviations.inflection import ACCUSATIVE, DATIVE, declined, known

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from onkocode.catalogues.crosswalk import parse_crosswalk
-from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.transitions import parse_transitions
+from onkocode.catalogues.formats.crosswalk import parse_crosswalk
+from onkocode.catalogues.formats.parse import parse_catalogue
+from onkocode.catalogues.formats.transitions import parse_transitions
 from onkocode.records.errors import InputError
 
 ALPHA = "1|I1|C50.9|||||Karzinom der Brust\n0|I2|C50.9|||||Älterer Eintrag\n1|I3|A17.0+|G01*||||Entzündung\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from onkocode.config.data import Data
 from onkocode.questions.blocks import (
-    Sources,
+    CatalogueTables,
     combine_versions,
     core_blocks,
     links,
@@ -69,7 +69,7 @@ TUMOURS = pl.DataFrame(
 
 def built(alphaid: pl.DataFrame = ALPHAID, **changes: Any) -> dict[str, pl.DataFrame]:
     chosen = options(**changes)
-    return core_blocks(select_entries(Sources([alphaid], [ICDO3], [OPS], TUMOURS), chosen), chosen)
+    return core_blocks(select_entries(CatalogueTables([alphaid], [ICDO3], [OPS], TUMOURS), chosen), chosen)
 
 
 def blocks(**changes: Any) -> dict[str, pl.DataFrame]:
@@ -191,7 +191,7 @@ def test_versions_are_read_one_at_a_time() -> None:
 def test_held_out_negatives_are_none_of_the_trained_labels() -> None:
     extra = entries("diagnosis", ("x1", "E11.9", "brustkrebs"), ("x2", "I10", "hypertonie"), ("x3", "I10", "Gicht"))
     alphaid = pl.concat([ALPHAID, extra])
-    selection = select_entries(Sources([alphaid], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=9))
+    selection = select_entries(CatalogueTables([alphaid], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=9))
     trained = {*selection.positive["text_key"], *selection.negative["text_key"]}
     assert selection.heldout_negative.height > 0
     assert trained & set(selection.heldout_negative["text_key"]) == set()
@@ -200,8 +200,8 @@ def test_held_out_negatives_are_none_of_the_trained_labels() -> None:
 
 
 def test_held_out_negatives_leave_the_sample_as_it_is() -> None:
-    with_them = select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=1))
-    without = select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options())
+    with_them = select_entries(CatalogueTables([ALPHAID], [ICDO3], [OPS], TUMOURS), options(heldout_negatives=1))
+    without = select_entries(CatalogueTables([ALPHAID], [ICDO3], [OPS], TUMOURS), options())
     assert with_them.negative.equals(without.negative)
     assert (with_them.heldout_negative.height, without.heldout_negative.height) == (1, 0)
 
@@ -214,7 +214,7 @@ def test_labels_whose_code_has_one_topography() -> None:
         {"icd10": ["C50.9", "D24", "D24", "C50.9"], "topography": ["C50.9", "C50.1", "C50.2", "C50.9"]}
     )
     found = topography_from_alphaid(
-        select_entries(Sources([ALPHAID], [ICDO3], [OPS], TUMOURS), options()).positive, topographies
+        select_entries(CatalogueTables([ALPHAID], [ICDO3], [OPS], TUMOURS), options()).positive, topographies
     )
     assert pairs(found) == [("a1", "C50.9", "C50.9"), ("a2", "C50.9", "C50.9")]
 

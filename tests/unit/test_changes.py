@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onkocode.catalogues.changes import (
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE
+from onkocode.catalogues.versions.changes import (
     CODE_CHANGES,
     ENTRY_CHANGES,
     KINDS,
@@ -23,10 +24,9 @@ from onkocode.catalogues.changes import (
     misfits,
     reverse,
 )
-from onkocode.catalogues.codes import behaviour, is_tumour
-from onkocode.catalogues.entries import entry_frame
-from onkocode.catalogues.shelf import NotThereError, links_between, open_catalogue, open_transitions
-from onkocode.catalogues.sources import FOLDER_VARIABLE
+from onkocode.catalogues.versions.opening import MissingCatalogueError, links_between, open_catalogue, open_transitions
+from onkocode.catalogues.vocabulary.codes import behaviour, is_tumour
+from onkocode.catalogues.vocabulary.entries import entry_frame
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import CODES, TRANSITIONS
@@ -471,7 +471,7 @@ def test_one_version_shows_the_entries_of_changed_codes() -> None:
     assert compare_entries(None, None, changes).schema == ENTRY_CHANGES
 
 
-# -- the shelf and the verb --
+# -- opening catalogues, and the verb --
 
 
 @pytest.fixture
@@ -628,7 +628,7 @@ def test_a_missing_label_space_says_what_to_do(years: Path, tmp_path: Path, caps
     error = capsys.readouterr().err
     assert "icd10gm 2023" in error
     assert "icd10gm2023syst_kodes*.txt" in error
-    with pytest.raises(NotThereError, match=rf"name it with --folder or {FOLDER_VARIABLE}"):
+    with pytest.raises(MissingCatalogueError, match=rf"name it with --folder or {FOLDER_VARIABLE}"):
         open_catalogue("icd10gm", "2023", tmp_path / "sources.tsv", None, consent=True)
     assert diff(tmp_path / "nowhere", "2023", "2024") == 2
 
@@ -647,7 +647,7 @@ def test_a_broken_archive_is_an_error_too(years: Path, capsys: pytest.CaptureFix
     assert f"{path}: not a whole zip file" in capsys.readouterr().err
 
 
-def test_the_shelf_leaves_nothing_behind_and_tells_where_a_file_came_from(
+def test_opening_leaves_nothing_behind_and_tells_where_a_file_came_from(
     years: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = tmp_path / "temporary"
@@ -677,7 +677,7 @@ def test_a_file_with_an_address_is_downloaded_with_consent_only(
         table = tmp_path / "web.tsv"
         table.write_text("".join("\t".join(row.get(name, "") for name in COLUMNS) + "\n" for row in rows), "utf-8")
         assert open_catalogue("icd10gm", "2024", table, None, consent=True)[1].height == len(NEW_2024)
-        with pytest.raises(NotThereError, match="terms of use must be accepted"):
+        with pytest.raises(MissingCatalogueError, match="terms of use must be accepted"):
             open_catalogue("icd10gm", "2024", table, None, consent=False)
         server.shutdown()
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.claml import parse_claml_icd10gm, parse_claml_ops
-from onkocode.catalogues.kodes import parse_icd10gm, parse_ops
+from onkocode.catalogues.formats.claml import parse_claml_icd10gm, parse_claml_ops
+from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
 from onkocode.records.ids import digest
 from onkocode.records.schemas import CODES, ENTRIES
 from tests.unit.claml_files import chapter, claml, cls, modifier, rubric, used, write

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onkocode.catalogues.claml import parse_claml_icd10gm, parse_claml_ops
-from onkocode.catalogues.claml_labels import label_text
+from onkocode.catalogues.formats.claml import parse_claml_icd10gm, parse_claml_ops
+from onkocode.catalogues.formats.claml_labels import label_text
 from onkocode.records.errors import InputError
 from tests.unit.claml_files import chapter, claml, cls, modifier, rubric, used, write
 

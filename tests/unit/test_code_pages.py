@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from onkocode.catalogues.code_pages import blocks, find_doubt
-from onkocode.catalogues.encodings import find_encoding
+from onkocode.catalogues.formats.code_pages import blocks, find_doubt
+from onkocode.catalogues.formats.encodings import find_encoding
 from onkocode.records.errors import InputError
 
 PATH = Path("texts.csv")

@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onkocode.cli import main
-from onkocode.questions.answers import KINDS, TITLES, with_kinds
-from onkocode.questions.build import QuestionSet
-from onkocode.questions.compare import (
+from onkocode.datasets.comparison import (
     BLOCKS,
     COLUMNS,
     TIDY,
     Comparison,
-    compare,
+    compare_datasets,
     comparison_table,
     comparison_text,
     own_questions,
     read_questions,
 )
-from onkocode.questions.foreign import KINDS as FILE_KINDS
-from onkocode.questions.foreign import read_foreign
-from onkocode.questions.matching import Template, formulations, locate
+from onkocode.datasets.foreign import KINDS as FILE_KINDS
+from onkocode.datasets.foreign import read_foreign
+from onkocode.datasets.matching import Template, formulations, locate
+from onkocode.questions.answers import KINDS, TITLES, with_kinds
+from onkocode.questions.build import QuestionSet
 from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import write_table
@@ -415,7 +415,7 @@ def theirs(ours: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def compared(theirs: pl.DataFrame, ours: pl.DataFrame) -> Comparison:
-    return compare(theirs, ours)
+    return compare_datasets(theirs, ours)
 
 
 def numbers(frame: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
@@ -423,7 +423,7 @@ def numbers(frame: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 def test_a_data_set_beside_itself(ours: pl.DataFrame) -> None:
-    same = compare(ours.select("question", "answer"), ours)
+    same = compare_datasets(ours.select("question", "answer"), ours)
     for _, one, other, both in same.sizes.rows()[1:]:
         assert one == other == both
     for block, *counts in same.blocks.iter_rows():
@@ -448,7 +448,7 @@ def test_what_only_one_side_has(theirs: pl.DataFrame, ours: pl.DataFrame) -> Non
     less = theirs.filter(~pl.col("question").str.contains(gone, literal=True))
     news = [("Kodierung nach ICD-10: Karzinom des Drachenzahns?", "C03.7"), ("OPS von Drachenzahnung?", "5-249")]
     more = pl.concat([less, pl.DataFrame(news, schema=theirs.schema, orient="row"), theirs.head(1)])
-    found = compare(more, ours)
+    found = compare_datasets(more, ours)
     labels = numbers(found.labels)
     assert (labels["icd10"][1], labels["icd10"][3]) == (1, 0)
     assert labels["icd10"][2] >= 1
@@ -468,12 +468,12 @@ def test_a_label_with_another_answer_is_told(theirs: pl.DataFrame, ours: pl.Data
     asked = pl.col("question").str.contains(f"^Kode von {text}$") & (pl.col("answer") == code)
     asked |= pl.col("question").is_in([f"Kodierung nach ICD-10: {text}?", f"Wie kodiert man {text} nach ICD-10?"])
     changed = theirs.with_columns(answer=pl.when(asked).then(pl.lit("C00.0")).otherwise("answer"))
-    assert numbers(compare(changed, ours).labels)["icd10"][3] == 1
+    assert numbers(compare_datasets(changed, ours).labels)["icd10"][3] == 1
 
 
 def test_one_wording_for_diagnoses_and_procedures(ours: pl.DataFrame) -> None:
     words = OTHER_WORDS | {"ops-tumour": OTHER_WORDS["tumour"]}
-    found = compare(theirs_of(ours, words), ours)
+    found = compare_datasets(theirs_of(ours, words), ours)
     entries = {block: values[2] for block, values in numbers(found.blocks).items()}
     assert (entries["tumour"], entries["ops-tumour"]) == (392, 114)
 
@@ -490,14 +490,14 @@ def test_held_out_negatives_and_rewritten_labels_are_not_compared(
 ) -> None:
     rewritten = ours.head(5).with_columns(entry_id=pl.lit("x~1"), question=pl.lit("neu"))
     negative = ours.head(5).with_columns(question=pl.lit("neg"), split=pl.lit("heldout_negative"))
-    again = compare(theirs, pl.concat([ours, rewritten, negative]).select(COLUMNS))
+    again = compare_datasets(theirs, pl.concat([ours, rewritten, negative]).select(COLUMNS))
     assert again.sizes.equals(compared.sizes)
     assert again.blocks.equals(compared.blocks)
 
 
 def test_answers_of_no_known_kind_are_counted(ours: pl.DataFrame) -> None:
     odd = pl.DataFrame({"question": ["Wie geht es?", "Tumor? Xyz"], "answer": ["gut", "Ja"]})
-    found = compare(odd, ours)
+    found = compare_datasets(odd, ours)
     assert numbers(found.kinds)["other"] == (1, 0)
     assert found.unread.rows() == [("yes/no, block unknown", 1)]
     assert "Questions of theirs in which no label was found" in comparison_text(found)

@@ -5,9 +5,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.changes import misfits
-from onkocode.catalogues.choosing import UNVERIFIED
-from onkocode.catalogues.confirm import (
+from onkocode.catalogues.fetching.choosing import UNVERIFIED
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE
+from onkocode.catalogues.formats.parse import parse_catalogue
+from onkocode.catalogues.formats.transitions import parse_transitions
+from onkocode.catalogues.versions.changes import misfits
+from onkocode.catalogues.versions.confirm import (
     AGREEMENT,
     CONFIRMED,
     agreement,
@@ -16,10 +19,7 @@ from onkocode.catalogues.confirm import (
     check_links,
     valid_codes,
 )
-from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.shelf import open_catalogue, open_transitions
-from onkocode.catalogues.sources import FOLDER_VARIABLE
-from onkocode.catalogues.transitions import parse_transitions
+from onkocode.catalogues.versions.opening import open_catalogue, open_transitions
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled

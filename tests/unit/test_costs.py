@@ -19,12 +19,13 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head, get_peak_flops
 
 from onkocode.config.training import Training
-from onkocode.models import costs, memory
+from onkocode.models import costs
 from onkocode.models.architectures import Architecture, Matrix, architecture_from, known, known_architecture
-from onkocode.models.calibration import PAPER, geometric_mean, leave_one_out, paper_checks, paper_rates
 from onkocode.models.gpus import GPUS, find_gpu, named_gpu, peak_flops
-from onkocode.models.lengths import GROUP_BATCHES, counted_lengths, table_lengths
 from onkocode.models.loading import load_base
+from onkocode.planning import memory
+from onkocode.planning.calibration import PAPER, geometric_mean, leave_one_out, paper_checks, paper_rates
+from onkocode.planning.lengths import GROUP_BATCHES, counted_lengths, table_lengths
 from onkocode.records.errors import InputError
 from onkocode.training import order
 from onkocode.training.trainer import add_lora, keep_float32
@@ -361,7 +362,7 @@ def test_leave_one_out_by_hand() -> None:
     assert leave_one_out({"a": 1.0}) == {}
 
 
-def test_the_papers_hours_are_foretold_without_themselves() -> None:
+def test_the_papers_hours_are_predicted_without_themselves() -> None:
     rates = paper_rates()
     for check in paper_checks():
         others = [rate for label, rate in rates.items() if label != check.name]

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onkocode.catalogues.crosswalk import (
+from onkocode.catalogues.formats.crosswalk import (
     PATTERN,
     allowed_pairs,
     parse_crosswalk,
     reversed_ranges,
     topographies_of,
 )
-from onkocode.catalogues.icdo3 import parse_icdo3
-from onkocode.catalogues.parse import parse_catalogue
+from onkocode.catalogues.formats.icdo3 import parse_icdo3
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance

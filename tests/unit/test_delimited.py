@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from onkocode.catalogues.delimited import read_delimited, visible
+from onkocode.catalogues.formats.delimited import read_delimited, visible
 from onkocode.records.errors import InputError
 
 INVISIBLE = [

@@ -7,13 +7,11 @@ import polars as pl
 import pytest
 import yaml
 
-from onkocode.catalogues.sources import FOLDER_VARIABLE
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE
 from onkocode.cli import main
 from onkocode.config import Config
 from onkocode.config.data import Data
-from onkocode.questions.build import QuestionSet
-from onkocode.questions.counts import TABLE_1
-from onkocode.questions.describe import (
+from onkocode.datasets.describe import (
     TIDY,
     CatalogueFile,
     Description,
@@ -24,9 +22,11 @@ from onkocode.questions.describe import (
     ops_rules,
     split_counts,
 )
-from onkocode.questions.text_tables import difference, text_table
+from onkocode.questions.build import QuestionSet
+from onkocode.questions.counts import TABLE_1
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import ENTRIES
+from onkocode.text_tables import difference, text_table
 from tests.conftest import Tables, sources_of
 
 QUICKSTART = ["--config", "config/config.yaml", "config/quickstart.yaml"]

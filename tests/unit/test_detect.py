@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from onkocode.catalogues.detect import HEAD, Detected, detect, refuse_another
-from onkocode.catalogues.names import version_in_name, year_in_name
-from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.sources import read_sources
+from onkocode.catalogues.fetching.sources import read_sources
+from onkocode.catalogues.formats.detect import HEAD, Detected, detect, refuse_another
+from onkocode.catalogues.formats.names import version_in_name, year_in_name
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.records.errors import InputError
 
 KODES = "4;T;X;02;C50;C50.9;C50.9;C509;Brust;Brust;Brust;;P;P" + ";9" * 14 + "\n"

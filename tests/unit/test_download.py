@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.addresses import is_allowed, with_consent
-from onkocode.catalogues.download import Limits, downloaded
+from onkocode.catalogues.fetching.addresses import is_allowed, with_consent
+from onkocode.catalogues.fetching.download import Limits, downloaded
 from onkocode.records.errors import InputError
 from tests.unit.serving import (
     QUICK,

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from onkocode.catalogues.parse import parse_catalogue
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.cli import main
 from onkocode.config import training
 from onkocode.evaluation import answers, generation

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.texts import read_texts
+from onkocode.catalogues.formats.texts import read_texts
 from onkocode.config import Config
 from onkocode.records.ids import text_key
 from tests.conftest import Tables

@@ -11,15 +11,15 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from onkocode.catalogues.parse import DATASETS
-from onkocode.catalogues.sources import TERMS_SENTENCE
+from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
+from onkocode.catalogues.formats.parse import DATASETS
 from onkocode.cli import main
 from onkocode.config import Config
-from onkocode.questions import export
+from onkocode.datasets import export
+from onkocode.datasets.card import SIZES, DatasetFacts, card_text
+from onkocode.datasets.export import COLUMNS, block_counts, check_written, write_splits, written_hash
 from onkocode.questions.build import QuestionSet, questions_hash
-from onkocode.questions.card import SIZES, Facts, card_text
 from onkocode.questions.counts import SPLITS
-from onkocode.questions.export import COLUMNS, block_counts, check_written, write_splits, written_hash
 from onkocode.questions.lineage import CatalogueSource, catalogue_sources
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
@@ -251,9 +251,9 @@ def test_the_card_tells_no_local_path(exported: Path, root: Path) -> None:
         assert str(exported.parent) not in text
 
 
-def facts(built: Path, tmp_path: Path, sources: list[CatalogueSource], **record: object) -> Facts:
+def facts(built: Path, tmp_path: Path, sources: list[CatalogueSource], **record: object) -> DatasetFacts:
     splits = write_splits(pl.scan_parquet(built), tmp_path)
-    return Facts("mine", splits, block_counts(splits), "f" * 64, sources, read_provenance(built) | record)
+    return DatasetFacts("mine", splits, block_counts(splits), "f" * 64, sources, read_provenance(built) | record)
 
 
 def test_official_catalogues_carry_their_terms(built: Path, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_block_of_two_labels_is_told(built: Path, tmp_path: Path) -> None:
     linked = facts(built, tmp_path, [], terms=TERMS_SENTENCE)
     assert "stand together in one text" not in card_text(linked)
     more = linked.counts.head(1).with_columns(block=pl.lit("icdo-link"))
-    text = card_text(Facts(linked.key, linked.splits, pl.concat([linked.counts, more]), "", [], linked.record))
+    text = card_text(DatasetFacts(linked.key, linked.splits, pl.concat([linked.counts, more]), "", [], linked.record))
     assert "stand together in one text" in text
 
 
@@ -335,7 +335,7 @@ def test_sizes_are_those_of_the_hub(count: int, built: Path, tmp_path: Path) -> 
     large = [
         type(split)(split.name, split.files, count if not place else 0) for place, split in enumerate(whole.splits)
     ]
-    matter = yaml.safe_load(card_text(Facts("x", large, whole.counts, "", [], {})).split("---\n")[1])
+    matter = yaml.safe_load(card_text(DatasetFacts("x", large, whole.counts, "", [], {})).split("---\n")[1])
     known = {999: "n<1K", 1_000: "1K<n<10K", 518_116: "100K<n<1M", 20_000_000: "10M<n<100M"}
     assert matter["size_categories"] == [known[count]]
     assert set(known.values()) <= {*SIZES.values(), "10M<n<100M"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.icdo3 import parse_icdo3
+from onkocode.catalogues.formats.icdo3 import parse_icdo3
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from onkocode.catalogues.label_space import LabelSpace
+from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.judging import judge_answers
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import JUDGED

@@ -3,9 +3,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.codes import behaviour, is_tumour
-from onkocode.catalogues.kodes import parse_icd10gm, parse_ops
-from onkocode.catalogues.label_space import LabelSpace
+from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
+from onkocode.catalogues.vocabulary.codes import behaviour, is_tumour
+from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import empty_table, read_table, write_table
 

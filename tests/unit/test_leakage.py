@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
-from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.sources import find_local, read_sources
+from onkocode.catalogues.fetching.sources import find_local, read_sources
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.cli import main
 from onkocode.questions import leakage
 from onkocode.questions.leakage import (

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.archives import LARGEST, Candidate
-from onkocode.catalogues.choosing import SAMPLES, Wanted, choose_member, judge_given
-from onkocode.catalogues.local import FOLDER_VARIABLE, catalogue_folder, list_files, search
+from onkocode.catalogues.fetching.archives import LARGEST, Candidate
+from onkocode.catalogues.fetching.choosing import SAMPLES, Wanted, choose_member, judge_given
+from onkocode.catalogues.fetching.local import FOLDER_VARIABLE, catalogue_folder, list_files, search
 from onkocode.records.errors import InputError
 
 ALPHAID = Wanted("alphaid", "2024", ("*icd10gm2024_alphaidse_edvtxt*.txt", "*alphaidse2024*.txt"))

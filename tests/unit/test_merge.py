@@ -16,13 +16,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from onkocode.cli import main
 from onkocode.config.loading import merge as merge_config
+from onkocode.export import merge
+from onkocode.export.merge import compare_logits, merge_adapter, stored_precision
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.records.schemas import METRICS, read_table, write_table
-from onkocode.study import Study
-from onkocode.training import merge
-from onkocode.training.merge import compare, merge_adapter, stored_precision
+from onkocode.study import Study, slices
 
 from .test_model_card import Handed, trained_by_the_verb
 
@@ -177,9 +177,9 @@ def test_merged_model_is_scored_like_its_adapter(
     (key,) = study.models
     assert study.epochs(key, 0) == [0]
     recorded = tmp_path / "merged.json"
-    assert main(["prepare-model", "--settings", study.base_settings(key), "--output", str(recorded)]) == 0
+    assert main(["prepare-model", "--settings", slices.base(study, key), "--output", str(recorded)]) == 0
     write_table(small_questions, "questions", tmp_path / "catalogue.parquet")
-    asking = json.loads(study.testing_settings(key))
+    asking = json.loads(slices.testing(study, key))
     assert asking["system_prompt"] == "Kurz."
     ours = {**asking, "testing": {**asking["testing"], "short_answer": True}}  # of the adapter's recipe
     answers: list[list[str]] = []
@@ -313,7 +313,7 @@ def test_weights_are_saved_in_parts_that_load_again(
 def test_difference_by_hand() -> None:
     one = [torch.tensor([[3.0, 0.0], [0.0, 4.0]])]
     other = [torch.tensor([[3.0, 0.0], [4.0, 1.0]])]
-    found = compare(one, other)
+    found = compare_logits(one, other)
     assert (found.prompts, found.positions, found.largest, found.same_token) == (1, 2, 4.0, 1)
     assert found.relative == pytest.approx(1.0)  # |(4, −3)| = 5 and |(3, 4)| = 5
 

@@ -13,17 +13,17 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from onkocode.catalogues.sources import TERMS_SENTENCE
+from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.cli import main
 from onkocode.evaluation.answers import AnswerStore, Decoding
 from onkocode.evaluation.generation import answer_missing
+from onkocode.export.card import LICENCES, CheckpointFacts, adapter_card, rate_rows, training_facts
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import formulations_hash
 from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.records.schemas import write_table
-from onkocode.training.card import LICENCES, Facts, adapter_card, rate_rows, training_facts
 from tests.unit.training_jobs import BASIC, STEPS, rows_of
 
 from .conftest import ROOT
@@ -37,7 +37,7 @@ class Handed:
 
     folder: Path
     base: Path
-    facts: Facts
+    facts: CheckpointFacts
 
     @property
     def adapter(self) -> Path:
@@ -51,7 +51,7 @@ def trained_by_the_verb(base: Path, questions: pl.DataFrame, folder: Path, **set
     write_table(questions, "questions", table)
     built = Provenance("build-questions", DATA, {})
     built.add(questions_sha256="f" * 64, formulations_sha256=formulations_hash("v1"), terms=TERMS_SENTENCE)
-    built.beside(table)
+    built.write(table)
     assert (
         main(["prepare-model", "--settings", json.dumps({"base": {"path": str(base)}}), "--output", str(record)]) == 0
     )
@@ -64,7 +64,7 @@ def trained_by_the_verb(base: Path, questions: pl.DataFrame, folder: Path, **set
     provenance = read_provenance(adapter)
     provenance |= training_facts("tiny", 1, described, table, output, provenance["settings"])
     (adapter / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
-    facts = Facts("tiny", 1, described, provenance)
+    facts = CheckpointFacts("tiny", 1, described, provenance)
     (adapter / "README.md").write_text(adapter_card(facts), encoding="utf-8")
     return Handed(folder, base, facts)
 
@@ -77,11 +77,11 @@ def handed(
     return trained_by_the_verb(tiny_models["llama"], small_questions, folder)
 
 
-def changed(facts: Facts, **record: Any) -> Facts:
+def changed(facts: CheckpointFacts, **record: Any) -> CheckpointFacts:
     return replace(facts, record={**facts.record, **record})
 
 
-def on_hub(facts: Facts, hub: str) -> Facts:
+def on_hub(facts: CheckpointFacts, hub: str) -> CheckpointFacts:
     return replace(facts, base={**facts.base, "hub": hub, "revision": "a" * 40})
 
 
@@ -211,7 +211,7 @@ def test_failed_attempts_and_values_in_force_are_told(handed: Handed) -> None:
 
 
 def test_what_is_not_recorded_is_said(handed: Handed) -> None:
-    card = adapter_card(Facts("tiny", 3, {"hub": None, "architecture": "llama"}, {}))
+    card = adapter_card(CheckpointFacts("tiny", 3, {"hub": None, "architecture": "llama"}, {}))
     assert "How the adapter was trained is not recorded beside it." in card
     assert TERMS_SENTENCE not in card
     compile(code_of(card), "card", "exec")

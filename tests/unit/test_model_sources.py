@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from onkocode.cli import main
 from onkocode.models.loading import load_base
+from onkocode.models.locate import describe_base, locate_base, weight_files, weights_identity
 from onkocode.models.model_files import tensor_sizes
-from onkocode.models.sources import describe_base, locate_base, weight_files, weights_identity
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.crosswalk import parse_crosswalk
-from onkocode.catalogues.detect import detect
-from onkocode.catalogues.parse import DATASETS, parse_catalogue
-from onkocode.catalogues.transitions import parse_transitions
+from onkocode.catalogues.formats.crosswalk import parse_crosswalk
+from onkocode.catalogues.formats.detect import detect
+from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
+from onkocode.catalogues.formats.transitions import parse_transitions
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import empty_table
 

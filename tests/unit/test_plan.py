@@ -18,18 +18,19 @@ from onkocode.config.data import Data
 from onkocode.config.loading import merge_files
 from onkocode.config.schema import HubBase, LocalBase, TinyModel
 from onkocode.config.training import Training
-from onkocode.models import at_hand, tiny
+from onkocode.models import tiny
 from onkocode.models.architectures import known_architecture, read_architecture
-from onkocode.models.calibration import Speed, paper_speed
 from onkocode.models.corpus import Document
 from onkocode.models.gpus import named_gpu
-from onkocode.models.lengths import table_lengths
-from onkocode.models.plan import Plan, Subject, make_plan
-from onkocode.models.runs import Run, compare, measured_speed, rates_by_device
+from onkocode.planning import available
+from onkocode.planning.calibration import Speed, paper_speed
+from onkocode.planning.lengths import table_lengths
+from onkocode.planning.past_runs import PastRun, compare_with_plans, measured_speed, rates_by_device
+from onkocode.planning.plan import Plan, Subject, make_plan
 from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
-from onkocode.study import Study
+from onkocode.study import Study, requests
 
 from .conftest import make_tiny
 
@@ -95,7 +96,7 @@ def test_what_tries_ask_for_is_what_the_jobs_ask_for(
     found = numbers(tmp_path / "plan.tsv")
     for model in study.models:
         item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
-        limits = [study.minutes(model, "training", attempt) / 60 for attempt in tries]
+        limits = [requests.minutes(study, model, "training", attempt) / 60 for attempt in tries]
         (row,) = [line for line in time.splitlines() if line.startswith(f"{model} ")]
         assert " ".join(f"{hours:g}" for hours in limits) in row
         named = ["hours asked", *(f"hours asked, retry {number}" for number in tries[:-1])]
@@ -215,7 +216,7 @@ def run_plan(folder: Path, output: Path) -> None:
     plan(Namespace(config=[folder / "config.yaml"], model=[], gpu=[], results=folder / "results", output=output))
 
 
-def test_runs_stand_beside_what_is_foretold(
+def test_runs_stand_beside_what_is_predicted(
     trained: Path, in_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_plan(trained, tmp_path / "plan.tsv")
@@ -245,12 +246,12 @@ def test_a_models_time_follows_from_the_others() -> None:
     one, two = Training.model_validate(values), Training.model_validate(values | {"processes": 2})
     subjects = {"a": subject(LLAMA, 1000), "b": subject(LLAMA, 3000)}
     runs = [
-        Run("a", 1, one, "A40", 1000, 3_407_872, 1, 20.0, 30e9),
-        Run("a", 2, one, "A40", 1000, 3_407_872, 1, 45.0, 30e9),
-        Run("b", 1, two, "A40", 3000, 3_407_872, 1, 60.0, 30e9),
-        Run("b", 2, two, "L40S", 3000, 3_407_872, 1, 1.0, 30e9),
+        PastRun("a", 1, one, "A40", 1000, 3_407_872, 1, 20.0, 30e9),
+        PastRun("a", 2, one, "A40", 1000, 3_407_872, 1, 45.0, 30e9),
+        PastRun("b", 1, two, "A40", 3000, 3_407_872, 1, 60.0, 30e9),
+        PastRun("b", 2, two, "L40S", 3000, 3_407_872, 1, 1.0, 30e9),
     ]
-    a1, a2, b1, b2 = compare(runs, subjects)
+    a1, a2, b1, b2 = compare_with_plans(runs, subjects)
     times = [None if item.time is None else item.time.predicted for item in (a1, a2, b1, b2)]
     # An epoch of a takes a third of b's 120 s; one of b three times the 30 s (geometric mean) of a, on two processes.
     assert times == [pytest.approx(40), pytest.approx(40), pytest.approx(45), None]
@@ -302,14 +303,14 @@ def test_records_that_cannot_be_read_are_passed_over(trained: Path, in_root: Pat
 def test_questions_of_the_paper_stand_in(config: Config, tmp_path: Path) -> None:
     data = config.data["catalogues-2024"]
     missing = tmp_path / "missing.parquet"
-    assert at_hand.count_questions(missing, data)[0] == TABLE_1_QUESTIONS
+    assert available.count_questions(missing, data)[0] == TABLE_1_QUESTIONS
     held = data.model_copy(update={"heldout_labels": 0.5, "heldout_formulations": 2})
     blocks = 13_600 * 10 + 27_200 * (4 + 2) + 2_964 * (8 + 2) + 2_804 * 8 + 1_338 * 8
-    assert at_hand.count_questions(missing, held)[0] == blocks / 2
+    assert available.count_questions(missing, held)[0] == blocks / 2
 
 
 def test_nothing_stands_in_for_the_example(quickstart: Config, tmp_path: Path) -> None:
-    count, reason = at_hand.count_questions(tmp_path / "missing.parquet", quickstart.data["example"])
+    count, reason = available.count_questions(tmp_path / "missing.parquet", quickstart.data["example"])
     assert count is None
     assert "missing.parquet" in reason
 
@@ -318,7 +319,7 @@ def test_counted_questions_are_those_of_training(small_questions: pl.DataFrame, 
     path = tmp_path / "questions.parquet"
     write_table(small_questions, "questions", path)
     data = Data.model_validate({"alphaid": "2024", "icd10gm": "2024", "icdo3": "2019", "ops": "2024"})
-    assert at_hand.count_questions(path, data) == (28, str(path))
+    assert available.count_questions(path, data) == (28, str(path))
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama", "mistral", "mixtral"])
@@ -327,19 +328,19 @@ def test_shape_of_a_tiny_model_before_it_is_built(architecture: str, tmp_path: P
     tokenizer = tiny.build_tokenizer(architecture, ["Krebs der Niere"], 300)
     tiny.save(tiny.build_model(shape, tokenizer), tokenizer, tmp_path)
     built = read_architecture(tmp_path)
-    expected = at_hand.tiny_architecture(shape)
-    assert at_hand.TINY_VOCABULARY == tiny.VOCABULARY
+    expected = available.tiny_architecture(shape)
+    assert available.TINY_VOCABULARY == tiny.VOCABULARY
     same = {"vocabulary", "source"}
     assert {k: v for k, v in vars(built).items() if k not in same} == {
         k: v for k, v in vars(expected).items() if k not in same
     }
 
 
-def test_a_base_that_is_not_at_hand() -> None:
+def test_a_base_that_is_not_available() -> None:
     with pytest.raises(InputError, match=r"config\.json"):
-        at_hand.find_base(LocalBase(path=Path("missing")), {}, Path("results"))
+        available.find_base(LocalBase(path=Path("missing")), {}, Path("results"))
     with pytest.raises(InputError, match="some/model"):
-        at_hand.find_base(HubBase(hub="some/model"), {}, Path("results"))
+        available.find_base(HubBase(hub="some/model"), {}, Path("results"))
 
 
 def test_a_model_in_the_cache_counts_before_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +352,7 @@ def test_a_model_in_the_cache_counts_before_the_table(tmp_path: Path, monkeypatc
     shape = {"model_type": "qwen3", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     (snapshot / "config.json").write_text(json.dumps(shape | {"intermediate_size": 8, "vocab_size": 9}))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    found = at_hand.find_base(HubBase(hub="Qwen/Qwen3-8B"), {}, Path("results"))
+    found = available.find_base(HubBase(hub="Qwen/Qwen3-8B"), {}, Path("results"))
     assert found.directory == snapshot
     assert found.architecture.hidden_size == 64
 

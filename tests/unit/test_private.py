@@ -10,7 +10,7 @@ import pytest
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.files import located, write_text
-from onkocode.records.private import FOLDERS, VARIABLE, close_to_others, find_private
+from onkocode.records.private import FOLDERS, VARIABLE, find_private, restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import empty_table, write_table
 
@@ -26,7 +26,7 @@ def test_private_files_are_closed_up_to_the_working_directory(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     path = Path("private/texts/mine/entries.parquet")
     (tmp_path / "private/texts").mkdir(parents=True)  # open to others until now
-    close_to_others(path)
+    restrict_to_owner(path)
     write_text(path, "text")
     assert [mode(tmp_path / part) for part in ("private", "private/texts", "private/texts/mine")] == [0o700] * 3
     assert mode(path) == 0o600
@@ -35,7 +35,7 @@ def test_private_files_are_closed_up_to_the_working_directory(tmp_path: Path, mo
 
 def test_an_absolute_path_closes_what_it_makes_and_the_folder_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "outer").mkdir(mode=0o755)
-    close_to_others(tmp_path / "outer" / "new" / "inner" / "file")
+    restrict_to_owner(tmp_path / "outer" / "new" / "inner" / "file")
     assert mode(tmp_path / "outer") == 0o755
     assert mode(tmp_path / "outer" / "new") == mode(tmp_path / "outer" / "new" / "inner") == 0o700
     assert os.umask(0o077) == 0o077
@@ -52,12 +52,12 @@ def test_folders_that_the_workflow_made_are_closed_up_to_its_private_one(
     folder.mkdir(parents=True)  # as Snakemake does, open to others
     (tmp_path / "far").chmod(0o755)
     given = Path("far/private/predictions/m/epoch-0/a.parquet") if relative else folder / "a.parquet"
-    close_to_others(given)
+    restrict_to_owner(given)
     assert [mode(path) for path in (root, root / "predictions", folder.parent, folder)] == [0o700] * 4
     assert mode(tmp_path / "far") == 0o755
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o755)
-    close_to_others(elsewhere / "file")
+    restrict_to_owner(elsewhere / "file")
     assert (mode(elsewhere), mode(tmp_path) & 0o055) == (0o700, mode(tmp_path) & 0o055)
 
 
@@ -68,7 +68,7 @@ def private(tmp_path: Path) -> Path:
     for name in FOLDERS:
         table = root / name / "m" / "epoch-0" / "x.parquet"
         write_table(empty_table("answers"), "answers", table)
-        Provenance("v", {}, {}).beside(table)
+        Provenance("v", {}, {}).write(table)
         (table.parent / ".x.parquet.77.tmp.parquet").write_bytes(b"half")
         (table.parent / ".x.parquet.provenance.json.77.tmp.json").write_bytes(b"half")
     return root

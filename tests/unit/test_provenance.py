@@ -11,7 +11,7 @@ def test_record_beside_a_file(tmp_path: Path) -> None:
     source.write_bytes(b"abc")
     record = Provenance("verb", {"b": 1, "a": "ä"}, {"source": source}, seed=7)
     record.add(rows=3)
-    record.beside(result)
+    record.write(result)
     assert provenance_path(result) == tmp_path / "out" / "table.parquet.provenance.json"
     found = read_provenance(result)
     assert (found["verb"], found["seed"], found["rows"]) == ("verb", 7, 3)
@@ -24,7 +24,7 @@ def test_record_beside_a_file(tmp_path: Path) -> None:
 
 
 def test_record_inside_a_directory(tmp_path: Path) -> None:
-    Provenance("verb", {}, {}).beside(tmp_path)
+    Provenance("verb", {}, {}).write(tmp_path)
     assert json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))["verb"] == "verb"
 
 

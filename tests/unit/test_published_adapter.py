@@ -31,7 +31,7 @@ from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table, write_table
 from onkocode.reporting.inputs import read_models
 from onkocode.reporting.tables import model_table, write_model_table
-from onkocode.study import Study
+from onkocode.study import Study, slices
 from tests.unit.training_jobs import train
 
 FILES = [Path("config/config.yaml"), Path("config/quickstart.yaml")]
@@ -73,7 +73,7 @@ def test_jobs_of_published_adapters_and_of_bases_that_are_only_tested(merged: di
         ("published", 1),
         ("untrained", 0),
     ]
-    assert json.loads(study.adapter_settings("published"))["adapter"]["revision"] == "v1"
+    assert json.loads(slices.adapter(study, "published"))["adapter"]["revision"] == "v1"
     assert study.local_adapter("published") == []
 
 
@@ -113,7 +113,7 @@ def test_mistakes_of_a_recipe_are_named(merged: dict[str, Any], change: dict[str
 
 def test_system_prompt_of_a_published_adapter_is_asked_with(merged: dict[str, Any]) -> None:
     merged["recipes"]["published"]["training"] = {"system_prompt": "Kurz."}
-    assert json.loads(Study(merged, []).testing_settings("published"))["system_prompt"] == "Kurz."
+    assert json.loads(slices.testing(Study(merged, []), "published"))["system_prompt"] == "Kurz."
 
 
 # -- fetching -------------------------------------------------------------------------------------------------------
@@ -512,7 +512,7 @@ def test_models_that_were_not_trained_here_have_no_training_in_table_3(
     paths = []
     for model in study.models:
         paths.append(tmp_path / f"{model}.json")
-        command = ["describe-model", "--model", model, "--settings", study.description(model)]
+        command = ["describe-model", "--model", model, "--settings", slices.description(study, model)]
         assert main([*command, "--base", str(tmp_path / "base.json"), "--output", str(paths[-1])]) == 0
     models = read_models(paths)
     assert [model.trained for model in models] == [True, False, False]

@@ -6,8 +6,8 @@ from typing import Literal
 import polars as pl
 import pytest
 
-from onkocode.catalogues.encodings import decode
-from onkocode.catalogues.reading import matches, problems, read_bytes, read_lines, split_fields, split_table
+from onkocode.catalogues.formats.encodings import decode
+from onkocode.catalogues.formats.reading import matches, problems, read_bytes, read_lines, split_fields, split_table
 from onkocode.records.errors import InputError
 
 TEXT = "Größe\nÄnderung, Öse, Übel, Café – „Befund“\nAÑO Å\n"

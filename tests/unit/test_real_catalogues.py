@@ -3,8 +3,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.parse import parse_catalogue
-from onkocode.catalogues.sources import find_local, read_sources
+from onkocode.catalogues.fetching.sources import find_local, read_sources
+from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.config import load_config_files, resolve_data
 from onkocode.questions.blocks import core_blocks, select_entries
 from onkocode.records.ids import text_key

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.changes import reverse
-from onkocode.catalogues.delimited import read_delimited
-from onkocode.catalogues.recode import (
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE
+from onkocode.catalogues.formats.delimited import read_delimited
+from onkocode.catalogues.versions.changes import reverse
+from onkocode.catalogues.versions.recode import (
     COUNTS,
     Plan,
     Row,
@@ -21,8 +22,7 @@ from onkocode.catalogues.recode import (
     work_list,
     write_work_list,
 )
-from onkocode.catalogues.sources import FOLDER_VARIABLE
-from onkocode.catalogues.written_codes import Written, read_code
+from onkocode.catalogues.vocabulary.written_codes import Written, read_code
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import TRANSITIONS

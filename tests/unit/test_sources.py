@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.parse import DATASETS
-from onkocode.catalogues.shelf import open_catalogue, open_transitions
-from onkocode.catalogues.sources import FOLDER_VARIABLE, TERMS, Source, find_local, read_sources, retrieve
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, TERMS, Source, find_local, read_sources, retrieve
+from onkocode.catalogues.formats.parse import DATASETS
+from onkocode.catalogues.versions.opening import open_catalogue, open_transitions
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from tests.unit.claml_files import chapter, claml, cls, modifier, used

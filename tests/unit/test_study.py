@@ -10,7 +10,7 @@ import yaml
 from onkocode.config import data, schema, training
 from onkocode.config.loading import merge
 from onkocode.records.errors import InputError
-from onkocode.study import Study
+from onkocode.study import Study, requests, slices
 
 FILES = [Path("config/config.yaml"), Path("config/quickstart.yaml")]
 
@@ -37,18 +37,18 @@ def changed(merged: dict[str, Any], path: str, value: object) -> Study:
     return Study(other, [])
 
 
-def slices(study: Study, model: str = "tiny-qwen3-s") -> dict[str, str]:
+def all_slices(study: Study, model: str = "tiny-qwen3-s") -> dict[str, str]:
     return {
-        "data": study.data_settings("example"),
-        "columns": study.columns("example"),
-        "tiny": study.tiny_settings("qwen3-s"),
-        "base": study.base_settings(model),
-        "description": study.description(model),
-        "training": study.training_settings(model),
-        "testing": study.testing_settings(model),
-        "thinking": study.thinking_settings(model),
-        "tracking": study.option("tracking"),
-        "consent": study.option("consent"),
+        "data": slices.data(study, "example"),
+        "columns": slices.columns(study, "example"),
+        "tiny": slices.tiny_model(study, "qwen3-s"),
+        "base": slices.base(study, model),
+        "description": slices.description(study, model),
+        "training": slices.training(study, model),
+        "testing": slices.testing(study, model),
+        "thinking": slices.thinking(study, model),
+        "tracking": slices.option(study, "tracking"),
+        "consent": slices.option(study, "consent"),
     }
 
 
@@ -84,16 +84,16 @@ RECIPE = "recipes/tiny-qwen3-s"
 def test_a_change_concerns_only_the_slices_that_depend_on_it(
     merged: dict[str, Any], path: str, value: object, concerned: set[str]
 ) -> None:
-    before, after = slices(Study(merged, [])), slices(changed(merged, path, value))
+    before, after = all_slices(Study(merged, [])), all_slices(changed(merged, path, value))
     assert {name for name in before if before[name] != after[name]} == concerned
 
 
 def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
-    found = {name: json.loads(text) for name, text in slices(Study(merged, [])).items()}
+    found = {name: json.loads(text) for name, text in all_slices(Study(merged, [])).items()}
     assert data.Data.model_validate(found["data"]).heldout_labels == 0.1
     assert data.Columns.model_validate(found["columns"]).cluster == "patient"
     assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
-    assert schema.BaseSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
+    assert schema.BaseModelSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
     assert schema.RecipeConfig.model_validate(found["description"]).testing.quantisation == "8bit"
     assert training.Training.model_validate(found["training"]).epochs == 3
     assert training.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
@@ -102,9 +102,9 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
 
 def test_test_sets_are_not_read_again_for_a_column_that_is_not_set(merged: dict[str, Any]) -> None:
     usual = '"icd10":"icd10","id":"id","text":"text","topography":"topography"}'
-    assert Study(merged, []).columns("example") == '{"cluster":"patient",' + usual
+    assert slices.columns(Study(merged, []), "example") == '{"cluster":"patient",' + usual
     without = changed(merged, "texts/example/columns", {})
-    assert without.columns("example") == '{"cluster":null,' + usual
+    assert slices.columns(without, "example") == '{"cluster":null,' + usual
 
 
 def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:
@@ -134,8 +134,8 @@ def test_jobs_of_the_paper(root: Path) -> None:
     assert study.thinking_models == ["qwen3-8b", "qwen3-14b", "qwen3-32b"]
     assert study.catalogue("icdo3", "catalogues-2024") == "icdo3-2019"
     assert study.built("qwen3-8b") is None
-    assert (study.gpus("mistral-nemo", "training"), study.gpus("mistral-nemo", "testing")) == (2, 1)
-    assert study.gpu_model("qwen3-8b") == "a40"
+    assert (requests.gpus(study, "mistral-nemo", "training"), requests.gpus(study, "mistral-nemo", "testing")) == (2, 1)
+    assert requests.gpu_model(study, "qwen3-8b") == "a40"
 
 
 def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any]) -> None:
@@ -149,11 +149,11 @@ def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any
     assert [study.recipes[model].training.seed for model in (first, second)] == [4, 0]
     assert study.recipes[second].config.label == merged["recipes"]["tiny-qwen3-s"]["label"] + ", seed 0"
     given = Study(merged, [])
-    assert slices(study, second) == slices(given) | {"description": study.description(second)}
-    expected = json.loads(given.description("tiny-qwen3-s"))
+    assert all_slices(study, second) == all_slices(given) | {"description": slices.description(study, second)}
+    expected = json.loads(slices.description(given, "tiny-qwen3-s"))
     expected["label"] += ", seed 0"
     expected["training"]["seed"] = 0
-    assert json.loads(study.description(second)) == expected
+    assert json.loads(slices.description(study, second)) == expected
 
 
 def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
@@ -172,24 +172,27 @@ def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
 
 def test_gpus_that_a_recovery_was_given_hold_for_later_epochs(merged: dict[str, Any], tmp_path: Path) -> None:
     study = changed(merged, "recipes/tiny-llama/training/recovery", [{}, {"gpus": 2}])
-    assert [study.gpus("tiny-llama", "training", attempt, tmp_path) for attempt in (1, 2)] == [0, 2]  # not there yet
+    assert [requests.gpus(study, "tiny-llama", "training", attempt, tmp_path) for attempt in (1, 2)] == [
+        0,
+        2,
+    ]  # not there yet
     (tmp_path / "state").mkdir()
     (tmp_path / "state/overrides.json").write_text('{"learning_rate":1e-5}\n')
-    assert study.gpus("tiny-llama", "training", 1, tmp_path) == 0
+    assert requests.gpus(study, "tiny-llama", "training", 1, tmp_path) == 0
     (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
-    assert study.gpus("tiny-llama", "training", 1, tmp_path) == 2
-    assert study.gpus("tiny-llama", "testing", 1) == 0
+    assert requests.gpus(study, "tiny-llama", "training", 1, tmp_path) == 2
+    assert requests.gpus(study, "tiny-llama", "testing", 1) == 0
 
 
 def test_resources_grow_with_every_attempt(merged: dict[str, Any]) -> None:
     study = Study(merged, [])
-    assert [study.memory_mb("tiny-llama", attempt) for attempt in (1, 2, 3)] == [2000, 4000, 8000]
-    assert [study.minutes("tiny-llama", "testing", attempt) for attempt in (1, 2)] == [30, 60]
-    assert study.gpu_model("tiny-llama") == ""
+    assert [requests.memory_mb(study, "tiny-llama", attempt) for attempt in (1, 2, 3)] == [2000, 4000, 8000]
+    assert [requests.minutes(study, "tiny-llama", "testing", attempt) for attempt in (1, 2)] == [30, 60]
+    assert requests.gpu_model(study, "tiny-llama") == ""
 
 
 def test_the_record_is_a_sound_configuration(merged: dict[str, Any]) -> None:
-    assert Study(json.loads(Study(merged, []).merged()), []).models == Study(merged, []).models
+    assert Study(json.loads(slices.merged(Study(merged, []))), []).models == Study(merged, []).models
 
 
 @pytest.mark.parametrize(

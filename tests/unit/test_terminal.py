@@ -243,7 +243,7 @@ def test_names_that_are_no_utf8_are_recorded_and_read_back(tmp_path: Path) -> No
         pytest.skip("this file system has UTF-8 names only")
     result = tmp_path / "result\udcfc.txt"
     write_text(result, "Grüße\n")
-    Provenance("test", {"file": str(result)}, {"file": tmp_path / "Pr\udcfcfung.csv"}).beside(result)
+    Provenance("test", {"file": str(result)}, {"file": tmp_path / "Pr\udcfcfung.csv"}).write(result)
     assert result.read_text(encoding="utf-8") == "Grüße\n"
     record: dict[str, Any] = read_provenance(result)
     assert record["settings"]["file"] == str(result)

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.texts import read_texts
+from onkocode.catalogues.formats.texts import read_texts
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import CODES

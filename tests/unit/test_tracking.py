@@ -16,7 +16,7 @@ from onkocode.cli import main
 from onkocode.config.schema import Tracking
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 
 from .conftest import LABELS, TEMPLATES, schema_of
 
@@ -82,7 +82,7 @@ def run_record(found: list[Any]) -> Any:
 
 
 def test_offline_run_holds_numbers_and_its_group(tmp_path: Path) -> None:
-    with Run(OFFLINE, "tiny-llama", "train", 2, {"seed": 3}, tmp_path) as run:
+    with TrackedRun(OFFLINE, "tiny-llama", "train", 2, {"seed": 3}, tmp_path) as run:
         run.log({"train/loss": 1.5}, 10)
         run.log({"train/loss": 0.25}, 20)
     found = records(tmp_path)
@@ -99,14 +99,14 @@ def test_offline_run_holds_numbers_and_its_group(tmp_path: Path) -> None:
 
 
 def test_failed_job_closes_its_run_as_failed(tmp_path: Path) -> None:
-    with pytest.raises(InputError), Run(OFFLINE, "tiny", "train", 1, {}, tmp_path):
+    with pytest.raises(InputError), TrackedRun(OFFLINE, "tiny", "train", 1, {}, tmp_path):
         raise InputError("no")
     exits = [record.exit.exit_code for record in records(tmp_path) if record.WhichOneof("record_type") == "exit"]
     assert exits == [1]
 
 
 def test_off_writes_nothing_and_does_not_need_wandb(tmp_path: Path) -> None:
-    with Run(Tracking.model_validate({}), "tiny", "train", 1, {}, tmp_path / "run") as run:
+    with TrackedRun(Tracking.model_validate({}), "tiny", "train", 1, {}, tmp_path / "run") as run:
         run.log({"train/loss": 1.0}, 1)
     assert list(tmp_path.iterdir()) == []
 
@@ -195,7 +195,7 @@ def test_run_names_neither_machine_nor_user_nor_files_nor_arguments(
     monkeypatch.setenv("WANDB_USERNAME", "meier-private")
     monkeypatch.setenv("SLURM_JOB_ACCOUNT", "account-private")
     monkeypatch.setattr("sys.argv", ["train-epoch", "/home/private-folder/questions.parquet"])
-    with Run(OFFLINE, "tiny", "train", 1, {}, tmp_path) as run:
+    with TrackedRun(OFFLINE, "tiny", "train", 1, {}, tmp_path) as run:
         run.log({"train/loss": 1.5}, 10)
     records(tmp_path)
     (folder,) = tmp_path.glob("wandb/offline-run-*")

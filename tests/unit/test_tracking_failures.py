@@ -21,7 +21,7 @@ import pytest
 from onkocode import tracking
 from onkocode.cli import main
 from onkocode.config.schema import Tracking
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 
 from .test_tracking import history, measure, records
 from .training_jobs import command, rows_of, same, without_clock
@@ -99,7 +99,7 @@ def pretend(folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, act: str)
 
 def use(folder: Path, mode: str = "online") -> None:
     """Log three rows."""
-    with Run(Tracking.model_validate({"mode": mode}), "tiny", "train", 1, {"seed": 3}, folder) as run:
+    with TrackedRun(Tracking.model_validate({"mode": mode}), "tiny", "train", 1, {"seed": 3}, folder) as run:
         for step in (1, 2, 3):
             run.log({"train/loss": 0.5 * step}, step)
 
@@ -150,7 +150,10 @@ def test_job_that_fails_or_leaves_waits_less(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("ALWAYS", "1")
     monkeypatch.setattr(tracking, "LEAVING", 0.5)
     monkeypatch.setattr(tracking, "CLOSING", 600)
-    with pytest.raises(KeyError), Run(Tracking.model_validate({"mode": "online"}), "t", "train", 1, {}, tmp_path):
+    with (
+        pytest.raises(KeyError),
+        TrackedRun(Tracking.model_validate({"mode": "online"}), "t", "train", 1, {}, tmp_path),
+    ):
         raise KeyError
 
 
@@ -158,7 +161,7 @@ def test_logging_never_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Far more rows than a pipe holds, to a process that reads none."""
     pretend(tmp_path, monkeypatch, "init", "time.sleep(600)")
     monkeypatch.setattr(tracking, "CLOSING", 1)
-    with Run(Tracking.model_validate({"mode": "online"}), "tiny", "train", 1, {}, tmp_path) as run:
+    with TrackedRun(Tracking.model_validate({"mode": "online"}), "tiny", "train", 1, {}, tmp_path) as run:
         for step in range(5000):
             run.log({f"train/number-{number}": 1.0 for number in range(10)}, step)
     (file,) = tmp_path.glob("wandb/offline-run-1/run-1.wandb")
@@ -169,7 +172,7 @@ def test_training_learns_of_a_failure_at_the_next_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "malformed")
-    with Run(Tracking.model_validate({"mode": "online"}), "tiny", "train", 1, {}, tmp_path) as run:
+    with TrackedRun(Tracking.model_validate({"mode": "online"}), "tiny", "train", 1, {}, tmp_path) as run:
         deadline = time.monotonic() + GENEROUS
         said = ""
         while not said and time.monotonic() < deadline:
@@ -263,7 +266,7 @@ def test_missing_or_malformed_key(
 
 def test_service_killed_in_mid_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     offline = Tracking.model_validate({"mode": "offline"})
-    with Run(offline, "tiny", "train", 1, {}, tmp_path) as run:
+    with TrackedRun(offline, "tiny", "train", 1, {}, tmp_path) as run:
         run.log({"train/loss": 4.0}, 1)
         process = run._process
         assert process is not None

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from onkocode.catalogues.transitions import parse_transitions
+from onkocode.catalogues.formats.transitions import parse_transitions
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import empty_table, read_table
@@ -95,7 +95,7 @@ def test_the_real_table_of_2024(catalogues: Path) -> None:
 
 @pytest.mark.catalogues
 def test_the_real_table_joins_the_codes_of_both_years(catalogues: Path) -> None:
-    from onkocode.catalogues.kodes import parse_icd10gm
+    from onkocode.catalogues.formats.kodes import parse_icd10gm
 
     rows = parse_transitions(next(catalogues.rglob("icd10gm2024syst_umsteiger_*.txt")))
     for side, year in (("old", "2023"), ("new", "2024")):

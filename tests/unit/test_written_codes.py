@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onkocode.catalogues.written_codes import MARKS, REASONS, Written, count_taken, forms_note, marks_note, read_code
+from onkocode.catalogues.vocabulary.written_codes import (
+    MARKS,
+    REASONS,
+    Written,
+    count_taken,
+    forms_note,
+    marks_note,
+    read_code,
+)
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜß"
 SEPARATORS = ["", " ", "\u00a0", "; ", ", ", "/", " | "]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
 from onkocode.records.schemas import write_table
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 from onkocode.training.epoch import EpochJob, train_epoch
 
 # 28 training questions in batches of 4 make 7 steps an epoch.
@@ -48,7 +48,7 @@ def train(
     """Train one epoch below a folder, on the epoch before in the same folder."""
     previous = folder / f"epoch-{epoch - 1}" if epoch > 1 else None
     job = EpochJob(base, epoch, previous, folder / "scratch" / f"epoch-{epoch}", folder / f"epoch-{epoch}")
-    run = Run(Tracking.model_validate({}), "tiny", "train", epoch, {}, folder)
+    run = TrackedRun(Tracking.model_validate({}), "tiny", "train", epoch, {}, folder)
     return train_epoch(job, questions, settings(save_minutes=save_minutes, **changes), run)
 
 

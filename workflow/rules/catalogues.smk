@@ -16,7 +16,7 @@ checkpoint write_option:
     conda:
         "../envs/onkocode.yaml"
     params:
-        value=lambda wildcards: study.option(wildcards.option),
+        value=lambda wildcards: slices.option(study, wildcards.option),
     message:
         "Writing the option {wildcards.option:q}"
     shell:
@@ -118,7 +118,7 @@ rule read_texts:
     conda:
         "../envs/onkocode.yaml"
     params:
-        columns=lambda wildcards: study.columns(wildcards.testset),
+        columns=lambda wildcards: slices.columns(study, wildcards.testset),
     message:
         "Reading the test set {wildcards.testset:q}"
     shell:

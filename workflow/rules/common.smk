@@ -4,7 +4,7 @@ import os
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE
-from onkocode.study import Study
+from onkocode.study import Study, requests, slices
 from onkocode.terminal import make_readable
 
 make_readable()

@@ -24,14 +24,16 @@ rule evaluate_checkpoint:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards: study.gpus(wildcards.model, "testing"),
-        gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
-        mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(
-            wildcards.model, "testing", attempt
+        gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
+        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
+        mem_mb=lambda wildcards, attempt: requests.memory_mb(
+            study, wildcards.model, attempt
+        ),
+        runtime=lambda wildcards, attempt: requests.minutes(
+            study, wildcards.model, "testing", attempt
         ),
     params:
-        settings=lambda wildcards: study.testing_settings(wildcards.model),
+        settings=lambda wildcards: slices.testing(study, wildcards.model),
         adapter=lambda wildcards, input: optional("--adapter", input.adapter),
         questions=lambda wildcards, input: named(
             study.datasets(), [input.questions, *input.texts]
@@ -68,14 +70,16 @@ rule evaluate_thinking:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards: study.gpus(wildcards.model, "testing"),
-        gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
-        mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(
-            wildcards.model, "testing", attempt
+        gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
+        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
+        mem_mb=lambda wildcards, attempt: requests.memory_mb(
+            study, wildcards.model, attempt
+        ),
+        runtime=lambda wildcards, attempt: requests.minutes(
+            study, wildcards.model, "testing", attempt
         ),
     params:
-        settings=lambda wildcards: study.thinking_settings(wildcards.model),
+        settings=lambda wildcards: slices.thinking(study, wildcards.model),
         questions=lambda wildcards, input: named(study.test_sets, input.texts),
         output=lambda wildcards, output: named(study.test_sets, output),
         answers=lambda wildcards, output: answers_of(output),

@@ -17,7 +17,7 @@ rule pretrain_model:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: study.tiny_settings(wildcards.built),
+        settings=lambda wildcards: slices.tiny_model(study, wildcards.built),
         formulations=lambda wildcards: study.tiny_formulations(wildcards.built),
     message:
         "Building and pre-training the tiny model {wildcards.built:q}"
@@ -40,7 +40,7 @@ rule prepare_model:
     conda:
         "../envs/onkocode.yaml"
     params:
-        settings=lambda wildcards: study.base_settings(wildcards.model),
+        settings=lambda wildcards: slices.base(study, wildcards.model),
         built=lambda wildcards, input: optional("--built", input.built),
     message:
         "Locating the base model of {wildcards.model:q}"
@@ -67,7 +67,7 @@ rule fetch_adapter:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=lambda wildcards: study.adapter_settings(wildcards.model),
+        settings=lambda wildcards: slices.adapter(study, wildcards.model),
     message:
         "Fetching the published adapter {wildcards.model:q}"
     shell:
@@ -87,7 +87,7 @@ rule describe_model:
     conda:
         "../envs/onkocode.yaml"
     params:
-        settings=lambda wildcards: study.description(wildcards.model),
+        settings=lambda wildcards: slices.description(study, wildcards.model),
         recipe=lambda wildcards: optional(
             "--replicate-of", study.recipes[wildcards.model].replicate_of
         ),

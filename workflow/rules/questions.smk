@@ -19,7 +19,7 @@ rule build_questions:
     conda:
         "../envs/onkocode.yaml"
     params:
-        settings=lambda wildcards: study.data_settings(wildcards.data),
+        settings=lambda wildcards: slices.data(study, wildcards.data),
         crosswalk=lambda wildcards, input: (
             ["--crosswalk", *input.crosswalk, "--topographies", input.topographies]
             if input.crosswalk
@@ -71,7 +71,7 @@ rule check_leakage:
     conda:
         "../envs/onkocode.yaml"
     params:
-        settings=study.leakage_settings(),
+        settings=slices.leakage(study),
         texts=lambda wildcards, input: named(study.test_sets, input.texts),
         # Not an output: a refusal names this table, and Snakemake removes the outputs of a failed job.
         pairs=expanded("<private>/leakage/{data}.parquet"),

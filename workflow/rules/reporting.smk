@@ -288,7 +288,7 @@ rule write_config:
     conda:
         "../envs/onkocode.yaml"
     params:
-        merged=study.merged(),
+        merged=slices.merged(study),
     message:
         "Saving the merged configuration with the results"
     shell:

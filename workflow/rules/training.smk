@@ -25,16 +25,18 @@ rule train_epoch:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards, input, attempt: study.gpus(
-            wildcards.model, "training", attempt, folder_of(input.previous)
+        gpu=lambda wildcards, input, attempt: requests.gpus(
+            study, wildcards.model, "training", attempt, folder_of(input.previous)
         ),
-        gpu_model=lambda wildcards: study.gpu_model(wildcards.model),
-        mem_mb=lambda wildcards, attempt: study.memory_mb(wildcards.model, attempt),
-        runtime=lambda wildcards, attempt: study.minutes(
-            wildcards.model, "training", attempt
+        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
+        mem_mb=lambda wildcards, attempt: requests.memory_mb(
+            study, wildcards.model, attempt
+        ),
+        runtime=lambda wildcards, attempt: requests.minutes(
+            study, wildcards.model, "training", attempt
         ),
     params:
-        settings=lambda wildcards: study.training_settings(wildcards.model),
+        settings=lambda wildcards: slices.training(study, wildcards.model),
         folder=lambda wildcards, output: as_argument(folder_of([output.metrics])),
         previous=lambda wildcards, input: optional(
             "--previous", folder_of(input.previous)

@@ -5,15 +5,22 @@ from argparse import Namespace
 
 import polars as pl
 
-from onkocode.catalogues import crosswalk, transitions
-from onkocode.catalogues.parse import parse_catalogue as parse
-from onkocode.catalogues.sources import TERMS_SENTENCE, catalogue_folder, find_local, own_source, read_sources, retrieve
-from onkocode.catalogues.texts import read_texts as read
+from onkocode.catalogues.fetching.sources import (
+    TERMS_SENTENCE,
+    catalogue_folder,
+    find_local,
+    own_source,
+    read_sources,
+    retrieve,
+)
+from onkocode.catalogues.formats import crosswalk, transitions
+from onkocode.catalogues.formats.parse import parse_catalogue as parse
+from onkocode.catalogues.formats.texts import read_texts as read
 from onkocode.commands.common import validated
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
-from onkocode.records.private import close_to_others
+from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.records.schemas import read_table, write_table
 
@@ -31,7 +38,7 @@ def retrieve_catalogue(options: Namespace) -> None:
     local = options.file or find_local(source, catalogue_folder(options.folder))
     record.add(**retrieve(source, local, options.consent is True, options.output))
     record.add(attribution=TERMS_SENTENCE if source.terms == "BfArM" else "")
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def parse_catalogue(options: Namespace) -> None:
@@ -41,7 +48,7 @@ def parse_catalogue(options: Namespace) -> None:
     entries, codes = parse(options.dataset, options.version, options.file)
     origin = read_provenance(options.file)
     record.add(entries=entries.height, codes=codes.height, attribution=origin.get("attribution", TERMS_SENTENCE))
-    record.beside(options.entries, options.codes)
+    record.write(options.entries, options.codes)
     write_table(entries, "entries", options.entries)
     write_table(codes, "codes", options.codes)
 
@@ -51,7 +58,7 @@ def parse_transitions(options: Namespace) -> None:
     record = Provenance("parse-transitions", {}, {"file": options.file})
     rows = transitions.parse_transitions(options.file)
     record.add(transitions=rows.height)
-    record.beside(options.output)
+    record.write(options.output)
     write_table(rows, "transitions", options.output)
 
 
@@ -60,20 +67,20 @@ def parse_crosswalk(options: Namespace) -> None:
     record = Provenance("parse-crosswalk", {}, {"file": options.file})
     rows = crosswalk.parse_crosswalk(options.file)
     record.add(rules=rows["rule"].n_unique(), notes=crosswalk.reversed_ranges(rows))
-    record.beside(options.output)
+    record.write(options.output)
     write_table(rows, "crosswalk", options.output)
 
 
 def read_texts(options: Namespace) -> None:
     """Read a test set."""
-    close_to_others(options.output)
+    restrict_to_owner(options.output)
     columns = validated(Columns, options.settings)
     inputs = {"file": options.file, "icd10gm": options.icd10gm, "icdo3": options.icdo3}
     record = Provenance("read-texts", {"key": options.key, "columns": columns.model_dump()}, inputs)
     icd10gm, icdo3 = read_table(options.icd10gm, "codes"), read_table(options.icdo3, "codes")
     entries, notes = read(options.file, options.key, columns, icd10gm, icdo3)
     record.add(entries=entries.height, clusters=entries["cluster"].n_unique(), notes=notes)
-    record.beside(options.output)
+    record.write(options.output)
     write_table(entries, "entries", options.output)
 
 
@@ -92,5 +99,5 @@ def check_inputs(options: Namespace) -> None:
     for key, path in options.texts:
         texts = read_table(path, "entries")
         report["texts"][key] = {"texts": texts.height, "clusters": texts["cluster"].n_unique()}
-    record.beside(options.output)
+    record.write(options.output)
     write_text(options.output, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

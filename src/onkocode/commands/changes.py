@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import polars as pl
 
-from onkocode.catalogues.changes import (
+from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
+from onkocode.catalogues.versions.changes import (
     ENTRY_KINDS,
     KINDS,
     OFFICIAL,
@@ -23,11 +24,16 @@ from onkocode.catalogues.changes import (
     misfits,
     reverse,
 )
-from onkocode.catalogues.confirm import check_alphaid, check_links, valid_codes
-from onkocode.catalogues.recode import COUNTS, make_plan, read_records, work_list, write_work_list
-from onkocode.catalogues.shelf import Facts, NotThereError, links_between, open_catalogue, open_transitions
-from onkocode.catalogues.sources import TERMS_SENTENCE
-from onkocode.catalogues.written_codes import forms_note, marks_note
+from onkocode.catalogues.versions.confirm import check_alphaid, check_links, valid_codes
+from onkocode.catalogues.versions.opening import (
+    FileFacts,
+    MissingCatalogueError,
+    links_between,
+    open_catalogue,
+    open_transitions,
+)
+from onkocode.catalogues.versions.recode import COUNTS, make_plan, read_records, work_list, write_work_list
+from onkocode.catalogues.vocabulary.written_codes import forms_note, marks_note
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, new_file, write_text
 from onkocode.records.provenance import Provenance
@@ -46,7 +52,7 @@ class Opened:
     old: pl.DataFrame
     new: pl.DataFrame
     transitions: pl.DataFrame | None
-    facts: Facts = field(default_factory=dict)
+    facts: FileFacts = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,7 +75,7 @@ def diff_catalogues(options: Namespace) -> None:
             write_text(folder / f"{name}.tsv", table.write_csv(separator="\t"))
         report = _report(options, opened, changes, entries) + f"\n\n{TERMS_SENTENCE}\n"
         write_text(folder / "report.md", report)
-        record.beside(folder)
+        record.write(folder)
     say(f"{options.output}: {changes.height} rows of changes, {entries.height} entries")
 
 
@@ -95,14 +101,14 @@ def recode_catalogues(options: Namespace) -> None:
         formulas = [f"{guarded} record(s) with a cell that begins as a formula; ' stands before it."] if guarded else []
         notes = [*marks_note(taken), *of_file, *formulas, *opened.notes]
         record.add(counts=dict(counts), notes=[*forms_note(taken), *notes])
-        record.beside(output)
+        record.write(output)
     say(_summary(options, counts, notes, output))
 
 
 def _open(options: Namespace, old: str, new: str) -> Opened:
     if old == new:
         raise InputError(f"both versions are {old}; name two different ones")
-    facts: Facts = {}
+    facts: FileFacts = {}
     notes: list[str] = []
     place = _place(options, old, new, facts)
     before, after = (open_catalogue("icd10gm", version, *place)[1] for version in (old, new))
@@ -130,9 +136,9 @@ def _open(options: Namespace, old: str, new: str) -> Opened:
 
 
 def _place(
-    options: Namespace, old: str, new: str, facts: Facts
-) -> tuple[Path, Path | None, bool, Facts, dict[str, Path]]:
-    """Return what the shelf asks for; raises InputError where a file is named for what is not read here."""
+    options: Namespace, old: str, new: str, facts: FileFacts
+) -> tuple[Path, Path | None, bool, FileFacts, dict[str, Path]]:
+    """Return what opening a catalogue asks for; raises InputError where a file is named for what is not read here."""
     read = [f"{dataset}-{version}" for dataset in ("icd10gm", "alphaid") for version in (old, new)]
     read += [f"transitions-{link}" for link in links_between(old, new)]
     named = dict(options.catalogue)
@@ -160,7 +166,7 @@ def _entries(options: Namespace, version: str, opened: Opened) -> pl.DataFrame |
 def _if_there(open_it: Callable[[], T], name: str, notes: list[str]) -> T | None:
     try:
         return open_it()
-    except NotThereError as error:
+    except MissingCatalogueError as error:
         notes.append(f"Not available: {name} ({error}).")
         return None
 

@@ -13,7 +13,7 @@ from onkocode.config.schema import Config
 from onkocode.records import private
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
-from onkocode.study import Study
+from onkocode.study import Study, slices
 from onkocode.terminal import say, writes_utf8
 
 
@@ -29,12 +29,12 @@ def settings(options: Namespace) -> None:
 
 
 SLICES: dict[str, Callable[[Study, str], str]] = {
-    "data": Study.data_settings,
-    "base": Study.base_settings,
-    "description": Study.description,
-    "training": Study.training_settings,
-    "testing": Study.testing_settings,
-    "thinking": Study.thinking_settings,
+    "data": slices.data,
+    "base": slices.base,
+    "description": slices.description,
+    "training": slices.training,
+    "testing": slices.testing,
+    "thinking": slices.thinking,
 }
 
 

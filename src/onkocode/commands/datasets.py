@@ -6,19 +6,19 @@ from pathlib import Path
 
 import polars as pl
 
-from onkocode.catalogues.crosswalk import allowed_pairs, parse_crosswalk, topographies_of
-from onkocode.catalogues.parse import DATASETS, parse_catalogue
-from onkocode.catalogues.sources import FOLDER_VARIABLE, retrieve
+from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, retrieve
+from onkocode.catalogues.formats.crosswalk import allowed_pairs, parse_crosswalk, topographies_of
+from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
 from onkocode.commands.common import config_files
 from onkocode.config.loading import merge_files
-from onkocode.questions.blocks import Sources
-from onkocode.questions.card import Facts, write_card
-from onkocode.questions.compare import COLUMNS as COMPARED
-from onkocode.questions.compare import compare, comparison_table, comparison_text
-from onkocode.questions.describe import CatalogueFile, describe, description_table, description_text
-from onkocode.questions.export import VERB, block_counts, check_written, write_splits
-from onkocode.questions.export import VERB as EXPORT
-from onkocode.questions.foreign import foreign_text, read_foreign
+from onkocode.datasets.card import DatasetFacts, write_card
+from onkocode.datasets.comparison import COLUMNS as COMPARED
+from onkocode.datasets.comparison import compare_datasets, comparison_table, comparison_text
+from onkocode.datasets.describe import CatalogueFile, describe, description_table, description_text
+from onkocode.datasets.export import VERB, block_counts, check_written, write_splits
+from onkocode.datasets.export import VERB as EXPORT
+from onkocode.datasets.foreign import foreign_text, read_foreign
+from onkocode.questions.blocks import CatalogueTables
 from onkocode.questions.lineage import catalogue_sources, recorded
 from onkocode.questions.stored import scan_questions
 from onkocode.records.errors import InputError, first_of
@@ -45,7 +45,7 @@ def describe_questions(options: Namespace) -> None:
     say(description_text(key, described, files))
     if options.output is not None:
         record.add(**described.facts)
-        record.beside(options.output)
+        record.write(options.output)
         write_text(options.output, description_table(described, files).write_csv(separator="\t"))
 
 
@@ -55,11 +55,11 @@ def compare_questions(options: Namespace) -> None:
     questions = scan_questions(options.questions).select(COMPARED).collect()
     foreign = read_foreign(options.file, **columns)
     record = Provenance("questions compare", columns, {"file": options.file, "questions": options.questions})
-    compared = compare(foreign.pairs, questions)
+    compared = compare_datasets(foreign.pairs, questions)
     say(foreign_text(options.file, foreign), comparison_text(compared), sep="\n\n")
     if options.output is not None:
         record.add(rows=foreign.pairs.height, files=dict(foreign.files))
-        record.beside(options.output)
+        record.write(options.output)
         write_text(options.output, comparison_table(compared).write_csv(separator="\t"))
 
 
@@ -74,10 +74,10 @@ def export_questions(options: Namespace) -> None:
         splits = write_splits(table, folder / "data", prompt)
         sha256 = check_written(options.questions, splits, built.get("questions_sha256"))
         sources = catalogue_sources(options.questions)
-        facts = Facts(options.questions.stem, splits, block_counts(splits), sha256, sources, built, prompt)
+        facts = DatasetFacts(options.questions.stem, splits, block_counts(splits), sha256, sources, built, prompt)
         write_card(facts, folder)
         record.add(questions_sha256=sha256, splits={split.name: split.questions for split in splits})
-        record.beside(folder)
+        record.write(folder)
     say(f"{options.output}: {sum(split.questions for split in splits):,} questions, hash {sha256}")
 
 
@@ -121,7 +121,7 @@ def _local_files(study: Study, key: str) -> dict[str, Path]:
     return found
 
 
-def _read(study: Study, key: str, paths: dict[str, Path], folder: Path) -> tuple[Sources, list[CatalogueFile]]:
+def _read(study: Study, key: str, paths: dict[str, Path], folder: Path) -> tuple[CatalogueTables, list[CatalogueFile]]:
     """Parse the files of a data key as the workflow does; ``folder`` takes copies of them, unpacked."""
     entries: dict[str, list[pl.DataFrame]] = {dataset: [] for dataset in DATASETS}
     codes: dict[str, list[pl.DataFrame]] = {dataset: [] for dataset in DATASETS}
@@ -142,7 +142,7 @@ def _read(study: Study, key: str, paths: dict[str, Path], folder: Path) -> tuple
             raise InputError(str(error).replace(str(path), str(paths[name]))) from None
         files.append(CatalogueFile(name, str(paths[name]), hash_file(paths[name]), rows))
     data, axes = study.data[key], codes["icdo3"][0]
-    sources = Sources(
+    sources = CatalogueTables(
         alphaid=entries["alphaid"],
         icdo3=entries["icdo3"],
         ops=entries["ops"],

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.catalogues.label_space import SYSTEM_OF_TASK, LabelSpace
+from onkocode.catalogues.vocabulary.label_space import SYSTEM_OF_TASK, LabelSpace
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Tracking
 from onkocode.records.errors import InputError
-from onkocode.records.private import close_to_others
+from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 from onkocode.terminal import say
@@ -25,7 +25,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
     if (options.epoch > 0) != (options.adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
     for path in [*outputs.values(), options.scratch / "answers", options.answers / "answers"]:
-        close_to_others(path)
+        restrict_to_owner(path)
 
     from onkocode.evaluation.answers import AnswerStore
     from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
@@ -54,7 +54,7 @@ def evaluate_checkpoint(options: Namespace) -> None:
         predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
         if options.condition == THINKING:  # where the prompt opens the thought, the answer alone does not show it
             predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
-        record.beside(outputs[name])
+        record.write(outputs[name])
         write_table(predictions, "predictions", outputs[name])
     store.close()
     say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
@@ -69,7 +69,7 @@ def judge_answers(options: Namespace) -> None:
     codes = pl.concat([read_table(options.icd10gm, "codes"), read_table(options.icdo3, "codes")])
     spaces = {task: LabelSpace.of(codes, system) for task, system in SYSTEM_OF_TASK.items()}
     judged = judge(read_table(options.predictions, "predictions"), read_table(options.questions, "questions"), spaces)
-    record.beside(options.output)
+    record.write(options.output)
     write_table(judged, "judged", options.output)
 
 
@@ -83,7 +83,7 @@ def measure_answers(options: Namespace) -> None:
     inputs = {str(path): path for path in [*options.judged, *options.baseline]}
     record = Provenance("measure-answers", {"bootstrap": options.bootstrap}, inputs)
     metrics = measure(judged, baseline, options.bootstrap)
-    record.beside(options.output)
+    record.write(options.output)
     write_table(metrics, "metrics", options.output)
     _mirror(metrics, tracking, options.output)
 
@@ -92,10 +92,10 @@ def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
     """Send the table of numbers to W&B, if it is on."""
     if tracking.mode == "off":
         return
-    from onkocode.tracking import Run
+    from onkocode.tracking import TrackedRun
 
     row: dict[str, Any] = metrics.row(0, named=True)
-    run = Run(tracking, row["model"], "evaluate", row["epoch"], {"condition": row["condition"]}, output.parent)
+    run = TrackedRun(tracking, row["model"], "evaluate", row["epoch"], {"condition": row["condition"]}, output.parent)
     values = {"evaluate/epoch": row["epoch"]}
     for item in metrics.unique(["dataset", "task", "stratum", "metric", "denominator"]).iter_rows(named=True):
         if item["value"] is not None:
@@ -113,6 +113,6 @@ def collect_metrics(options: Namespace) -> None:
     record = Provenance("collect-metrics", settings, {str(path): path for path in options.metrics})
     metrics = pl.concat([read_table(path, "metrics") for path in options.metrics])
     selection = select_checkpoints(metrics, options.texts, options.valid_floor)
-    record.beside(options.output, options.selection)
+    record.write(options.output, options.selection)
     write_table(metrics, "metrics", options.output)
     write_selection(selection, options.selection)

@@ -21,8 +21,8 @@ CARD, AUTHORS_CARD = "README.md", "README.author.md"
 
 def export(options: Namespace) -> None:
     """Copy an adapter with its card, or merge it and save a whole model."""
+    from onkocode.export.card import BASE_FACTS, CheckpointFacts, adapter_card, rescore_recipe
     from onkocode.models import adapters
-    from onkocode.training.card import BASE_FACTS, Facts, adapter_card, rescore_recipe
 
     refuse_other_directory(options.output, VERB)
     base = read_model(options.base)
@@ -49,10 +49,10 @@ def export(options: Namespace) -> None:
             _name_base(folder, base)
         if trained.get("verb") == "fetch-adapter":
             _keep_authors_card(options.adapter, folder)
-        card = Facts(options.model, options.epoch, told, trained, rates, facts)
+        card = CheckpointFacts(options.model, options.epoch, told, trained, rates, facts)
         write_text(folder / CARD, adapter_card(card))
         record.add(base=told, adapter=_told(trained), merged=facts)
-        record.beside(folder)
+        record.write(folder)
     say(f"{options.output}: {'merged model' if options.merge else 'adapter'} with card and provenance")
     if options.merge:
         say(
@@ -71,7 +71,7 @@ def _keep_authors_card(adapter: Path, folder: Path) -> None:
 
 
 def _merge(base: Path, adapter: Path, folder: Path, trained: Mapping[str, Any]) -> dict[str, Any]:
-    from onkocode.training.merge import merge_adapter
+    from onkocode.export.merge import merge_adapter
 
     settings = trained.get("settings") or {}
     quantisation, prompt = settings.get("quantisation", "none"), settings.get("system_prompt")
@@ -138,7 +138,7 @@ def _rates(options: Namespace) -> pl.DataFrame | None:
 
 def _name_base(folder: Path, base: Mapping[str, Any]) -> None:
     """Let the adapter name its base by Hub id and commit, or by its directory's name: no local path leaves."""
-    from onkocode.models.sources import ADAPTER_CONFIG
+    from onkocode.models.locate import ADAPTER_CONFIG
 
     path = folder / ADAPTER_CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from onkocode.questions.leakage import (
 )
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
-from onkocode.records.private import close_to_others
+from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 
@@ -40,10 +40,10 @@ def check_leakage(options: Namespace) -> None:
         "training": {"entries": training.count, "texts": training.texts["text"].n_unique()},
         "test_sets": counts,
     }
-    record.beside(options.output)
+    record.write(options.output)
     write_text(options.output, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    close_to_others(options.pairs)  # not before the counts, which everybody may read
-    record.beside(options.pairs)
+    restrict_to_owner(options.pairs)  # not before the counts, which everybody may read
+    record.write(options.pairs)
     named = [frame.with_columns(test_set=pl.lit(key)) for key, frame in pairs.items()]
     write_table(pl.concat(named), "leakage", options.pairs)
     _refuse({key: counts[key] for key in tables}, settings.refuse, options.pairs)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.schema import AdapterSettings, BaseSettings, BuiltBase, RecipeConfig, TinyModel
+from onkocode.config.schema import AdapterSettings, BaseModelSettings, BuiltBase, RecipeConfig, TinyModel
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
@@ -42,21 +42,21 @@ def pretrain_model(options: Namespace) -> None:
         with (directory / "corpus.jsonl").open("w", encoding="utf-8") as stream:
             for document in corpus:
                 stream.write(json.dumps(document, ensure_ascii=False) + "\n")
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def prepare_model(options: Namespace) -> None:
     """Locate and check a base model; nothing but the base stands in the record, since training and testing read it."""
     from onkocode.models.base_check import check_base
-    from onkocode.models.sources import describe_base, locate_base
+    from onkocode.models.locate import describe_base, locate_base
 
-    base = validated(BaseSettings, options.settings).base
+    base = validated(BaseModelSettings, options.settings).base
     if isinstance(base, BuiltBase) and options.built is None:
         raise InputError("a tiny model needs --built, the directory of pretrain-model")
     record = Provenance("prepare-model", base.model_dump(mode="json"), {})
     located = locate_base(base.model_dump(mode="json"), options.built)
     check_base(Path(located["path"]))
-    record.beside(options.output)
+    record.write(options.output)
     _write_json(options.output, located | describe_base(Path(located["path"])))
 
 
@@ -76,7 +76,7 @@ def fetch_adapter(options: Namespace) -> None:
     with new_directory(options.output) as directory:
         record.add(**{key: located[key] for key in ("hub", "revision")}, base=base)
         record.add(**adapters.copy_adapter(path, directory))
-        record.beside(directory)
+        record.write(directory)
 
 
 def describe_model(options: Namespace) -> None:
@@ -101,7 +101,7 @@ def describe_model(options: Namespace) -> None:
     }
     if options.replicate_of:
         model |= {"replicate_of": options.replicate_of, "seed": recipe.training.seed}
-    record.beside(options.output)
+    record.write(options.output)
     _write_json(options.output, model)
 
 

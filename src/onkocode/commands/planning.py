@@ -7,17 +7,17 @@ from pathlib import Path
 from onkocode.commands.common import config_files
 from onkocode.config import Recipe
 from onkocode.config.loading import merge_files
-from onkocode.models.at_hand import count_questions, find_base, find_lengths
-from onkocode.models.calibration import Speed, paper_speed
 from onkocode.models.gpus import Gpu, find_gpu, named_gpu
-from onkocode.models.plan import Plan, Subject, make_plan
-from onkocode.models.plan_table import plan_table
-from onkocode.models.plan_text import plan_text
-from onkocode.models.runs import CPU, compare, measured_speed, rates_by_device, read_runs
+from onkocode.planning.available import count_questions, find_base, find_lengths
+from onkocode.planning.calibration import Speed, paper_speed
+from onkocode.planning.past_runs import CPU, compare_with_plans, measured_speed, rates_by_device, read_runs
+from onkocode.planning.plan import Plan, Subject, make_plan
+from onkocode.planning.plan_table import plan_table
+from onkocode.planning.plan_text import plan_text
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
-from onkocode.study import Study
+from onkocode.study import Study, requests
 from onkocode.terminal import say
 
 TRIES = 3  # of a training job, with the two retries of profiles/slurm
@@ -31,7 +31,7 @@ def plan(options: Namespace) -> None:
     gpus = [named_gpu(name) for name in options.gpu]
     models, left_out = _trained(study, options.model)
     # Runs of other recipes tell the speed as well.
-    # Of the seeds of a recipe one run counts: the others would foretell its time all too well.
+    # Of the seeds of a recipe one run counts: the others would predict its time all too well.
     run = [
         model
         for model in study.models
@@ -45,14 +45,14 @@ def plan(options: Namespace) -> None:
         recipe = study.recipes[model]
         kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
         for gpu in kinds:
-            asked = [study.minutes(model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
+            asked = [requests.minutes(study, model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
-    compared = compare(runs, subjects)
+    compared = compare_with_plans(runs, subjects)
     say(plan_text(plans, compared, left_out))
     if options.output is not None:
         settings = {"models": models, "gpus": [gpu.name for gpu in gpus]}
         inputs = {f"config {number}": path for number, path in enumerate(config, start=1)}
-        Provenance("plan", settings, inputs).beside(options.output)
+        Provenance("plan", settings, inputs).write(options.output)
         write_text(options.output, plan_table(plans, compared).write_csv(separator="\t"))
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import polars as pl
 
-from onkocode.catalogues.crosswalk import allowed_pairs, topographies_of
+from onkocode.catalogues.formats.crosswalk import allowed_pairs, topographies_of
 from onkocode.commands.common import validated
 from onkocode.config.data import Data
-from onkocode.questions.blocks import Sources
+from onkocode.questions.blocks import CatalogueTables
 from onkocode.questions.build import QuestionStream
 from onkocode.questions.build import build_text_questions as build_on_texts
 from onkocode.questions.formulations import formulations_hash
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_file
-from onkocode.records.private import close_to_others
+from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_frames, write_table
 
@@ -29,16 +29,16 @@ def build_questions(options: Namespace) -> None:
     with new_file(options.output) as temporary:
         write_frames(stream, "questions", temporary)
         record.add(**stream.facts)
-        record.beside(options.output)
+        record.write(options.output)
 
 
 def build_text_questions(options: Namespace) -> None:
     """Build the questions on a test set."""
-    close_to_others(options.output)
+    restrict_to_owner(options.output)
     record = Provenance("build-text-questions", {"formulations": options.formulations}, {"texts": options.texts})
     questions = build_on_texts(read_table(options.texts, "entries"), options.formulations)
     record.add(questions=questions.height, formulations_sha256=formulations_hash(options.formulations))
-    record.beside(options.output)
+    record.write(options.output)
     write_table(questions, "questions", options.output)
 
 
@@ -51,7 +51,7 @@ def _inputs(options: Namespace) -> dict[str, Path]:
     return inputs | {role: path for role, path in single.items() if path is not None}
 
 
-def _sources(options: Namespace, settings: Data) -> Sources:
+def _sources(options: Namespace, settings: Data) -> CatalogueTables:
     topographies = pairs = None
     if options.crosswalk is not None:
         if options.topographies is None:
@@ -59,7 +59,7 @@ def _sources(options: Namespace, settings: Data) -> Sources:
         rules, axes = read_table(options.crosswalk, "crosswalk"), read_table(options.topographies, "codes")
         topographies = topographies_of(rules, axes) if settings.topography_from_alphaid else None
         pairs = allowed_pairs(rules, axes) if settings.links else None
-    return Sources(
+    return CatalogueTables(
         alphaid=_tables(options.alphaid),
         icdo3=_tables(options.icdo3),
         ops=_tables(options.ops),

@@ -21,7 +21,7 @@ def plot_loss_curves(options: Namespace) -> None:
 
     record = _record(options)
     loss_curves.plot_loss_curves(options.training, options.models, options.output, options.attempts)
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def plot_accuracy_by_epoch(options: Namespace) -> None:
@@ -32,7 +32,7 @@ def plot_accuracy_by_epoch(options: Namespace) -> None:
     accuracy_by_epoch.plot_accuracy_by_epoch(
         [options.metrics], options.models, options.texts, options.output, valid_floor=options.valid_floor
     )
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def plot_heldout_by_epoch(options: Namespace) -> None:
@@ -41,7 +41,7 @@ def plot_heldout_by_epoch(options: Namespace) -> None:
 
     record = _record(options)
     accuracy_by_epoch.plot_heldout_by_epoch([options.metrics], options.models, options.output)
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def plot_size_accuracy(options: Namespace) -> None:
@@ -52,7 +52,7 @@ def plot_size_accuracy(options: Namespace) -> None:
     size_accuracy.plot_size_accuracy(
         [options.metrics], options.models, options.texts, options.output, ceilings=options.ceilings
     )
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def plot_thinking_mode(options: Namespace) -> None:
@@ -63,7 +63,7 @@ def plot_thinking_mode(options: Namespace) -> None:
     thinking_mode.plot_thinking_mode(
         [options.metrics], options.models, options.texts, options.output, options.valid_floor
     )
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def tabulate_questions(options: Namespace) -> None:
@@ -72,7 +72,7 @@ def tabulate_questions(options: Namespace) -> None:
 
     record = _record(options)
     tables.write_question_counts(options.questions, options.output)
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def tabulate_models(options: Namespace) -> None:
@@ -81,7 +81,7 @@ def tabulate_models(options: Namespace) -> None:
 
     record = _record(options)
     tables.write_model_table(options.models, options.training, options.output)
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def tabulate_performance(options: Namespace) -> None:
@@ -92,7 +92,7 @@ def tabulate_performance(options: Namespace) -> None:
     performance.write_performance_table(
         [options.metrics], options.models, options.texts, options.output, options.valid_floor
     )
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def tabulate_replicates(options: Namespace) -> None:
@@ -101,7 +101,7 @@ def tabulate_replicates(options: Namespace) -> None:
 
     record = _record(options, texts=options.texts)
     replicates.write_replicate_table([options.metrics], options.models, options.texts, options.output)
-    record.beside(options.output)
+    record.write(options.output)
 
 
 def summarise_checkpoint(options: Namespace) -> None:
@@ -110,4 +110,4 @@ def summarise_checkpoint(options: Namespace) -> None:
 
     record = _record(options, model=options.model, epoch=options.epoch)
     performance.write_performance_summary([options.metrics], options.model, options.epoch, options.output)
-    record.beside(options.output)
+    record.write(options.output)

@@ -23,26 +23,26 @@ def train_epoch(options: Namespace) -> None:
         raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
     model = read_model(options.base)
 
-    from onkocode.tracking import Run
+    from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
+    from onkocode.tracking import TrackedRun
     from onkocode.training import epoch, processes
-    from onkocode.training.card import Facts, adapter_card, training_facts
 
     job = epoch.EpochJob(Path(model["path"]), options.epoch, options.previous, options.scratch, options.output)
     if processes.is_worker():
-        off = Run(validated(Tracking, {}), options.model, "train", options.epoch, {}, options.scratch.parent)
+        off = TrackedRun(validated(Tracking, {}), options.model, "train", options.epoch, {}, options.scratch.parent)
         processes.work(job, read_table(options.questions, "questions"), off)
         return
     inputs = {"base": options.base, "questions": options.questions}
     if options.previous is not None:
         inputs["previous"] = options.previous / "adapter"
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
-    run = Run(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
+    run = TrackedRun(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
     launch = processes.launcher(job, options.arguments) if settings.processes > 1 else None
     with run:  # closed last: W&B may take its time
         record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
         chosen = record.record["settings"]
         record.add(**training_facts(options.model, options.epoch, model, options.questions, options.output, chosen))
-        card = adapter_card(Facts(options.model, options.epoch, model, record.record))
+        card = adapter_card(CheckpointFacts(options.model, options.epoch, model, record.record))
         write_text(options.output / "adapter" / "README.md", card)
-        record.beside(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
+        record.write(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
         shutil.rmtree(options.scratch)

@@ -12,7 +12,7 @@ from onkocode.commands.common import config_files, read_model, validated
 from onkocode.config.loading import merge_files
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
-from onkocode.records.private import close_to_others
+from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
 from onkocode.study import CATALOGUE, Study
@@ -102,7 +102,7 @@ def _keep(place: Place) -> int:
         raise InputError("the chat template is another one now")
     kept, scratch = place.private / "answers" / place.below, place.private / "scratch" / place.below / "kept"
     for folder in (kept, scratch):
-        close_to_others(folder / "answers")
+        restrict_to_owner(folder / "answers")
     store = AnswerStore(kept, scratch, coder)
     for name, table in predictions.items():
         ids = asked.questions[name].select("question_id").with_columns(key=pl.Series(asked.keys[name]))

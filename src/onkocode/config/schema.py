@@ -50,7 +50,7 @@ Base = Annotated[
 ]
 
 
-class BaseSettings(Section):
+class BaseModelSettings(Section):
     """Settings of prepare-model."""
 
     base: Base = Field(description="Where the base model comes from.")

@@ -14,8 +14,8 @@ from onkocode.config.training import Testing
 from onkocode.evaluation.answers import Decoding, answer_keys
 from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions, with_short_answer
 from onkocode.models.loading import load_adapter, load_base
+from onkocode.models.locate import adapter_weights, weights_facts
 from onkocode.models.prompts import PromptFormat, encode_prompts, prompt_format
-from onkocode.models.sources import adapter_weights, weights_facts
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, hash_file

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from onkocode.catalogues.label_space import LabelSpace
+from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.records.errors import InputError
 

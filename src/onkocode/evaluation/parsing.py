@@ -8,7 +8,7 @@ and the answer is flagged.
 import re
 from dataclasses import dataclass
 
-from onkocode.catalogues.written_codes import LETTERS_BEHIND
+from onkocode.catalogues.vocabulary.written_codes import LETTERS_BEHIND
 
 # Not inside a longer word or number, so that `8140/3`, `C50.91` asked as topography, and "MC50" give nothing. An
 # underscore is no part of a word: Markdown sets `_C50.9_` in italics. A code with its dot and digit may carry the marks

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from onkocode.models.locate import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot
 from onkocode.models.model_files import read_object, tensor_sizes
-from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 

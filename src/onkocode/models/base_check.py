@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from onkocode.models.architectures import MODEL_TYPES, architecture_from
+from onkocode.models.locate import weight_shapes
 from onkocode.models.model_files import Shapes, read_object
 from onkocode.models.prompts import prompt_format
-from onkocode.models.sources import weight_shapes
 from onkocode.models.tokenizing import check_tokenizer_files, load_tokenizer, stop_ids
 from onkocode.records.errors import InputError, first_of
 

@@ -11,8 +11,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from onkocode.models.base_check import check_files
+from onkocode.models.locate import ADAPTER_CONFIG, adapter_weights
 from onkocode.models.model_files import read_object, tensor_shapes
-from onkocode.models.sources import ADAPTER_CONFIG, adapter_weights
 from onkocode.records.errors import InputError
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from onkocode.models.locate import TOKENIZER_FILES
 from onkocode.models.model_files import read_object, refuse_pointer
-from onkocode.models.sources import TOKENIZER_FILES
 from onkocode.records.errors import InputError
 
 # In words of the project's own: umlauts, ß, all digits, codes, and the quotation marks and dashes of German texts.

@@ -33,7 +33,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from onkocode.catalogues.codes import behaviour
+from onkocode.catalogues.vocabulary.codes import behaviour
 from onkocode.config.data import Augmentation
 from onkocode.questions.abbreviations import Pick, abbreviate, load_abbreviations, mistype, split_compounds
 from onkocode.questions.abbreviations.inflection import ACCUSATIVE, DATIVE, declined, known

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from onkocode.catalogues.codes import SECONDARY
-from onkocode.catalogues.confirm import check_alphaid
+from onkocode.catalogues.versions.confirm import check_alphaid
+from onkocode.catalogues.vocabulary.codes import SECONDARY
 from onkocode.config.data import Data
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, shuffled
@@ -18,7 +18,7 @@ NONE = pl.lit(None, pl.String)
 
 
 @dataclass(frozen=True)
-class Sources:
+class CatalogueTables:
     """What a data key is built from.
 
     Of each catalogue the versions come one after the other, the leading one first, so that an iterator which reads them
@@ -45,7 +45,7 @@ class Selection:
     morphology: pl.DataFrame
 
 
-def select_entries(sources: Sources, options: Data) -> Selection:
+def select_entries(sources: CatalogueTables, options: Data) -> Selection:
     """Return the entries that a data key asks about."""
     tumours = sources.icd10gm.filter("tumour")["code"].implode()
     known = sources.icd10gm["code"].implode()

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.catalogues.sources import TERMS_SENTENCE
+from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.config.data import Data
 from onkocode.questions.augmentation import augment
 from onkocode.questions.blocks import (
@@ -18,8 +18,8 @@ from onkocode.questions.blocks import (
     NO,
     NONE,
     YES,
+    CatalogueTables,
     Selection,
-    Sources,
     core_blocks,
     links,
     sample_hash,
@@ -51,7 +51,7 @@ class QuestionStream:
         InputError: a tumour label's code is unknown to the label space, or a block of Table 1 has no entries.
     """
 
-    def __init__(self, sources: Sources, options: Data) -> None:
+    def __init__(self, sources: CatalogueTables, options: Data) -> None:
         self._formulations = load_formulations(options.formulations)
         selection = select_entries(sources, options)
         core = core_blocks(selection, options)
@@ -88,7 +88,7 @@ class QuestionStream:
         self.facts |= {"questions": count, "questions_sha256": sha.hexdigest()}
 
 
-def build_questions(sources: Sources, options: Data) -> QuestionSet:
+def build_questions(sources: CatalogueTables, options: Data) -> QuestionSet:
     """Return all questions of a data key at once; the same as collecting a `QuestionStream`."""
     stream = QuestionStream(sources, options)
     questions = pl.concat(list(stream))
@@ -140,7 +140,9 @@ def terms_of(options: Data) -> str:
     return "example catalogue of the project" if versions == {"example"} else TERMS_SENTENCE
 
 
-def _further_blocks(sources: Sources, selection: Selection, out: set[str], options: Data) -> dict[str, pl.DataFrame]:
+def _further_blocks(
+    sources: CatalogueTables, selection: Selection, out: set[str], options: Data
+) -> dict[str, pl.DataFrame]:
     """Return the blocks that the paper does not have, as far as they are asked for."""
     blocks = {}
     if options.topography_from_alphaid:

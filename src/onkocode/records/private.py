@@ -14,7 +14,7 @@ FOLDERS = ("texts", "leakage", "predictions", "answers", "scratch")  # all that 
 WRITTEN = re.compile(r"\.?[^/]*\.(parquet|provenance\.json)(\.\d+\.tmp(\.\w+)?)?")  # half-written files too
 
 
-def close_to_others(path: Path) -> None:
+def restrict_to_owner(path: Path) -> None:
     """Make what lies at ``path`` private: its directories get mode 0700, and this process' new files 0600.
 
     Closed are the directories up to the workflow's private folder (ONKOCODE_PRIVATE), up to the working directory for

@@ -61,7 +61,7 @@ class Provenance:
         """Add facts that only the run could know, such as hashes of what it built."""
         self.record.update(facts)
 
-    def beside(self, *results: Path) -> None:
+    def write(self, *results: Path) -> None:
         """Write ``<result>.provenance.json`` for each result, or ``provenance.json`` inside it for a directory."""
         record = self.record | {
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),

@@ -13,7 +13,7 @@ from torch import distributed
 from transformers import TrainerCallback
 
 from onkocode.models.costs import throughput
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 from onkocode.training.checkpoints import mark_complete
 from onkocode.training.stopping import StopRequest, agree, in_parallel
 
@@ -48,7 +48,7 @@ class EpochLog(TrainerCallback):  # type: ignore[misc]
         attempt: int,
         step_size: int,
         cost: tuple[float, float | None] | None,
-        run: Run,
+        run: TrackedRun,
     ) -> None:
         self.path, self.first_step, self.attempt, self.run = path, first_step, attempt, run
         self.step_size, self.cost = step_size, cost

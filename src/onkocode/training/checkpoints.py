@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from onkocode.models.sources import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from onkocode.models.locate import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory
 

@@ -12,14 +12,14 @@ import polars as pl
 import torch
 
 from onkocode.config.training import Training
+from onkocode.models.locate import weights_identity
 from onkocode.models.model_files import tensor_sizes
 from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
-from onkocode.models.sources import weights_identity
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 from onkocode.training.attempts import (
     ATTEMPTS_FILE,
     OVERRIDES_FILE,
@@ -40,7 +40,7 @@ from onkocode.training.checkpoints import (
     publish,
     step_of,
 )
-from onkocode.training.fit import Outcome, Task, fit, step_size
+from onkocode.training.fit import EpochData, Outcome, fit, step_size
 from onkocode.training.order import EpochOrder
 from onkocode.training.stopping import STOP_FILE
 
@@ -61,7 +61,7 @@ class EpochJob:
 
 
 def train_epoch(
-    job: EpochJob, questions: pl.DataFrame, settings: Training, run: Run, launch: Launch | None = None
+    job: EpochJob, questions: pl.DataFrame, settings: Training, run: TrackedRun, launch: Launch | None = None
 ) -> dict[str, Any]:
     """Train one epoch and write `adapter/`, `state/`, `metrics.jsonl` and `attempts.jsonl` below the job's output.
 
@@ -83,9 +83,9 @@ def train_epoch(
             or missing memory after the last attempt of the policy, gradients that stay 0, or a full disk.
         StoppedError: somebody asked to stop; everything up to there is saved.
     """
-    form, task = make_task(job, questions, settings)
+    form, data = epoch_data(job, questions, settings)
     overrides = read_overrides(job.previous)
-    _open_scratch(job, settings, overrides, task.examples)
+    _open_scratch(job, settings, overrides, data.examples)
     log = job.scratch / ATTEMPTS_FILE
     attempts = read_attempts(log)
     if attempts:
@@ -93,14 +93,14 @@ def train_epoch(
     while True:
         check_gpus(overrides, torch.cuda.device_count())
         now = in_force(settings, overrides)
-        task = with_order(task, now)
-        steps = math.ceil(len(task.examples) / step_size(now))
-        resume = _start(job, settings, now, len(task.examples))
+        data = with_order(data, now)
+        steps = math.ceil(len(data.examples) / step_size(now))
+        resume = _start(job, settings, now, len(data.examples))
         final = job.scratch / f"checkpoint-{steps * job.epoch}"
         if is_complete(final):
             break  # the job was killed between the last save and its publication
         number = len(attempts) + 1
-        outcome = fit(task, now, resume, number, run) if launch is None else launch(now, resume, number)
+        outcome = fit(data, now, resume, number, run) if launch is None else launch(now, resume, number)
         if outcome.status in ("stopped", "disk-full"):
             raise _left(outcome, job)
         if outcome.status == "done":
@@ -112,7 +112,7 @@ def train_epoch(
     publish(final, job.output / "adapter", job.output / "state", job.scratch / LOG_FILE, job.output / LOG_FILE)
     write_attempts(attempts, job.output / ATTEMPTS_FILE)
     return {
-        "questions": len(task.examples),
+        "questions": len(data.examples),
         "steps": steps * job.epoch,
         "trainable_parameters": sum(tensor_sizes(final / ADAPTER_FILES[1]).values()),
         "prompt_sha256": form.sha256,
@@ -122,7 +122,7 @@ def train_epoch(
     }
 
 
-def make_task(job: EpochJob, questions: pl.DataFrame, settings: Training) -> tuple[PromptFormat, Task]:
+def epoch_data(job: EpochJob, questions: pl.DataFrame, settings: Training) -> tuple[PromptFormat, EpochData]:
     """Tokenise the training questions; raises InputError when there are none or one is too long."""
     rows = questions.filter(pl.col("split") == "train").sort("question_id")
     if rows.is_empty():
@@ -134,14 +134,14 @@ def make_task(job: EpochJob, questions: pl.DataFrame, settings: Training) -> tup
     lengths = [len(example["input_ids"]) for example in examples]
     ids = rows["question_id"].to_list()
     order = EpochOrder(ids, lengths, settings.seed, step_size(settings), settings.group_by_length)
-    return form, Task(job.base, job.scratch, job.epoch, tokenizer, examples, order)
+    return form, EpochData(job.base, job.scratch, job.epoch, tokenizer, examples, order)
 
 
-def with_order(task: Task, settings: Training) -> Task:
-    """Return the task with the order that belongs to the settings' batches."""
-    old = task.order
+def with_order(data: EpochData, settings: Training) -> EpochData:
+    """Return the data with the order that belongs to the settings' batches."""
+    old = data.order
     return replace(
-        task, order=EpochOrder(old.ids, old.lengths, settings.seed, step_size(settings), settings.group_by_length)
+        data, order=EpochOrder(old.ids, old.lengths, settings.seed, step_size(settings), settings.group_by_length)
     )
 
 

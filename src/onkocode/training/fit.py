@@ -18,7 +18,7 @@ from onkocode.models.gpus import peak_flops
 from onkocode.models.loading import load_base
 from onkocode.records.errors import InputError
 from onkocode.records.files import is_disk_full
-from onkocode.tracking import Run
+from onkocode.tracking import TrackedRun
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
 from onkocode.training.order import EpochOrder
@@ -50,7 +50,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Task:
+class EpochData:
     """What an attempt trains on: base model, tokenised questions and their order, and where the epoch ends."""
 
     base: Path
@@ -66,18 +66,18 @@ def step_size(settings: Training) -> int:
     return settings.batch_size * settings.gradient_accumulation * settings.processes
 
 
-def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> Outcome:
+def fit(data: EpochData, settings: Training, resume: Path | None, attempt: int, run: TrackedRun) -> Outcome:
     """Train from `resume`, or from fresh LoRA matrices, to the save at the end of the epoch.
 
     Args:
-        task: data, base model and directories.
+        data: questions, base model and directories.
         settings: the values in force in this attempt.
         resume: checkpoint to go on from.
         attempt: its number, 1 for the first; stands in the log.
         run: the W&B run, possibly switched off.
     """
     try:
-        stopped = _fit(task, settings, resume, attempt, run)
+        stopped = _fit(data, settings, resume, attempt, run)
     except NonFiniteError as error:
         return Outcome("non-finite", str(error), error.step)
     except StandstillError as error:
@@ -94,20 +94,20 @@ def fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: 
     return Outcome("stopped" if stopped else "done")
 
 
-def _fit(task: Task, settings: Training, resume: Path | None, attempt: int, run: Run) -> bool:
+def _fit(data: EpochData, settings: Training, resume: Path | None, attempt: int, run: TrackedRun) -> bool:
     """Train; returns whether it was to stop before the end."""
-    model = add_lora(load_base(task.base, settings.quantisation, settings.precision), settings)
-    log = _epoch_log(task, settings, resume, attempt, _cost(task, model), run)
-    request = StopRequest(task.scratch, seconds_left())
+    model = add_lora(load_base(data.base, settings.quantisation, settings.precision), settings)
+    log = _epoch_log(data, settings, resume, attempt, _cost(data, model), run)
+    request = StopRequest(data.scratch, seconds_left())
     trainer = EpochTrainer(
         model=model,
-        args=_arguments(task, settings),
-        train_dataset=Dataset.from_list(task.examples),
-        processing_class=task.tokenizer,
-        data_collator=DataCollatorForSeq2Seq(task.tokenizer, padding=True),
-        callbacks=[log, Saves(task.epoch, log.last_step, settings.save_minutes, request)],
+        args=_arguments(data, settings),
+        train_dataset=Dataset.from_list(data.examples),
+        processing_class=data.tokenizer,
+        data_collator=DataCollatorForSeq2Seq(data.tokenizer, padding=True),
+        callbacks=[log, Saves(data.epoch, log.last_step, settings.save_minutes, request)],
     )
-    trainer.order = task.order
+    trainer.order = data.order
     trainer.standstill = Standstill(min(PATIENCE, log.last_step - log.first_step))
     keep_float32(trainer.model)  # the trainer casts them to bf16 on quantised bases
     with listening(request):
@@ -126,15 +126,15 @@ def _known(error: Exception) -> Status | None:
     return None
 
 
-def _cost(task: Task, model: Any) -> tuple[float, float | None] | None:
+def _cost(data: EpochData, model: Any) -> tuple[float, float | None] | None:
     """Return operations per token, and the peak rate of the GPUs in use; None for an unknown architecture."""
     try:
-        architecture = read_architecture(task.base)
+        architecture = read_architecture(data.base)
     except InputError:
         return None
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    labelled = sum(label != -100 for example in task.examples for label in example["labels"])
-    share = labelled / sum(len(example["labels"]) for example in task.examples)
+    labelled = sum(label != -100 for example in data.examples for label in example["labels"])
+    share = labelled / sum(len(example["labels"]) for example in data.examples)
     peaks = [peak_flops(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())]
     known = [peak for peak in peaks if peak is not None]
     peak = sum(known) if known and len(known) == len(peaks) else None
@@ -142,30 +142,30 @@ def _cost(task: Task, model: Any) -> tuple[float, float | None] | None:
 
 
 def _epoch_log(
-    task: Task,
+    data: EpochData,
     settings: Training,
     resume: Path | None,
     attempt: int,
     cost: tuple[float, float | None] | None,
-    run: Run,
+    run: TrackedRun,
 ) -> EpochLog:
     """Return the log callback, with rows that an interrupted attempt wrote after its last save dropped."""
     size = step_size(settings)
-    in_order = [task.order.lengths[index] for index in task.order.order(task.epoch - 1)]
+    in_order = [data.order.lengths[index] for index in data.order.order(data.epoch - 1)]
     counts = [sum(in_order[start : start + size]) for start in range(0, len(in_order), size)]
-    path = task.scratch / LOG_FILE
+    path = data.scratch / LOG_FILE
     truncate_log(path, step_of(resume) if resume else 0)
     rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     seconds = json.loads(rows[-1])["seconds"] if rows else 0.0
-    return EpochLog(path, counts, (task.epoch - 1) * len(counts), seconds, attempt, size, cost, run)
+    return EpochLog(path, counts, (data.epoch - 1) * len(counts), seconds, attempt, size, cost, run)
 
 
-def _arguments(task: Task, settings: Training) -> SFTConfig:
+def _arguments(data: EpochData, settings: Training) -> SFTConfig:
     """Return the trainer's arguments; every value that matters is set, because library defaults move."""
     schedule = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}[settings.schedule]
     on_gpu = torch.cuda.is_available()
     return SFTConfig(
-        output_dir=str(task.scratch),
+        output_dir=str(data.scratch),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,

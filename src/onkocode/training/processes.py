@@ -15,8 +15,8 @@ import polars as pl
 
 from onkocode.config.training import Training
 from onkocode.records.files import write_text
-from onkocode.tracking import Run
-from onkocode.training.epoch import EpochJob, Launch, make_task
+from onkocode.tracking import TrackedRun
+from onkocode.training.epoch import EpochJob, Launch, epoch_data
 from onkocode.training.fit import Outcome, fit
 from onkocode.training.stopping import StopRequest, listening
 
@@ -64,11 +64,11 @@ def is_worker() -> bool:
     return ATTEMPT_VARIABLE in os.environ
 
 
-def work(job: EpochJob, questions: pl.DataFrame, run: Run) -> None:
+def work(job: EpochJob, questions: pl.DataFrame, run: TrackedRun) -> None:
     """Take part in the attempt that the parent described; the outcome goes to a file."""
     description = json.loads(Path(os.environ[ATTEMPT_VARIABLE]).read_text(encoding="utf-8"))
     settings = Training.model_validate(description["settings"])
-    _, task = make_task(job, questions, settings)
+    _, task = epoch_data(job, questions, settings)
     resume = Path(description["resume"]) if description["resume"] else None
     outcome = fit(task, settings, resume, description["attempt"], run)
     if outcome.status not in ("done", "stopped"):

@@ -1,0 +1,1 @@
+"""From known sources to files: the user's own, or downloaded with consent."""

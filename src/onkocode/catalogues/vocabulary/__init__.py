@@ -1,0 +1,1 @@
+"""Codes, entries and label spaces: what every other package says about catalogues."""

@@ -1,0 +1,1 @@
+"""Data sets of questions as users see them: described, compared, exported with a card."""

@@ -1,0 +1,174 @@
+"""Which jobs there are: models, epochs, data sets, and the catalogues that they read."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
+from onkocode.catalogues.formats.parse import DATASETS
+from onkocode.config import Recipe, load_config, replicates, resolve_data
+from onkocode.config.data import Data
+from onkocode.config.schema import BuiltBase, LocalAdapter
+from onkocode.models.locate import ADAPTER_WEIGHTS
+from onkocode.questions.formulations import load_formulations
+from onkocode.records.arguments import as_argument
+from onkocode.records.errors import InputError, first_of
+from onkocode.records.files import PROJECT, located
+
+CATALOGUE = "catalogue"
+
+
+class Study:
+    """The configured study."""
+
+    def __init__(self, merged: Mapping[str, Any], files: Sequence[Path], project: Path = PROJECT) -> None:
+        self.config = load_config(merged, files)
+        self.project = project
+        self.models_of: dict[str, list[str]] = {}  # models by the key of their recipe: one, or one per seed
+        self.recipes: dict[str, Recipe] = {}
+        for key in self.config.models:
+            found = {recipe.model: recipe for recipe in replicates(self.config, key)}
+            self.models_of[key] = list(found)
+            self.recipes |= found
+        self.models = list(self.recipes)
+        self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
+        self.test_sets = list(self.config.test_sets)
+        self.sources_file = as_argument(located(self.config.catalogues.sources, project))
+        self.sources = read_sources(Path(self.sources_file))
+        self._check_sources()
+        for version in self._formulations():
+            load_formulations(version)  # raises InputError when it is unknown
+
+    # -- jobs -------------------------------------------------------------------------------------------------------
+
+    @property
+    def data_keys(self) -> list[str]:
+        """Data keys in use, in the order of the models."""
+        return list(dict.fromkeys(recipe.config.data for recipe in self.recipes.values()))
+
+    @property
+    def thinking_models(self) -> list[str]:
+        """Models whose thinking mode is tested; it is asked about test sets only, and of the base, so of one seed."""
+        return [
+            model
+            for model, recipe in self.recipes.items()
+            if recipe.config.thinking and self.test_sets and self.base_of(model) == model
+        ]
+
+    @property
+    def has_replicates(self) -> bool:
+        """Tell whether a recipe is trained with several seeds."""
+        return any(recipe.replicate_of is not None for recipe in self.recipes.values())
+
+    def is_published(self, model: str) -> bool:
+        """Tell whether a model is an adapter of somebody else, which is tested here, not trained."""
+        return self.recipes[model].config.kind == "published-adapter"
+
+    def epochs(self, model: str, first: int = 1) -> list[int]:
+        """Epochs of a model; 0 is the base model, and a published adapter counts as epoch 1.
+
+        The replicates of a recipe share their base, which is tested as epoch 0 of the first one.
+        """
+        last = 1 if self.is_published(model) else self.recipes[model].training.epochs
+        return list(range(first if self.base_of(model) == model else max(first, 1), last + 1))
+
+    def base_of(self, model: str) -> str:
+        """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates."""
+        return self.models_of[self.recipes[model].replicate_of or model][0]
+
+    def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
+        """All pairs of model and epoch."""
+        return [(model, epoch) for model in self.models for epoch in self.epochs(model, first)]
+
+    @property
+    def trained_models(self) -> list[str]:
+        """Models that are trained here: no published adapters, and no base models that are only tested."""
+        return [model for model, recipe in self.recipes.items() if recipe.is_trained]
+
+    @property
+    def trained_checkpoints(self) -> list[tuple[str, int]]:
+        """The pairs of model and epoch that are trained here."""
+        return [(model, epoch) for model in self.trained_models for epoch in self.epochs(model)]
+
+    def datasets(self, condition: str = "free") -> list[str]:
+        """Data sets that are asked under a condition."""
+        return self.test_sets if condition == "thinking" else [CATALOGUE, *self.test_sets]
+
+    # -- catalogues -------------------------------------------------------------------------------------------------
+
+    def catalogues(self, dataset: str, data_key: str) -> list[str]:
+        """Return `<dataset>-<version>` of a data key for each of its versions, the leading one first."""
+        return [f"{dataset}-{version}" for version in self._versions(dataset, data_key)]
+
+    def catalogue(self, dataset: str, data_key: str) -> str:
+        """Return `<dataset>-<version>` of a data key's leading version."""
+        return self.catalogues(dataset, data_key)[0]
+
+    def _versions(self, dataset: str, data_key: str) -> list[str]:
+        value = getattr(self.data[data_key], dataset)
+        return value if isinstance(value, list) else [] if value is None else [value]
+
+    def local_catalogue(self, dataset: str, version: str) -> list[str]:
+        """Return the local file of a catalogue as a list: empty when it is to be downloaded."""
+        named = self.config.catalogues.files.get(f"{dataset}-{version}")
+        if named is not None:
+            return [as_argument(named)]
+        source = self.sources[dataset, version]
+        found = find_local(source, None, self.project)
+        if found is None:
+            found = find_local(source, catalogue_folder(self.config.catalogues.folder))
+        return [] if found is None else [as_argument(found)]
+
+    def text_file(self, test_set: str) -> str:
+        """Return the file of a test set."""
+        return as_argument(located(self.config.texts[test_set].file, self.project))
+
+    def text_codes(self, dataset: str, test_set: str) -> str:
+        """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
+        return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
+
+    def _formulations(self) -> set[str]:
+        data, texts = self.data, self.config.texts
+        return {data[key].formulations for key in self.data_keys} | {texts[key].formulations for key in self.test_sets}
+
+    def _check_sources(self) -> None:
+        tiny = [self.config.tiny_models[built].data for built in map(self.built, self.models) if built is not None]
+        keys = [*self.data_keys, *tiny]
+        used = [(d, v) for key in keys for d in (*DATASETS, "crosswalk") for v in self._versions(d, key)]
+        used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
+        problems = []
+        files = self.config.catalogues.files
+        for key in files:
+            if key.partition("-")[0] not in (*DATASETS, "crosswalk", "transitions") or "-" not in key:
+                problems.append(f"catalogues.files: {key!r} is not of the form <dataset>-<version>, e.g. alphaid-2024")
+        for dataset, version in dict.fromkeys(used):
+            if (dataset, version) not in self.sources and f"{dataset}-{version}" not in files:
+                known = ", ".join(v for d, v in self.sources if d == dataset) or "none"
+                problems.append(f"no row for {dataset} {version} (known versions: {known}); add one")
+        if problems:
+            raise InputError(f"{self.config.catalogues.sources}: the configuration needs more:\n{first_of(problems)}")
+
+    # -- what jobs read -----------------------------------------------------------------------------------------------
+
+    def tiny_formulations(self, built: str) -> str:
+        """Version of the formulations that shape a tiny model's vocabulary."""
+        return self.data[self.config.tiny_models[built].data].formulations
+
+    def warnings(self, environment: Mapping[str, str]) -> list[str]:
+        """Return what a person should know before a long run starts, and what to do."""
+        if self.config.tracking.mode == "online" and not environment.get("WANDB_API_KEY"):
+            return ["tracking.mode is online but WANDB_API_KEY is not set: runs are written offline"]
+        return []
+
+    def built(self, model: str) -> str | None:
+        """Return the key of the tiny model that is a recipe's base, if it is one."""
+        base = self.recipes[model].config.base
+        return base.built if isinstance(base, BuiltBase) else None
+
+    def local_adapter(self, model: str) -> list[str]:
+        """Return what a published adapter in a local directory is fetched from, so that a change is seen; else none."""
+        adapter = self.recipes[model].config.adapter
+        if not isinstance(adapter, LocalAdapter):
+            return []
+        weights = adapter.path / ADAPTER_WEIGHTS
+        return [as_argument(weights if weights.is_file() else adapter.path)]
