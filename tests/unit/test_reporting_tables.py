@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from onkocode.questions.counts import SPLITS, TABLE_1, TABLE_1_QUESTIONS, question_counts
+from onkocode.questions.counts import SPLITS, question_counts
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import METRICS, QUESTIONS, write_table
 from onkocode.reporting.html import Column, html_page, write_html
@@ -100,11 +100,6 @@ SOME = (
     ("tumour", "e1", "g1", None, "train"),
     ("extra", "e1", "h1", "C61", "train"),
 )
-
-
-def test_the_paper_s_blocks_add_up_to_its_total() -> None:
-    assert sum(row.questions for row in TABLE_1) == TABLE_1_QUESTIONS == 518_116
-    assert all(row.entries * row.formulations == row.questions for row in TABLE_1)
 
 
 def counted(counts: pl.DataFrame, block: str, *names: str) -> list[object]:

@@ -41,7 +41,7 @@ from onkocode.training.checkpoints import (
     step_of,
 )
 from onkocode.training.fit import EpochData, Outcome, fit, step_size
-from onkocode.training.order import EpochOrder
+from onkocode.training.sampler import EpochOrder
 from onkocode.training.stopping import STOP_FILE
 
 # The part of the settings that changes neither weights nor saves.
