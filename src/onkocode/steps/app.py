@@ -63,7 +63,7 @@ app = App(
     help="The steps of the workflow, the same that the rules call, and questions to the catalogues.",
     version_flags=(),  # --version is an option of steps on catalogues
     help_format="plaintext",
-    default_parameter=Parameter(consume_multiple=True, negative=(), show_default=_shown),
+    default_parameter=Parameter(consume_multiple=True, allow_repeating=True, negative=(), show_default=_shown),
     print_error=False,
     exit_on_error=False,
 )
