@@ -22,7 +22,7 @@ rule draw_figure:
         "../envs/onkocode.yaml"
     params:
         files=lambda wildcards, input: options(input),
-        settings=lambda wildcards: reports.settings(study, wildcards.figure),
+        settings=lambda wildcards: slices.item(study, wildcards.figure),
         caption=caption_of_item,
     message:
         "Drawing {wildcards.figure:q}"
@@ -51,7 +51,7 @@ rule write_table:
         "../envs/onkocode.yaml"
     params:
         files=lambda wildcards, input: options(input),
-        settings=lambda wildcards: reports.settings(study, wildcards.table),
+        settings=lambda wildcards: slices.item(study, wildcards.table),
         caption=caption_of_item,
     message:
         "Writing the table {wildcards.table:q}"

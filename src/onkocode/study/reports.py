@@ -1,9 +1,8 @@
-"""Which figures and tables a study has, and what they are drawn from."""
+"""Which figures and tables a study has."""
 
 from collections.abc import Callable, Mapping
 
-from onkocode.records.ids import canonical_json
-from onkocode.reporting.registry import ITEMS, Condition, Kind, find
+from onkocode.reporting.registry import ITEMS, Condition, Kind
 from onkocode.study.jobs import Study
 
 HAS: Mapping[Condition, Callable[[Study], bool]] = {
@@ -27,14 +26,3 @@ def names(study: Study, kind: Kind) -> list[str]:
 def possible(study: Study, kind: Kind) -> list[str]:
     """Return the names of all figures or tables that can be asked for, of any data key of the configuration."""
     return [name for item in ITEMS if item.kind == kind for name in item.names(list(study.config.data))]
-
-
-def settings(study: Study, name: str) -> str:
-    """Settings of draw: those that the figure or table reads."""
-    evaluation = study.config.evaluation
-    every = {
-        "texts": study.test_sets,
-        "valid_floor": evaluation.valid_floor,
-        "paper_ceilings": evaluation.paper_ceilings,
-    }
-    return canonical_json({key: every[key] for key in find(name).settings})

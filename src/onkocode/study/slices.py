@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from onkocode.records.ids import canonical_json
+from onkocode.reporting.registry import find
 from onkocode.study import requests
 from onkocode.study.jobs import Study
 
@@ -74,6 +75,13 @@ def testing(study: Study, model: str) -> str:
 def thinking(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition thinking."""
     return canonical_json(_asking(study, model) | {"thinking": study.config.thinking.model_dump(mode="json")})
+
+
+def item(study: Study, name: str) -> str:
+    """Settings of draw: those that the figure or table reads."""
+    evaluation = study.config.evaluation
+    every = evaluation.model_dump(include={"valid_floor", "paper_ceilings"}) | {"texts": study.test_sets}
+    return canonical_json({key: every[key] for key in find(name).settings})
 
 
 def option(study: Study, name: str) -> str:
