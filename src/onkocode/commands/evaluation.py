@@ -1,13 +1,14 @@
 """Verbs of the stage evaluation."""
 
 from argparse import Namespace
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from onkocode.catalogues.vocabulary.label_space import SYSTEM_OF_TASK, LabelSpace
+from onkocode.catalogues.vocabulary.label_space import label_spaces
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Tracking
 from onkocode.records.errors import InputError
@@ -28,8 +29,9 @@ def evaluate_checkpoint(options: Namespace) -> None:
         restrict_to_owner(path)
 
     from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
+    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
+    from onkocode.evaluation.metrics import THINKING
 
     settings = validated(Asking, options.settings)
     inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})
@@ -60,32 +62,49 @@ def evaluate_checkpoint(options: Namespace) -> None:
     say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
 
 
-def judge_answers(options: Namespace) -> None:
-    """Judge predictions."""
-    from onkocode.evaluation.judging import judge_answers as judge
-
-    inputs = {name: getattr(options, name) for name in ("predictions", "questions", "icd10gm", "icdo3")}
-    record = Provenance("judge-answers", {}, inputs)
-    codes = pl.concat([read_table(options.icd10gm, "codes"), read_table(options.icdo3, "codes")])
-    spaces = {task: LabelSpace.of(codes, system) for task, system in SYSTEM_OF_TASK.items()}
-    judged = judge(read_table(options.predictions, "predictions"), read_table(options.questions, "questions"), spaces)
-    record.write(options.output)
-    write_table(judged, "judged", options.output)
-
-
-def measure_answers(options: Namespace) -> None:
-    """Compute the metrics of one checkpoint."""
-    from onkocode.evaluation.metrics import measure
+def score_answers(options: Namespace) -> None:
+    """Judge the answers of one checkpoint under a condition, and measure them."""
+    from onkocode.reporting.performance import write_performance_summary
 
     tracking = validated(Tracking, options.tracking)
-    judged = pl.concat([read_table(path, "judged") for path in options.judged])
-    baseline = pl.concat([read_table(path, "judged") for path in options.baseline]) if options.baseline else None
-    inputs = {str(path): path for path in [*options.judged, *options.baseline]}
-    record = Provenance("measure-answers", {"bootstrap": options.bootstrap}, inputs)
-    metrics = measure(judged, baseline, options.bootstrap)
-    record.write(options.output)
-    write_table(metrics, "metrics", options.output)
+    tables = [dict(getattr(options, name)) for name in ("predictions", "questions", "icd10gm", "icdo3", "judged")]
+    if any(set(table) != set(tables[0]) for table in tables):
+        raise InputError("--predictions, --questions, --icd10gm, --icdo3 and --judged must have the same names")
+    judged = pl.concat([_judged(*(table[name] for table in tables)) for name in tables[0]])
+    metrics = _measured(judged, tables[-1].values(), options.baseline, options.bootstrap, options.output)
+    if options.summary:
+        model, epoch = metrics.select("model", "epoch").row(0)
+        record = Provenance("score-answers", {}, {str(options.output): options.output})
+        write_performance_summary([options.output], model, epoch, options.summary)
+        record.write(options.summary)
     _mirror(metrics, tracking, options.output)
+
+
+def _judged(predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> pl.DataFrame:
+    """Judge the answers to one data set; write and return the judged rows, which hold no text."""
+    from onkocode.evaluation.judging import judge_answers
+
+    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
+    record = Provenance("score-answers", {}, inputs)
+    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in (icd10gm, icdo3)]))
+    judged = judge_answers(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
+    record.write(output)
+    write_table(judged, "judged", output)
+    return judged
+
+
+def _measured(
+    judged: pl.DataFrame, files: Collection[Path], baseline: list[Path], bootstrap: int, output: Path
+) -> pl.DataFrame:
+    """Write and return the metrics of judged rows, which stand in the files as well."""
+    from onkocode.evaluation.measuring import measure
+
+    record = Provenance("score-answers", {"bootstrap": bootstrap}, {str(path): path for path in [*files, *baseline]})
+    base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
+    metrics = measure(judged, base, bootstrap)
+    record.write(output)
+    write_table(metrics, "metrics", output)
+    return metrics
 
 
 def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:

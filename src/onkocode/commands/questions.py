@@ -18,6 +18,7 @@ from onkocode.records.files import new_file
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_frames, write_table
+from onkocode.tasks import TASKS
 
 
 def build_questions(options: Namespace) -> None:
@@ -35,8 +36,11 @@ def build_questions(options: Namespace) -> None:
 def build_text_questions(options: Namespace) -> None:
     """Build the questions on a test set."""
     restrict_to_owner(options.output)
-    record = Provenance("build-text-questions", {"formulations": options.formulations}, {"texts": options.texts})
-    questions = build_on_texts(read_table(options.texts, "entries"), options.formulations)
+    if unknown := sorted(set(options.tasks) - set(TASKS)):
+        raise InputError(f"--tasks: {unknown[0]!r} is no task; known are {', '.join(TASKS)}")
+    settings = {"formulations": options.formulations} | ({"tasks": options.tasks} if options.tasks else {})
+    record = Provenance("build-text-questions", settings, {"texts": options.texts})
+    questions = build_on_texts(read_table(options.texts, "entries"), options.formulations, options.tasks)
     record.add(questions=questions.height, formulations_sha256=formulations_hash(options.formulations))
     record.write(options.output)
     write_table(questions, "questions", options.output)

@@ -102,12 +102,3 @@ def tabulate_replicates(options: Namespace) -> None:
     record = _record(options, texts=options.texts)
     replicates.write_replicate_table([options.metrics], options.models, options.texts, options.output)
     record.write(options.output)
-
-
-def summarise_checkpoint(options: Namespace) -> None:
-    """Write the table of one checkpoint."""
-    from onkocode.reporting import performance
-
-    record = _record(options, model=options.model, epoch=options.epoch)
-    performance.write_performance_summary([options.metrics], options.model, options.epoch, options.output)
-    record.write(options.output)

@@ -25,6 +25,7 @@ VERBS: tuple[Verb, ...] = (
         (
             Option("--texts", "entries of read-texts"),
             FORMULATIONS,
+            Option("--tasks", "tasks beyond ICD-10, topography and yes/no", str, required=False, many=True),
             OUTPUT,
         ),
     ),

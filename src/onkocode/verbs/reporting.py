@@ -1,10 +1,8 @@
 """Verbs of the stage reporting."""
 
 from onkocode.verbs.options import (
-    EPOCH,
     FIGURE,
     METRICS,
-    MODEL,
     MODELS,
     TABLE,
     TEXTS,
@@ -81,11 +79,5 @@ VERBS: tuple[Verb, ...] = (
         "reporting",
         "write the table of replicates, accuracy over the seeds of a recipe",
         (METRICS, MODELS, TEXTS, TABLE),
-    ),
-    Verb(
-        "summarise-checkpoint",
-        "reporting",
-        "write the table of one checkpoint",
-        (MODEL, EPOCH, Option("--metrics", "table of measure-answers"), TABLE),
     ),
 )
