@@ -1,10 +1,11 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
+from onkocode.config.base import CATALOGUE
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE
-from onkocode.study import CATALOGUE, Study, requests, slices
+from onkocode.study import Study, requests, slices
 from onkocode.terminal import make_readable
 
 make_readable()
@@ -60,7 +61,7 @@ wildcard_constraints:
     built=either(study.config.tiny_models),
     data=either(study.config.data),
     testset=either(study.config.texts),
-    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|transitions",
+    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk",
     version=r"[\w.]+",
     epoch=r"\d+",
     option="tracking|consent",
@@ -194,8 +195,8 @@ def codes_asked(catalogue, condition):
     ]
 
 
-def of_data_sets(input, files):
-    return named([Path(file).stem for file in input.predictions], files)
+def data_sets(input):
+    return [Path(file).stem for file in input.predictions]
 
 
 def metrics_of_checkpoints(wildcards):

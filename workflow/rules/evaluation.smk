@@ -118,11 +118,11 @@ rule score_checkpoint:
         mem_mb=4000,
         runtime=60,
     params:
-        predictions=lambda wildcards, input: of_data_sets(input, input.predictions),
-        questions=lambda wildcards, input: of_data_sets(input, input.questions),
-        icd10gm=lambda wildcards, input: of_data_sets(input, input.icd10gm),
-        icdo3=lambda wildcards, input: of_data_sets(input, input.icdo3),
-        judged=lambda wildcards, input, output: of_data_sets(input, output.judged),
+        predictions=lambda wildcards, input: named(data_sets(input), input.predictions),
+        questions=lambda wildcards, input: named(data_sets(input), input.questions),
+        icd10gm=lambda wildcards, input: named(data_sets(input), input.icd10gm),
+        icdo3=lambda wildcards, input: named(data_sets(input), input.icdo3),
+        judged=lambda wildcards, input, output: named(data_sets(input), output.judged),
         bootstrap=study.config.evaluation.bootstrap,
         summary=lambda wildcards, output: optional("--summary", output.get("summary")),
     message:

@@ -1,6 +1,5 @@
 """What the workflow asks of the configuration: its jobs, the settings slice of each, and what each asks for."""
 
-from onkocode.config.base import CATALOGUE
 from onkocode.study.jobs import Study
 
-__all__ = ["CATALOGUE", "Study"]
+__all__ = ["Study"]
