@@ -1,7 +1,6 @@
 """Verbs of the stage evaluation."""
 
 from argparse import Namespace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +21,45 @@ def evaluate_checkpoint(options: Namespace) -> None:
     outputs, questions = dict(options.output), dict(options.questions)
     if set(outputs) != set(questions):
         raise InputError("--questions and --output must have the same names")
-    if (options.epoch > 0) != (options.adapter is not None):
+    if (options.base is None) == (options.coder is None):
+        raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
+    if options.base is not None and (options.epoch > 0) != (options.adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
-    for path in [*outputs.values(), options.scratch / "answers", options.answers / "answers"]:
+    for path in outputs.values():
         restrict_to_owner(path)
 
-    from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
-    from onkocode.evaluation.generation import answer_missing
+    from onkocode.evaluation.asking import Asking, ask, choose_questions
 
     settings = validated(Asking, options.settings)
-    inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})
-    record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)
-    checkpoint = Checkpoint(read_model(options.base), options.adapter)
-    coder = checkpoint.identity(settings.testing)
+    coder, made_of = _language_model(options, settings) if options.coder is None else _fitted(options.coder)
+    record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | questions, settings.thinking.seed)
     tables = {name: read_table(path, "questions") for name, path in questions.items()}
-    asked = asked_of(checkpoint, coder, options.condition, tables, settings)
-    store = AnswerStore(options.answers, options.scratch, coder)
-    load = partial(checkpoint.load, settings.testing)
-    decoding, shard = settings.decoding(options.condition), settings.evaluation.shard
-    new = answer_missing(load, asked.tokenizer, asked.prompts, decoding, store, shard)
-    record.add(prompt_sha256=asked.form.sha256, prompts=len(asked.prompts), asked=new)
-    for name, frame in asked.questions.items():
-        identity = frame.select(
-            model=pl.lit(options.model),
-            epoch=pl.lit(options.epoch, pl.Int64),
-            condition=pl.lit(options.condition),
-            dataset=pl.lit(name),
-            question_id=pl.col("question_id"),
-        )
-        predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
-        if options.condition == THINKING:  # where the prompt opens the thought, the answer alone does not show it
-            predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
+    asked = choose_questions(tables, options.condition, settings)
+    predictions = ask(coder, asked, options.model, options.epoch, options.condition)
+    record.add(**coder.facts)
+    for name, frame in predictions.items():
         record.write(outputs[name])
-        write_table(predictions, "predictions", outputs[name])
-    store.close()
-    say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
+        write_table(frame, "predictions", outputs[name])
+    say(coder.finish())
+
+
+def _language_model(options: Namespace, settings: Any) -> tuple[Any, dict[str, Path]]:
+    """Return a language model as a coder, and the files that make it."""
+    for path in (options.scratch / "answers", options.answers / "answers"):
+        restrict_to_owner(path)
+    from onkocode.coders.language_model import Checkpoint, LanguageModel
+
+    inputs = {"base": options.base} | ({"adapter": options.adapter} if options.adapter else {})
+    checkpoint, shard = Checkpoint(read_model(options.base), options.adapter), settings.evaluation.shard
+    coder = LanguageModel(checkpoint, options.condition, settings, options.answers, options.scratch, shard)
+    return coder, inputs
+
+
+def _fitted(folder: Path) -> tuple[Any, dict[str, Path]]:
+    """Return a fitted coder, and the files that make it."""
+    from onkocode.coders.fitted import FittedCoder, files_of
+
+    return FittedCoder(folder), {f"coder {name}": path for name, path in files_of(folder).items()}
 
 
 def judge_answers(options: Namespace) -> None:

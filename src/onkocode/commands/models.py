@@ -8,7 +8,10 @@ from typing import Any
 import polars as pl
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.schema import AdapterSettings, BaseModelSettings, BuiltBase, RecipeConfig, TinyModel
+from onkocode.config.coders import KINDS, LanguageModelConfig, RecipeConfig
+from onkocode.config.models import AdapterSettings, BaseModelSettings, BuiltBase
+from onkocode.config.schema import TinyModel
+from onkocode.models.description import describe_language_model, describe_recipe
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_directory, write_text
@@ -80,29 +83,22 @@ def fetch_adapter(options: Namespace) -> None:
 
 
 def describe_model(options: Namespace) -> None:
-    """Put together what figures and tables say of a model."""
-    recipe = validated(RecipeConfig, options.settings)
-    base = read_model(options.base)
-    record = Provenance("describe-model", recipe.model_dump(mode="json"), {"base": options.base})
-    model = {
-        "model": options.model,
-        "label": recipe.label,
-        "family": recipe.family,
-        "architecture": base["architecture"],
-        "hub": base["hub"],
-        "revision": base["revision"],
-        "parameters": int(recipe.parameters or base["parameters"]),
-        "thinking": recipe.thinking,
-        "trained": recipe.kind == "llm" and recipe.training.epochs != 0,
-        "quantisation_training": recipe.training.quantisation or "none",
-        "quantisation_testing": recipe.testing.quantisation or "none",
-        "gpus_training": recipe.resources.gpus_training,
-        "gpus_testing": recipe.resources.gpus_testing,
-    }
-    if options.replicate_of:
-        model |= {"replicate_of": options.replicate_of, "seed": recipe.training.seed}
+    """Put together what figures and tables say of a coder."""
+    kind = options.settings.get("kind", "llm")
+    if kind not in KINDS:
+        raise InputError(f"--settings: kind must be one of {', '.join(KINDS)}")
+    recipe: RecipeConfig = validated(KINDS[kind], options.settings)
+    inputs = {"base": options.base} if options.base else {}
+    record = Provenance("describe-model", recipe.model_dump(mode="json"), inputs)
+    described = describe_recipe(options.model, kind, recipe)
+    if isinstance(recipe, LanguageModelConfig):
+        if options.base is None:
+            raise InputError("--base is needed for a language model")
+        described |= describe_language_model(recipe, read_model(options.base))
+        if options.replicate_of:
+            described |= {"replicate_of": options.replicate_of, "seed": recipe.training.seed}
     record.write(options.output)
-    _write_json(options.output, model)
+    _write_json(options.output, described)
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from onkocode.commands.common import read_model, validated
+from onkocode.config.coders import fit_settings
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
 from onkocode.records.errors import InputError
-from onkocode.records.files import write_text
+from onkocode.records.files import new_directory, write_text
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table
 
@@ -46,3 +47,17 @@ def train_epoch(options: Namespace) -> None:
         write_text(options.output / "adapter" / "README.md", card)
         record.write(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
         shutil.rmtree(options.scratch)
+
+
+def fit_coder(options: Namespace) -> None:
+    """Fit a coder in one job."""
+    from onkocode.coders import fitted
+
+    section = fit_settings(options.settings.get("kind"))
+    if section is None:
+        raise InputError("--settings: kind must be one of the kinds of coders that a job fits")
+    settings = validated(section, options.settings)
+    record = Provenance("fit-coder", settings.model_dump(), {"questions": options.questions})
+    with new_directory(options.output) as folder:
+        record.add(**fitted.fit_coder(settings, read_table(options.questions, "questions"), folder))
+        record.write(folder)

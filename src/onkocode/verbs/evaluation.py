@@ -1,10 +1,10 @@
 """Verbs of the stage evaluation."""
 
 from onkocode.verbs.options import (
-    BASE,
     CONDITION,
     EPOCH,
     MODEL,
+    OPTIONAL_BASE,
     OUTPUT,
     TEXTS,
     TRACKING,
@@ -19,13 +19,14 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "evaluate-checkpoint",
         "evaluation",
-        "let a model answer all data sets",
+        "let a coder answer all data sets",
         (
             MODEL,
             EPOCH,
             CONDITION,
-            BASE,
-            Option("--adapter", "adapter directory (from epoch 1 on)", required=False),
+            OPTIONAL_BASE,
+            Option("--adapter", "its adapter directory (from epoch 1 on)", required=False),
+            Option("--coder", "directory of fit-coder, for a coder that is no language model", required=False),
             Option("--questions", "NAME=FILE of question tables", named_path, many=True),
             settings_of("testing, evaluation and thinking"),
             Option("--scratch", "directory for saves within the evaluation"),

@@ -1,6 +1,6 @@
 """Verbs of the stage models."""
 
-from onkocode.verbs.options import BASE, FORMULATIONS, MODEL, OUTPUT, Option, Verb, settings_of
+from onkocode.verbs.options import BASE, FORMULATIONS, MODEL, OPTIONAL_BASE, OUTPUT, Option, Verb, settings_of
 
 REPLICATE_OF = Option("--replicate-of", "key of the recipe that the model is one seed of", str, required=False)
 
@@ -40,7 +40,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "describe-model",
         "models",
-        "put together what figures and tables say of a model",
-        (MODEL, settings_of("recipe"), BASE, REPLICATE_OF, OUTPUT),
+        "put together what figures and tables say of a coder",
+        (MODEL, settings_of("recipe"), OPTIONAL_BASE, REPLICATE_OF, OUTPUT),
     ),
 )

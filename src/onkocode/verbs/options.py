@@ -80,6 +80,7 @@ CONDITION = Option("--condition", "how it is asked", str, choices=("free", "thin
 OUTPUT = Option("--output", "file to write")
 TRACKING = Option("--tracking", "W&B: JSON of `tracking`; off by default", settings_argument, False, default={})
 BASE = Option("--base", "base.json of prepare-model")
+OPTIONAL_BASE = Option("--base", "base.json of prepare-model, for a language model", required=False)
 METRICS = Option("--metrics", "table of collect-metrics")
 MODELS = Option("--models", "files of describe-model, in the order of the figure", many=True)
 

@@ -19,4 +19,14 @@ VERBS: tuple[Verb, ...] = (
             Option("--output", "directory for adapter/, state/ and metrics.jsonl"),
         ),
     ),
+    Verb(
+        "fit-coder",
+        "training",
+        "fit a coder that is no language model, in one job",
+        (
+            Option("--questions", "table of build-questions"),
+            settings_of("coder"),
+            Option("--output", "directory to write"),
+        ),
+    ),
 )
