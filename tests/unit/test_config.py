@@ -7,13 +7,16 @@ import yaml
 from pydantic import BaseModel
 
 from onkocode.commands.configuration import schema_text
-from onkocode.config import Config, load_config, load_config_files, resolve_recipe
+from onkocode.config import Config, load_config, load_config_files, resolve_model, resolve_recipe
+from onkocode.config import coders as coders_module
+from onkocode.config import models as models_module
 from onkocode.config import schema as schema_module
 from onkocode.config import training as training_module
 from onkocode.config.base import Section
 from onkocode.config.resolve import builtin_presets
 from onkocode.records.errors import InputError
 
+TINY = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
 GOOD = """\
 models: [a]
 test_sets: [t]
@@ -53,16 +56,17 @@ def complaints(folder: Path, text: str) -> list[str]:
 
 def test_the_papers_configuration_is_sound(root: Path) -> None:
     config = load_config_files([root / "config/config.yaml"])
-    assert len(config.models) == 8
+    assert len([model for model in config.models if resolve_recipe(config, model).is_trained]) == 8
+    assert config.models[8:] == ["majority-code", "nearest-label"]
     assert set(config.models) == set(config.recipes)
 
 
 def test_the_quickstart_runs_only_its_own_models_and_texts(quickstart: Config, root: Path) -> None:
     own = yaml.safe_load((root / "config/quickstart.yaml").read_text(encoding="utf-8"))
-    assert quickstart.models == own["models"] == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+    assert quickstart.models == own["models"] == [*TINY, "majority-code", "nearest-label"]
     assert quickstart.test_sets == ["example"]
     assert quickstart.texts["example"].icd10gm == "example"
-    assert len(quickstart.recipes) == 11
+    assert len(quickstart.recipes) == 8 + 3 + 2  # the paper's are there, but not run
 
 
 def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
@@ -70,7 +74,7 @@ def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
 
 
 def sections() -> list[type[BaseModel]]:
-    modules = (schema_module, training_module)
+    modules = (schema_module, training_module, models_module, coders_module)
     found = [item for module in modules for item in vars(module).values() if isinstance(item, type)]
     return [item for item in dict.fromkeys(found) if issubclass(item, Section) and item is not Section]
 
@@ -138,7 +142,7 @@ def test_paper_preset_has_the_papers_values() -> None:
 def test_recipes_are_those_of_table_3(
     root: Path, model: str, hub: str, parameters: float, training: str, testing: str, gpus: Any, batch_size: int
 ) -> None:
-    recipe = resolve_recipe(load_config_files([root / "config/config.yaml"]), model)
+    recipe = resolve_model(load_config_files([root / "config/config.yaml"]), model)
     resources = recipe.config.resources
     assert recipe.config.base.model_dump() == {"hub": hub, "revision": "main"}
     assert recipe.config.parameters == parameters
@@ -165,7 +169,7 @@ def test_field_default_then_preset_then_recipe(tmp_path: Path) -> None:
         "    testing: {batch_size: 8}\n"
     )
     text = text.replace("    data: d\n  b:", f"    data: d\n{changes}  b:")
-    recipe = resolve_recipe(load_config_files([write(tmp_path, text)]), "a")
+    recipe = resolve_model(load_config_files([write(tmp_path, text)]), "a")
     training = recipe.training
     assert training.weight_decay == 0.01  # field default
     assert training.batch_size == 3  # preset

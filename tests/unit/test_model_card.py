@@ -15,8 +15,8 @@ from huggingface_hub import ModelCard
 
 from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.cli import main
-from onkocode.evaluation.answers import AnswerStore, Decoding
-from onkocode.evaluation.generation import answer_missing
+from onkocode.coders.answers import AnswerStore, Decoding
+from onkocode.coders.generation import answer_missing
 from onkocode.export.card import LICENCES, CheckpointFacts, adapter_card, rate_rows, training_facts
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.prompts import encode_prompts, prompt_format

@@ -16,7 +16,8 @@ from onkocode.commands.planning import plan
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
 from onkocode.config.loading import merge_files
-from onkocode.config.schema import HubBase, LocalBase, TinyModel
+from onkocode.config.models import HubBase, LocalBase
+from onkocode.config.schema import TinyModel
 from onkocode.config.training import Training
 from onkocode.models import tiny
 from onkocode.models.architectures import known_architecture, read_architecture

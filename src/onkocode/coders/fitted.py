@@ -32,7 +32,7 @@ def fit_coder(settings: FitSettings, questions: pl.DataFrame, folder: Path) -> d
     entries = questions.filter(pl.col("split") == "train").select(ENTRY).unique().sort(ENTRY)
     if entries.is_empty():
         raise InputError("the questions have no split train to fit a coder on; build them with entries to train on")
-    facts = _kind(settings).fit(settings, entries, folder)
+    facts = find_kind(settings.kind).fit(settings, entries, folder)
     write_text(folder / SETTINGS_FILE, canonical_json(settings.model_dump(mode="json")) + "\n")
     return {"entries": entries.height} | facts
 
@@ -54,7 +54,7 @@ class FittedCoder:
 
     def __init__(self, folder: Path) -> None:
         settings = _read_settings(folder)
-        self._answer = _kind(settings).load(settings, folder)
+        self._answer = find_kind(settings.kind).load(settings, folder)
         self.facts: Mapping[str, Any] = {"coder": settings.model_dump(mode="json")}
         self._answered = 0
 
@@ -85,10 +85,6 @@ def check_tasks(texts: pl.DataFrame, known: pl.Series) -> None:
     missing = sorted(set(texts["task"]) - set(known))
     if missing:
         raise InputError(f"the training questions have none of the task {missing[0]}, so there is nothing to answer")
-
-
-def _kind(settings: FitSettings) -> Any:
-    return find_kind(str(getattr(settings, "kind", "")))
 
 
 def _read_settings(folder: Path) -> FitSettings:

@@ -103,5 +103,6 @@ def _filled(ranked: pl.DataFrame, asked: pl.DataFrame, frequent: pl.DataFrame, c
     """
     further = asked.select("text").join(frequent.select("answer", score=pl.lit(0.0)), how="cross")
     every = pl.concat([ranked, further]).unique(["text", "answer"], keep="first", maintain_order=True)
-    numbered = every.with_columns(rank=pl.int_range(1, pl.len() + 1).over("text")).filter(pl.col("rank") <= candidates)
-    return asked.join(numbered, on="text", maintain_order="left_right").select("task", "text", "rank", "answer", "score")
+    numbered = every.with_columns(rank=pl.int_range(1, pl.len() + 1).over("text"))
+    kept = numbered.filter(pl.col("rank") <= candidates).select("text", "rank", "answer", "score")
+    return asked.join(kept, on="text", maintain_order="left_right")

@@ -84,6 +84,7 @@ class LanguageModelConfig(RecipeConfig):
 class FitSettings(Section):
     """What the fit of a coder depends on, and nothing else: its kind and the keys of its own."""
 
+    kind: str = Field(description="Kind of coder.")
     candidates: PositiveInt = Field(5, description="Ranked answers to each question, where there are as many.")
 
 

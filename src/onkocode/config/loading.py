@@ -141,7 +141,7 @@ def _sections_at(location: Sequence[str | int]) -> list[type[BaseModel]]:
     """Return the sections at pydantic's location, which names mapping keys, list indexes and alternatives of unions."""
     found: list[tuple[str | None, Any]] = [(None, Config)]
     for part in location:
-        chosen = [(None, annotation) for tag, annotation in found if tag == part]
+        chosen: list[tuple[str | None, Any]] = [(None, annotation) for tag, annotation in found if tag == part]
         found = chosen or [inner for _, annotation in found for inner in _alternatives(_inside(annotation, part))]
     return [annotation for _, annotation in found if _is_section(annotation)]
 

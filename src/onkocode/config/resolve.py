@@ -69,7 +69,9 @@ def presets(config: Config) -> dict[str, Preset]:
 def resolve_recipe(config: Config, model: str) -> Recipe:
     """Return the complete recipe of a `{model}` key."""
     recipe = config.recipes[model]
-    return resolve_model(config, model) if isinstance(recipe, LanguageModelConfig) else Recipe(model=model, config=recipe)
+    if isinstance(recipe, LanguageModelConfig):
+        return resolve_model(config, model)
+    return Recipe(model=model, config=recipe)
 
 
 def resolve_model(config: Config, model: str) -> ModelRecipe:

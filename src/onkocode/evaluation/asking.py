@@ -20,9 +20,7 @@ class Asking(Answering):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
 
 
-def choose_questions(
-    tables: Mapping[str, pl.DataFrame], condition: str, settings: Asking
-) -> dict[str, pl.DataFrame]:
+def choose_questions(tables: Mapping[str, pl.DataFrame], condition: str, settings: Asking) -> dict[str, pl.DataFrame]:
     """Return the questions that are asked under a condition, by data set.
 
     Args:

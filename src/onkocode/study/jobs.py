@@ -77,8 +77,9 @@ class Study:
 
     def base_of(self, model: str) -> str | None:
         """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates; None: no base."""
-        recipe = self.language_models.get(model)
-        return recipe and self.models_of[recipe.replicate_of or model][0]
+        if model not in self.language_models:
+            return None
+        return self.models_of[self.recipes[model].replicate_of or model][0]
 
     def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
         """All pairs of model and epoch."""
