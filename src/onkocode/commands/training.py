@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from onkocode.commands.common import read_model, validated
-from onkocode.config.coders import fit_settings
+from onkocode.config.coders import KINDS, fit_settings
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
 from onkocode.records.errors import InputError
@@ -55,7 +55,8 @@ def fit_coder(options: Namespace) -> None:
 
     section = fit_settings(options.settings.get("kind"))
     if section is None:
-        raise InputError("--settings: kind must be one of the kinds of coders that a job fits")
+        fitted_kinds = [kind for kind in KINDS if fit_settings(kind)]
+        raise InputError(f"--settings: kind must be one of {', '.join(fitted_kinds)}")
     settings = validated(section, options.settings)
     record = Provenance("fit-coder", settings.model_dump(), {"questions": options.questions})
     with new_directory(options.output) as folder:
