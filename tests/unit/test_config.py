@@ -356,6 +356,69 @@ def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes:
         load_config_files([write(tmp_path, text)])
 
 
+FITTED = "  {key}: {{kind: {kind}, label: C, family: F, data: d{more}}}\n"
+KINDS = "llm, published-adapter, majority-code, nearest-label"
+
+
+@pytest.mark.parametrize("key", ["c", "llm", "nearest-label", "data"])  # keys that are words of the schema too
+@pytest.mark.parametrize(
+    ("kind", "more", "mistakes"),
+    [
+        ("majority-code", "", []),
+        ("majority-code", ", candidates: 3, resources: {memory_mb: 9}", []),
+        ("nearest-label", ", ngrams: [3, 3]", []),
+        ("nearest-label", ", ngram: [3, 3]", ["ngram: unknown key; did you mean 'ngrams'?"]),
+        ("nearest-label", ", resources: {memory: 9}", ["resources.memory: unknown key; did you mean 'memory_mb'?"]),
+        ("nearest-label", ", quux: 1", ["quux: unknown key; remove it"]),
+        (
+            "majority-code",
+            ", ngrams: [2, 3], base: {hub: a/b}",
+            [
+                "ngrams: means nothing to this kind of coder, only to nearest-label; remove it, or set another kind",
+                "base: means nothing to this kind of coder, only to llm, published-adapter; remove it, or set another "
+                "kind",
+            ],
+        ),
+        ("nearest-label", ", ngrams: [3, 2]", ["ngrams: the shortest must not be longer than the longest"]),
+        ("nearest-label", ", ngrams: [3]", ["ngrams: List should have at least 2 items after validation, not 1"]),
+        ("nearest-label", ", ngrams: [0, 2]", ["ngrams.0: Input should be greater than or equal to 1 (is 0)"]),
+        ("majority-code", ", candidates: 0", ["candidates: Input should be greater than or equal to 1 (is 0)"]),
+        ("majority-kode", "", [f"kind: must be one of {KINDS} (is 'majority-kode'); did you mean 'majority-code'?"]),
+        ("null", "", [f"kind: must be one of {KINDS} (is None)"]),
+        ("[llm]", "", [f"kind: must be one of {KINDS} (is ['llm']); did you mean 'llm'?"]),
+    ],
+)
+def test_mistakes_of_a_recipe_of_every_kind(
+    tmp_path: Path, key: str, kind: str, more: str, mistakes: list[str]
+) -> None:
+    text = GOOD.replace("data:\n", FITTED.format(key=key, kind=kind, more=more) + "data:\n", 1)
+    if mistakes:
+        assert complaints(tmp_path, text) == [f"10: recipes.{key}.{mistake}" for mistake in mistakes]
+    else:
+        recipe = resolve_recipe(load_config_files([write(tmp_path, text)]), key)
+        assert (recipe.is_fitted, recipe.is_trained, recipe.last_epoch) == (True, False, 1)
+
+
+def test_data_of_a_fitted_coder_is_a_reference(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "data:\n", FITTED.format(key="c", kind="majority-code", more="").replace("d}", "dd}") + "data:\n", 1
+    )
+    assert complaints(tmp_path, text) == ["10: recipes.c.data: 'dd' is not a key of `data`; did you mean 'd'?"]
+
+
+def test_a_recipe_that_holds_no_keys_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("data:\n", "  c: 3\ndata:\n", 1)
+    assert complaints(tmp_path, text) == ["10: recipes.c: must be a mapping of keys"]
+
+
+def test_keys_of_another_kind_are_told_of_a_language_model(tmp_path: Path) -> None:
+    text = GOOD.replace("    data: d\n  b", "    data: d\n    candidates: 3\n  b")
+    assert complaints(tmp_path, text) == [
+        "9: recipes.a.candidates: means nothing to this kind of coder, only to majority-code, nearest-label; remove "
+        "it, or set another kind"
+    ]
+
+
 def test_seeds_of_a_recipe_that_its_preset_does_not_train(tmp_path: Path) -> None:
     text = GOOD.replace("data: d\n  b", "data: d\n    preset: still\n    seeds: [0, 1]\n  b")
     text += "presets: {still: {training: {epochs: 0, processes: 4}}}\n"

@@ -95,7 +95,8 @@ def test_what_tries_ask_for_is_what_the_jobs_ask_for(
     text = capsys.readouterr().out
     time = text.split("\nTime\n")[1].split("\nDisk")[0]
     found = numbers(tmp_path / "plan.tsv")
-    for model in study.models:
+    assert "majority-code is fitted in one job" in text
+    for model in study.trained_models:
         item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
         limits = [requests.minutes(study, model, "training", attempt) / 60 for attempt in tries]
         (row,) = [line for line in time.splitlines() if line.startswith(f"{model} ")]

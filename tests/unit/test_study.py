@@ -129,6 +129,29 @@ def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:
     assert study.local_catalogue("ops", "example") == ["example/catalogues/ops/ops2024syst_kodes_example.txt"]
 
 
+def test_a_fitted_coder_depends_on_its_own_keys(merged: dict[str, Any]) -> None:
+    model, recipe = "nearest-label", "recipes/nearest-label"
+    study = Study(merged, [])
+    assert slices.coder(study, model) == '{"candidates":5,"kind":"nearest-label","ngrams":[2,5]}'
+    for path, value in {"label": "Other", "family": "Other", "resources": {"memory_mb": 9}}.items():
+        assert slices.coder(changed(merged, f"{recipe}/{path}", value), model) == slices.coder(study, model)
+    assert slices.coder(changed(merged, f"{recipe}/candidates", 3), model) != slices.coder(study, model)
+    description = json.loads(slices.description(study, model))
+    assert description == {
+        "kind": "nearest-label",
+        "label": "Nearest label",
+        "family": "Without training",
+        "data": "example",
+        "resources": {"gpus_training": 0, "gpus_testing": 0},
+    }
+    # how a language model answers is nothing to it
+    assert list(json.loads(slices.testing(study, model))) == ["evaluation"]
+    assert study.built(model) is None
+    assert not study.is_published(model)
+    assert [requests.memory_mb(study, model, attempt) for attempt in (1, 2)] == [2000, 4000]
+    assert requests.gpus(study, model, "training", 2) == 0
+
+
 def test_without_test_sets_nothing_thinks(merged: dict[str, Any]) -> None:
     study = changed(merged, "test_sets", [])
     assert study.thinking_models == []

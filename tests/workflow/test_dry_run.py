@@ -21,10 +21,11 @@ PAPER_MODELS = [
 def test_paper_study_has_all_its_jobs(project):
     counts = job_counts(project.run("-n").stdout)
     assert counts["train_epoch"] == 40
-    assert counts["evaluate_checkpoint"] == 48
+    assert counts["fit_coder"] == 2
+    assert counts["evaluate_checkpoint"] == 48 + 2
     assert counts["evaluate_thinking"] == 3
     assert counts["prepare_model"] == 8
-    assert counts["summarise_checkpoint"] == 48
+    assert counts["summarise_checkpoint"] == 48 + 2
     assert counts["plot_thinking_mode"] == 1
 
 
@@ -35,6 +36,23 @@ def test_no_training_job_is_given_a_test_set(project):
         assert len(commands) == count
         assert not [line for line in commands if "private/" in line or "texts" in line]
     assert "private/texts/example/questions.parquet" in output  # that is where the test set is
+
+
+def test_fitted_coders_have_one_job_and_no_base(project):
+    quickstart = ("--configfile", "config/quickstart.yaml", "-n")
+    counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
+    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["summarise_checkpoint"] == 1
+    assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
+    output = project.run(*quickstart).stdout
+    (asked,) = [line for line in output.splitlines() if "--model nearest-label --epoch 1 --condition free" in line]
+    assert "--coder results/training/nearest-label/epoch-1/coder --questions" in asked
+    assert "--base" not in asked
+    (fitted,) = [line for line in output.splitlines() if "onkocode fit-coder" in line and "nearest-label" in line]
+    assert "private/" not in fitted
+    (measured,) = [
+        line for line in output.splitlines() if "--output results/evaluation/nearest-label/epoch-1/free/" in line
+    ]
+    assert "--baseline" not in measured
 
 
 def test_slurm_profile_is_found_by_its_name(project):
@@ -160,7 +178,7 @@ def test_every_rule_is_complete_and_thin(rule):
 
 
 def test_jobs_on_gpus_name_what_they_need():
-    for name in ("train_epoch", "evaluate_checkpoint", "evaluate_thinking"):
+    for name in ("train_epoch", "fit_coder", "evaluate_checkpoint", "evaluate_thinking"):
         (rule,) = [block for block in rules_with_a_command() if block.startswith(f"{name}:")]
         for resource in ("threads:", "gpu=", "gpu_model=", "mem_mb=", "runtime="):
             assert resource in rule
