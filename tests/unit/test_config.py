@@ -357,7 +357,7 @@ def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes:
 
 
 FITTED = "  {key}: {{kind: {kind}, label: C, family: F, data: d{more}}}\n"
-KINDS = "llm, published-adapter, majority-code, nearest-label"
+KINDS = ", ".join(coders_module.KINDS)
 
 
 @pytest.mark.parametrize("key", ["c", "llm", "nearest-label", "data"])  # keys that are words of the schema too
@@ -413,9 +413,9 @@ def test_a_recipe_that_holds_no_keys_is_named(tmp_path: Path) -> None:
 
 def test_keys_of_another_kind_are_told_of_a_language_model(tmp_path: Path) -> None:
     text = GOOD.replace("    data: d\n  b", "    data: d\n    candidates: 3\n  b")
+    fitted = ", ".join(kind for kind in coders_module.KINDS if coders_module.fit_settings(kind))
     assert complaints(tmp_path, text) == [
-        "9: recipes.a.candidates: means nothing to this kind of coder, only to majority-code, nearest-label; remove "
-        "it, or set another kind"
+        f"9: recipes.a.candidates: means nothing to this kind of coder, only to {fitted}; remove it, or set another kind"
     ]
 
 

@@ -38,13 +38,11 @@ class Prompts:
 
     Attributes:
         form: the chat template.
-        questions: by data set (schema QUESTIONS).
         keys: by data set, the key of the answer to each question.
         tokens: ids by key; equal prompts have the same key.
     """
 
     form: PromptFormat
-    questions: Mapping[str, pl.DataFrame]
     keys: dict[str, list[str]] = field(default_factory=dict)
     tokens: dict[str, list[int]] = field(default_factory=dict)
 
@@ -67,7 +65,7 @@ def prompts_of(
         questions: those that are asked, by data set (schema QUESTIONS).
         settings: how they are asked.
     """
-    prompts = Prompts(prompt_format(tokenizer, settings.system_prompt, condition == THINKING), questions)
+    prompts = Prompts(prompt_format(tokenizer, settings.system_prompt, condition == THINKING))
     short = is_base and settings.testing.short_answer
     for name, asked in questions.items():
         texts = with_short_answer(asked, settings.formulations) if short else asked["question"].to_list()
