@@ -415,7 +415,8 @@ def test_keys_of_another_kind_are_told_of_a_language_model(tmp_path: Path) -> No
     text = GOOD.replace("    data: d\n  b", "    data: d\n    candidates: 3\n  b")
     fitted = ", ".join(kind for kind in coders_module.KINDS if coders_module.fit_settings(kind))
     assert complaints(tmp_path, text) == [
-        f"9: recipes.a.candidates: means nothing to this kind of coder, only to {fitted}; remove it, or set another kind"
+        f"9: recipes.a.candidates: means nothing to this kind of coder, only to {fitted}; remove it, or set another "
+        "kind"
     ]
 
 
