@@ -6,7 +6,6 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from onkocode.commands.configuration import schema_text
 from onkocode.config import Config, load_config, load_config_files, resolve_model, resolve_recipe
 from onkocode.config import coders as coders_module
 from onkocode.config import models as models_module
@@ -15,6 +14,7 @@ from onkocode.config import training as training_module
 from onkocode.config.base import Section
 from onkocode.config.resolve import builtin_presets
 from onkocode.records.errors import InputError
+from onkocode.steps.configuration import schema_text
 
 TINY = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
 GOOD = """\

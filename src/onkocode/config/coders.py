@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from onkocode.config.base import Key, PositiveInt, Section, Seed
+from onkocode.config.base import Key, PositiveInt, Section, Seed, validated
 from onkocode.config.models import Adapter, Base
 from onkocode.config.training import TestingChange, TrainingChange
+from onkocode.records.errors import InputError
 
 
 class Resources(Section):
@@ -137,6 +138,23 @@ _CLASSES: tuple[type[RecipeConfig], ...] = tuple(
     get_args(alternative)[0] for alternative in get_args(get_args(AnyRecipe)[0])
 )
 KINDS = {kind: section for section in _CLASSES for kind in get_args(section.model_fields["kind"].annotation)}
+
+
+def read_recipe(settings: Any) -> RecipeConfig:
+    """Return what describe-model is told of a recipe; raises InputError with every mistake."""
+    kind = settings.get("kind", "llm") if isinstance(settings, Mapping) else None
+    if kind not in KINDS:
+        raise InputError(f"--settings: kind must be one of {', '.join(KINDS)}")
+    return validated(KINDS[kind], settings)
+
+
+def read_fit_settings(settings: Any) -> FitSettings:
+    """Return the settings of fit-coder; raises InputError with every mistake."""
+    section = fit_settings(settings.get("kind")) if isinstance(settings, Mapping) else None
+    if section is None:
+        fitted = [kind for kind in KINDS if fit_settings(kind)]
+        raise InputError(f"--settings: kind must be one of {', '.join(fitted)}")
+    return validated(section, settings)
 
 
 def fit_settings(kind: str | None) -> type[FitSettings] | None:

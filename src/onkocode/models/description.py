@@ -4,30 +4,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from onkocode.config.coders import LanguageModelConfig, RecipeConfig
+from onkocode.records.errors import InputError
+
+ONLY_MODELS = ("architecture", "hub", "revision", "parameters", "quantisation_training", "quantisation_testing")
 
 
-def describe_recipe(model: str, kind: str, recipe: RecipeConfig) -> dict[str, Any]:
-    """Return what is said of every coder; what only language models have is null."""
-    return {
-        "model": model,
-        "kind": kind,
+def describe(
+    recipe: RecipeConfig, base: Mapping[str, Any] | None = None, replicate_of: str | None = None
+) -> dict[str, Any]:
+    """Return what is said of a coder; what only language models have is null for others.
+
+    Args:
+        recipe: of the coder.
+        base: the record of prepare-model, for a language model.
+        replicate_of: key of the recipe that it is one seed of.
+
+    Raises:
+        InputError: a language model without its base.
+    """
+    said = {
+        "kind": getattr(recipe, "kind", None),
         "label": recipe.label,
         "family": recipe.family,
-        "architecture": None,
-        "hub": None,
-        "revision": None,
-        "parameters": None,
         "thinking": False,
         "trained": False,
-        "quantisation_training": None,
-        "quantisation_testing": None,
         "gpus_training": recipe.resources.gpus_training,
         "gpus_testing": recipe.resources.gpus_testing,
     }
+    if not isinstance(recipe, LanguageModelConfig):
+        return said | dict.fromkeys(ONLY_MODELS)
+    if base is None:
+        raise InputError("--base is needed for a language model")
+    replicate = {"replicate_of": replicate_of, "seed": recipe.training.seed} if replicate_of else {}
+    return said | _of_language_model(recipe, base) | replicate
 
 
-def describe_language_model(recipe: LanguageModelConfig, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of a language model; `base` is the record of prepare-model."""
+def _of_language_model(recipe: LanguageModelConfig, base: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "architecture": base["architecture"],
         "hub": base["hub"],
