@@ -31,7 +31,7 @@ def test_paper_study_has_all_its_jobs(project):
 
 def test_no_training_job_is_given_a_test_set(project):
     output = project.run("--configfile", "config/quickstart.yaml", "-n").stdout
-    for verb, count in (("pretrain-model", 3), ("train-epoch", 9)):
+    for verb, count in (("pretrain-model", 3), ("train-epoch", 9), ("fit-coder", 2)):
         commands = [line for line in output.splitlines() if f"onkocode {verb}" in line]
         assert len(commands) == count
         assert not [line for line in commands if "private/" in line or "texts" in line]
@@ -43,16 +43,14 @@ def test_fitted_coders_have_one_job_and_no_base(project):
     counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
     assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["summarise_checkpoint"] == 1
     assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
-    output = project.run(*quickstart).stdout
-    (asked,) = [line for line in output.splitlines() if "--model nearest-label --epoch 1 --condition free" in line]
-    assert "--coder results/training/nearest-label/epoch-1/coder --questions" in asked
+    commands = [line for line in project.run(*quickstart).stdout.splitlines() if "nearest-label" in line]
+    (asked,) = [line for line in commands if "onkocode evaluate-checkpoint" in line]
+    assert "--condition free --coder results/training/nearest-label/epoch-1/coder --questions" in asked
     assert "--base" not in asked
-    (fitted,) = [line for line in output.splitlines() if "onkocode fit-coder" in line and "nearest-label" in line]
+    (fitted,) = [line for line in commands if "onkocode fit-coder" in line]
     assert "private/" not in fitted
-    (measured,) = [
-        line for line in output.splitlines() if "--output results/evaluation/nearest-label/epoch-1/free/" in line
-    ]
-    assert "--baseline" not in measured
+    (measured,) = [line for line in commands if "onkocode measure-answers" in line]
+    assert "epoch-0" not in measured  # there is no base to gain on
 
 
 def test_slurm_profile_is_found_by_its_name(project):
