@@ -377,6 +377,8 @@ def test_bad_configurations(
 def test_settings_of_what_is_not_there(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["settings", "--config", str(root / "config/config.yaml"), "--of", "training", "--key", "qwen3"]
     assert "--key qwen3: not in use (known: qwen2.5-7b, " in refused(arguments, tmp_path, capsys)
+    arguments[-1] = "nearest-label"
+    assert "--key nearest-label: has no such settings (known: qwen2.5-7b, " in refused(arguments, tmp_path, capsys)
 
 
 def test_output_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from onkocode.cli import main
+from onkocode.coders import answers, generation
+from onkocode.coders.language_model import Checkpoint
 from onkocode.config import training
-from onkocode.evaluation import answers, generation
-from onkocode.evaluation.asking import Checkpoint
 from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations

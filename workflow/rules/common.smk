@@ -121,7 +121,8 @@ def built_model(wildcards):
 
 def base_of_model(wildcards):
     # The replicates of a recipe are trained from one and the same base.
-    return f"<results>/models/{study.base_of(wildcards.model)}/base.json"
+    base = study.base_of(wildcards.model)
+    return [f"<results>/models/{base}/base.json"] if base else []
 
 
 def local_adapter(wildcards):
@@ -151,8 +152,13 @@ def answers_of(predictions):
     )
 
 
+def coder_of_model(wildcards):
+    fitted = wildcards.model in study.fitted_models
+    return [f"<results>/training/{wildcards.model}/epoch-1/coder"] if fitted else []
+
+
 def adapter_of_checkpoint(wildcards):
-    if int(wildcards.epoch) == 0:
+    if int(wildcards.epoch) == 0 or wildcards.model in study.fitted_models:
         return []
     if study.is_published(wildcards.model):
         return [f"<results>/models/{wildcards.model}/adapter"]
@@ -173,7 +179,8 @@ def judged_baseline(condition):
     return lambda wildcards: [
         f"<results>/evaluation/{study.base_of(wildcards.model)}/epoch-0/free/{dataset}.parquet"
         for dataset in study.datasets(condition)
-        if int(wildcards.epoch) > 0 or condition != "free"
+        if study.base_of(wildcards.model) is not None
+        and (int(wildcards.epoch) > 0 or condition != "free")
     ]
 
 

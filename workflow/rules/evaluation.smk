@@ -6,6 +6,7 @@ rule evaluate_checkpoint:
         base=base_of_model,
         built=built_model,
         adapter=adapter_of_checkpoint,
+        coder=coder_of_model,
         questions=questions_of_model,
         texts=[
             f"<private>/texts/{testset}/questions.parquet"
@@ -31,7 +32,11 @@ rule evaluate_checkpoint:
         ),
     params:
         settings=lambda wildcards: slices.testing(study, wildcards.model),
-        adapter=lambda wildcards, input: optional("--adapter", input.adapter),
+        made_of=lambda wildcards, input: [
+            *optional("--base", input.base),
+            *optional("--adapter", input.adapter),
+            *optional("--coder", input.coder),
+        ],
         questions=lambda wildcards, input: named(
             study.datasets(), [input.questions, *input.texts]
         ),
@@ -42,7 +47,7 @@ rule evaluate_checkpoint:
         "Asking {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
         "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition free "
-        "--base {input.base:q} {params.adapter:q} --questions {params.questions:q} --settings {params.settings:q} "
+        "{params.made_of:q} --questions {params.questions:q} --settings {params.settings:q} "
         "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 

@@ -16,6 +16,7 @@ from onkocode.records.errors import InputError
 from onkocode.tasks import TASKS
 
 CATALOGUE = "catalogue"  # key of the data set of catalogue questions
+FREE, THINKING = "free", "thinking"  # conditions under which questions are asked
 M = TypeVar("M", bound=BaseModel)
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from onkocode.config.base import FREE, THINKING
 from onkocode.tasks import CODED, DECIDED, NO, TASKS
 
-FREE, THINKING = "free", "thinking"  # conditions under which questions are asked
 # Factor from the values of tables to the unit: rates and differences of rates are kept in 0…1.
 UNITS = {"%": 100.0, "points": 100.0, "s": 1.0, "tokens": 1.0}
 

@@ -5,7 +5,6 @@ import math
 import polars as pl
 
 from onkocode.config.schema import Evaluation, Thinking
-from onkocode.questions.formulations import load_formulations
 from onkocode.records.ids import shuffled
 from onkocode.tasks import TASKS
 
@@ -38,9 +37,3 @@ def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> pl.DataFr
     ids = sorted(chosen["entry_id"].unique().to_list())
     kept = shuffled(ids, settings.seed, "thinking", ids)[: max(1, math.floor(settings.share * len(ids) + 0.5))]
     return chosen.filter(pl.col("entry_id").is_in(kept))
-
-
-def with_short_answer(questions: pl.DataFrame, formulations: str) -> list[str]:
-    """Return the question texts with the sentence that asks for a short answer."""
-    sentences = {name: block.short for name, block in load_formulations(formulations).items()}
-    return [f"{text}\n{sentences[block]}" for text, block in questions.select("question", "block").iter_rows()]

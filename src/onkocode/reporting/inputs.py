@@ -43,16 +43,16 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Model:
-    """What a figure or table says about a model; ``parameters`` is a count."""
+    """What a figure or table says about a model; ``parameters`` is a count. None: it has no such thing."""
 
     key: str
     label: str
     family: str
-    architecture: str
-    parameters: int
+    architecture: str | None
+    parameters: int | None
     thinking: bool
-    quantisation_training: str
-    quantisation_testing: str
+    quantisation_training: str | None
+    quantisation_testing: str | None
     hub: str | None
     gpus_training: int
     gpus_testing: int
@@ -171,7 +171,9 @@ def _read_model(path: Path) -> Model:
     facts: dict[str, Any] = record | {"key": record.get("model")}
     names = [field.name for field in fields(Model)]
     facts = {"trained": True} | facts
-    missing = [name for name in names if facts.get(name) is None and name not in ("hub", "replicate_of", "seed")]
+    needed = ("key", "label", "family", "thinking", "gpus_training", "gpus_testing", "trained")
+    missing = [name for name in names if facts.get(name) is None and (name in needed or name not in record)]
+    missing = [name for name in missing if name not in ("replicate_of", "seed", "hub")]
     if missing:
         raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")
     chosen: dict[str, Any] = {name: facts.get(name) for name in names}

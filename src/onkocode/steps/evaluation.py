@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from onkocode.terminal import say
 if TYPE_CHECKING:
     import polars as pl
 
+    from onkocode.coders.interface import Coder
     from onkocode.config.schema import Tracking
     from onkocode.evaluation.asking import Asking
 
@@ -28,22 +28,24 @@ def evaluate_checkpoint(
     model: str,
     epoch: int,
     condition: Condition,
-    base: Path,
+    base: Path | None = None,
     adapter: Path | None = None,
+    coder: Path | None = None,
     questions: SomeNamedPaths,
     settings: Annotated[Asking, SETTINGS],
     scratch: Path,
     answers: Path,
     output: SomeNamedPaths,
 ) -> None:
-    """Let a model answer all data sets, on a base that is loaded once.
+    """Let a coder answer all data sets; the base of a language model is loaded once.
 
     Args:
         model: the {model} key
         epoch: 0 is the base model
         condition: how it is asked
-        base: base.json of prepare-model
-        adapter: adapter directory (from epoch 1 on)
+        base: base.json of prepare-model, for a language model
+        adapter: its adapter directory (from epoch 1 on)
+        coder: directory of fit-coder, for a coder that is no language model
         questions: question tables
         settings: testing, evaluation, thinking: JSON, or @FILE; keys left out have their defaults (`onkocode settings`)
         scratch: directory for saves within the evaluation
@@ -53,45 +55,46 @@ def evaluate_checkpoint(
     outputs, asked_for = dict(output), dict(questions)
     if set(outputs) != set(asked_for):
         raise InputError("--questions and --output must have the same names")
-    if (epoch > 0) != (adapter is not None):
+    if (base is None) == (coder is None):
+        raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
+    if base is not None and (epoch > 0) != (adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
-    for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
+    for path in outputs.values():
         restrict_to_owner(path)
 
-    import polars as pl
-
-    from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import Checkpoint, asked_of
-    from onkocode.evaluation.generation import answer_missing
-    from onkocode.evaluation.metrics import THINKING
+    from onkocode.evaluation.asking import ask, choose_questions
     from onkocode.records.schemas import read_table, write_table
 
-    inputs = {"base": base, **asked_for} | ({"adapter": adapter} if adapter else {})
-    record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)
-    checkpoint = Checkpoint(read_model(base), adapter)
-    coder = checkpoint.identity(settings.testing)
+    asked, made_of = _fitted(coder) if coder else _language_model(base, adapter, condition, settings, answers, scratch)
+    record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
     tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-    asked = asked_of(checkpoint, coder, condition, tables, settings)
-    store = AnswerStore(answers, scratch, coder)
-    load = partial(checkpoint.load, settings.testing)
-    decoding, shard = settings.decoding(condition), settings.evaluation.shard
-    new = answer_missing(load, asked.tokenizer, asked.prompts, decoding, store, shard)
-    record.add(prompt_sha256=asked.form.sha256, prompts=len(asked.prompts), asked=new)
-    for name, frame in asked.questions.items():
-        identity = frame.select(
-            model=pl.lit(model),
-            epoch=pl.lit(epoch, pl.Int64),
-            condition=pl.lit(condition),
-            dataset=pl.lit(name),
-            question_id=pl.col("question_id"),
-        )
-        predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
-        if condition == THINKING:  # where the prompt opens the thought, the answer alone does not show it
-            predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
+    predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
+    record.add(**asked.facts)
+    for name, frame in predictions.items():
         record.write(outputs[name])
-        write_table(predictions, "predictions", outputs[name])
-    store.close()
-    say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
+        write_table(frame, "predictions", outputs[name])
+    say(asked.finish())
+
+
+def _language_model(
+    base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
+) -> tuple[Coder, dict[str, Path]]:
+    """Return a language model as a coder, and the files that make it."""
+    for folder in (scratch, kept):
+        restrict_to_owner(folder / "answers")
+    from onkocode.coders.language_model import Checkpoint, LanguageModel
+
+    inputs = {"base": base, "adapter": adapter}
+    files = {role: path for role, path in inputs.items() if path is not None}
+    checkpoint, shard = Checkpoint(read_model(files["base"]), adapter), settings.evaluation.shard
+    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard), files
+
+
+def _fitted(folder: Path) -> tuple[Coder, dict[str, Path]]:
+    """Return a fitted coder, and the files that make it."""
+    from onkocode.coders.fitted import FittedCoder, files_of
+
+    return FittedCoder(folder), {f"coder {name}": path for name, path in files_of(folder).items()}
 
 
 @step()
