@@ -11,9 +11,10 @@ import polars as pl
 from onkocode.evaluation.selection import select_checkpoints, write_selection
 from onkocode.paper import paper
 from onkocode.records.schemas import METRICS, write_table
-from onkocode.reporting.inputs import CODED, TASKS, Model
+from onkocode.reporting.inputs import TASKS, Model
 from onkocode.reporting.registry import find
 from onkocode.reporting.results import Results, Settings
+from onkocode.tasks import CODED
 
 FACTS: dict[str, Any] = {
     "family": "f",
@@ -73,7 +74,7 @@ def draw(name: str, files: dict[str, list[Path]], path: Path, **settings: Any) -
     return path.read_text(encoding="utf-8")
 
 
-LABELS = {
+FAMILIES = {
     "Qwen2.5-7B": "Qwen2.5",
     "Llama 3.1 8B": "Llama",
     "Qwen3-8B": "Qwen3",
@@ -108,7 +109,7 @@ def whole_models() -> list[Model]:
             quantisation_training=hubs[label].quantisation_training,
             quantisation_testing=hubs[label].quantisation_testing,
         )
-        for place, (label, family) in enumerate(LABELS.items())
+        for place, (label, family) in enumerate(FAMILIES.items())
     ]
     models.append(model("majority", label="Majority code", **SIMPLE))
     return [*models, model("nearest", label="Nearest catalogue label", **SIMPLE | {"kind": "nearest-label"})]

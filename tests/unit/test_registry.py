@@ -144,7 +144,8 @@ def pages(folder: Path, label: str) -> dict[str, str]:
     vars(results)["models"] = seeds
     found["replicates"] = getattr(find("replicates").draw(results), "html", "")
     metrics = read_table(files["metrics"][0], "metrics")
-    metrics = pl.concat([metrics, metrics.with_columns(metric="gain_" + pl.col("metric"))])
+    gains = metrics.filter(pl.col("metric").is_in(["accuracy", "partial_accuracy"]))
+    metrics = pl.concat([metrics, gains.with_columns(metric="gain_" + pl.col("metric"))])
     write_table(metrics, "metrics", folder / "one.parquet")
     write_performance_summary([folder / "one.parquet"], "m2", 0, folder / "summary.html")
     return found | {"summary": (folder / "summary.html").read_text(encoding="utf-8")}

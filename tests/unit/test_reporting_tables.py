@@ -371,7 +371,7 @@ def test_the_summary_has_one_interval_per_measure_and_the_right_unit(tmp_path: P
     write_performance_summary([tmp_path / "metrics.parquet"], "a", 0, tmp_path / "summary.html")
     page = (tmp_path / "summary.html").read_text(encoding="utf-8")
     assert "<caption>ICD-10</caption>" in page
-    place = ["registry, all questions", "free", "accuracy", "valid"]
+    place = ["registry, all questions", "free", "Accuracy", "valid"]
     assert Cells(page).rows[1] == [*place, "10", "20.0", "10.0 – 30.0", "%"]
 
 

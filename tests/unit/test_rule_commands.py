@@ -49,6 +49,7 @@ def settings_of(study: Study) -> dict[str, str]:
         "fetch-adapter": '{"adapter": {"path": "x", "trained_on": "nothing"}}',
         "describe-model": slices.description(study, "tiny-llama"),
         "train-epoch": slices.training(study, "tiny-llama"),
+        "fit-coder": slices.coder(study, "nearest-label"),
         "evaluate-checkpoint": slices.testing(study, "tiny-llama"),
         "read-texts": slices.columns(study, "example"),
         "draw": slices.item(study, "size_accuracy"),

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from onkocode.config.base import CATALOGUE
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.reporting.by_epoch import (
     draw_across,
@@ -90,7 +91,7 @@ def draw_accuracy_by_epoch(
     """
     few = few_valid(numbers, valid_floor)
     tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
-    columns = _present(numbers, ["catalogue", *texts])
+    columns = _present(numbers, [CATALOGUE, *texts])
     shown, look = in_order(models, numbers), looks(models)
     single = single_checkpoints(numbers, shown)
     with print_style():
@@ -114,7 +115,7 @@ def draw_accuracy_by_epoch(
 
 
 def _columns(metrics: pl.DataFrame, texts: Sequence[str], stratum: str | None) -> list[Target]:
-    catalogue = Target("catalogue", stratum or first_stratum(metrics, "catalogue", ["train", "all"]))
+    catalogue = Target(CATALOGUE, stratum or first_stratum(metrics, CATALOGUE, ["train", "all"]))
     return [catalogue, *(Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts)]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
+from onkocode.config.base import CATALOGUE
 from onkocode.reporting.by_epoch import (
     draw_across,
     draw_models,
@@ -15,10 +16,11 @@ from onkocode.reporting.by_epoch import (
     required,
     with_labels,
 )
-from onkocode.reporting.inputs import CODED, STRATA, TASKS, Model, Target, at_target, interval_rows, single_checkpoints
+from onkocode.reporting.inputs import STRATA, TASKS, Model, Target, at_target, interval_rows, single_checkpoints
 from onkocode.reporting.outputs import Drawing
 from onkocode.reporting.results import Results
 from onkocode.reporting.style import in_order, looks, panel_letter, print_style
+from onkocode.tasks import CODED
 
 HELDOUT_STRATA = ("train", "heldout_formulation", "heldout_label")
 
@@ -41,7 +43,7 @@ def heldout_numbers(metrics: pl.DataFrame, models: Sequence[Model]) -> pl.DataFr
     Columns as in `accuracy_numbers`.
     """
     rows = interval_rows(metrics, "accuracy", "all").filter(
-        pl.col("dataset") == "catalogue", pl.col("stratum").is_in(HELDOUT_STRATA), pl.col("task").is_in(CODED)
+        pl.col("dataset") == CATALOGUE, pl.col("stratum").is_in(HELDOUT_STRATA), pl.col("task").is_in(CODED)
     )
     return with_labels(rows, models)
 
@@ -61,7 +63,7 @@ def draw_heldout_by_epoch(numbers: pl.DataFrame, models: Sequence[Model]) -> Fig
         figure = Figure(figsize=(max(5.4, 2.5 * len(strata)), 0.9 + 2.1 * len(tasks)), layout="constrained")
         grid = figure.subplots(len(tasks), len(strata), sharex=True, sharey=True, squeeze=False)
         for index, axes in enumerate(grid.flat):
-            task, target = tasks[index // len(strata)], Target("catalogue", strata[index % len(strata)])
+            task, target = tasks[index // len(strata)], Target(CATALOGUE, strata[index % len(strata)])
             rows = at_target(numbers, target).filter(pl.col("task") == task)
             draw_models(axes, rows, shown, look, style=None)
             draw_across(axes, rows, single, look, style=None)

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from onkocode.evaluation.metrics import METRICS, UNITS
 from onkocode.evaluation.selection import CHOICES
 from onkocode.records.errors import InputError
 from onkocode.reporting.choices import choice_notes
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import (
-    CODED,
     PREFERRED_METHOD,
     STRATA,
     TASKS,
@@ -26,6 +26,7 @@ from onkocode.reporting.inputs import (
 )
 from onkocode.reporting.outputs import Page
 from onkocode.reporting.results import Results
+from onkocode.tasks import PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ TABLE_4 = tuple(
     Measure(task, metric, denominator, title)
     for task in TASKS
     for metric, denominator, title in _TITLES
-    if metric != "partial_accuracy" or task in CODED
+    if task in METRICS[metric].tasks
 )
 INTERVAL_NOTE = (
     "Below each rate: 95 % interval from a bootstrap clustered by text (all formulations of a text stay together); "
@@ -86,11 +87,13 @@ def performance_table(
     Returns:
         A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
         trained), epoch, selected_by (null for the base; the ways in `CHOICES` that chose it, joined by " + "), then
-        for each measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not
-        tested on a set of questions has no row there.
+        for each measure of `TABLE_4`, as far as its task is of the paper or was asked, its value, low and high (in %)
+        and n (its denominator). A checkpoint that was not tested on a set of questions has no row there.
     """
     single = single_checkpoints(metrics, models)
-    lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in TABLE_4}
+    tasks = {*PROTOCOL, *metrics["task"].unique().to_list()}
+    measures = [measure for measure in TABLE_4 if measure.task in tasks]
+    lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in measures}
     rows = [
         row
         for target in questions
@@ -98,7 +101,7 @@ def performance_table(
         for epoch, selected_by in _checkpoints(selection, model.key, single.get(model.key))
         if (row := _performance_row(lookup, model, target, epoch, selected_by)) is not None
     ]
-    return pl.DataFrame(rows, schema=_performance_schema())
+    return pl.DataFrame(rows, schema=_performance_schema(measures))
 
 
 def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
@@ -114,17 +117,8 @@ def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.Dat
     rows = metrics.filter(pl.col("model") == model, pl.col("epoch") == epoch)
     if rows.is_empty():
         raise InputError(f"the metrics hold nothing on model {model}, epoch {epoch}; evaluate it first")
-    name = pl.col("metric")
-    unit = (
-        pl.when(name.str.starts_with("seconds"))
-        .then(pl.lit("s"))
-        .when(name.str.starts_with("tokens"))
-        .then(pl.lit("tokens"))
-        .when(name.str.starts_with("gain"))
-        .then(pl.lit("points"))
-        .otherwise(pl.lit("%"))
-    )
-    factor = pl.when(unit.is_in(["s", "tokens"])).then(1.0).otherwise(100.0)
+    unit = pl.col("metric").replace_strict({metric.key: metric.unit for metric in METRICS.values()})
+    factor = unit.replace_strict(UNITS)
     return (
         rows.sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
         .unique(KEYS, keep="first", maintain_order=True)
@@ -175,10 +169,10 @@ def _performance_row(
     return row if found else None
 
 
-def _performance_schema() -> dict[str, Any]:
+def _performance_schema(measures: Sequence[Measure]) -> dict[str, Any]:
     schema: dict[str, Any] = dict.fromkeys(("dataset", "stratum", "model", "label", "state"), pl.String)
     schema |= {"epoch": pl.Int64, "selected_by": pl.String}
-    for measure in TABLE_4:
+    for measure in measures:
         schema |= {measure.name + suffix: pl.Float64 for suffix in ("", "_low", "_high")}
         schema[measure.name + "_n"] = pl.Int64
     return schema
@@ -198,7 +192,7 @@ def _performance_page(frame: pl.DataFrame, single: Set[str], further: Sequence[s
 
 def _performance_section(frame: pl.DataFrame, task: str, single: Set[str]) -> Section:
     """Return the table of a task, with the checkpoints and measures that there are; ``single`` have no other one."""
-    measures = [measure for measure in TABLE_4 if measure.task == task]
+    measures = [measure for measure in TABLE_4 if measure.task == task and measure.name in frame.columns]
     measures = [measure for measure in measures if frame[measure.name + "_n"].drop_nulls().len()]
     shown = frame.filter(pl.any_horizontal(pl.lit(False), *[pl.col(m.name + "_n").is_not_null() for m in measures]))
     columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
@@ -233,7 +227,7 @@ def _summary_cells(row: dict[str, Any]) -> list[str]:
     interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
     asked = "–" if row["n"] is None else f"{row['n']:,}"
     name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
-    facts = [name, row["condition"], row["metric"].replace("_", " "), row["denominator"]]
+    facts = [name, row["condition"], METRICS[row["metric"]].label, row["denominator"]]
     return [*facts, asked, _text(row["value"], digits), interval, row["unit"]]
 
 

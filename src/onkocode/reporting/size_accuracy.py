@@ -12,11 +12,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from onkocode.paper import paper
 from onkocode.records.errors import InputError
-from onkocode.reporting.inputs import CODED, TASKS, Model, Target, at_target, interval_rows
+from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows
 from onkocode.reporting.outputs import Drawing
 from onkocode.reporting.results import Results
 from onkocode.reporting.spacing import spread
 from onkocode.reporting.style import Look, draw_intervals, in_order, looks, panel_letter, print_style
+from onkocode.tasks import CODED
 
 MARKERS = {"accuracy": "o", "partial_accuracy": "^"}
 LINES: dict[str, Any] = {"accuracy": "-", "partial_accuracy": "--"}

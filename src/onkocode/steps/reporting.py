@@ -56,20 +56,3 @@ def draw(
     drawn = row.draw(results)
     record.write(output)
     drawn.write(output)
-
-
-@step()
-def summarise_checkpoint(*, model: str, epoch: int, metrics: Path, output: Path) -> None:
-    """Write the table of one checkpoint.
-
-    Args:
-        model: the {model} key
-        epoch: 0 is the base model
-        metrics: table of measure-answers
-        output: HTML to write; the TSV lies in the same folder
-    """
-    from onkocode.reporting import performance
-
-    record = Provenance("summarise-checkpoint", {"model": model, "epoch": epoch}, {str(metrics): metrics})
-    performance.write_performance_summary([metrics], model, epoch, output)
-    record.write(output)
