@@ -85,7 +85,7 @@ FAMILIES = {
     "Llama 3.3 70B": "Llama",
 }
 SIMPLE: dict[str, Any] = {
-    "kind": "majority",
+    "kind": "majority-code",
     "family": "Baseline",
     "architecture": None,
     "parameters": None,
