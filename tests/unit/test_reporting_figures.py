@@ -104,12 +104,10 @@ def test_accuracy_by_epoch_shows_the_values_in_percent_with_the_bootstrap_interv
     assert catalogue.get_ylabel() == "ICD-10\n%"
 
 
-def test_without_test_sets_only_the_catalogue_is_drawn_and_its_stratum_can_be_chosen() -> None:
+def test_without_test_sets_only_the_catalogue_is_drawn_with_what_was_trained() -> None:
     metrics = frame(*(rate(0.5, dataset="catalogue", stratum=stratum) for stratum in ("train", "heldout_label")))
     numbers = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [])
     assert numbers["stratum"].to_list() == ["train"]
-    chosen = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [], stratum="heldout_label")
-    assert chosen["stratum"].to_list() == ["heldout_label"]
     assert len(accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], []).axes) == 1
 
 

@@ -51,22 +51,21 @@ def draw(results: Results) -> Drawing:
     )
 
 
-def accuracy_numbers(
-    metrics: pl.DataFrame, models: Sequence[Model], texts: Sequence[str], stratum: str | None = None
-) -> pl.DataFrame:
+def accuracy_numbers(metrics: pl.DataFrame, models: Sequence[Model], texts: Sequence[str]) -> pl.DataFrame:
     """Return what Figure 2 shows: accuracy and partial accuracy of the valid answers, and the rate of invalid answers.
+
+    Of the catalogue's questions it shows those of training, or all where there are none.
 
     Args:
         metrics: table of the schema METRICS.
         models: the models to show.
         texts: keys of the test sets, one column of panels each; may be empty.
-        stratum: part of the catalogue questions; None = the training questions, or all where there are none.
 
     Returns:
         Columns model, label, dataset, stratum, task, epoch, metric, denominator, n, value, low, high (the last three
         in %). A rate without answers has the value null.
     """
-    columns = _columns(metrics, texts, stratum)
+    columns = _columns(metrics, texts)
     rows = [
         at_target(interval_rows(metrics, metric, "all" if metric == "invalid_rate" else "valid"), column)
         for metric in MEASURES
@@ -114,8 +113,8 @@ def draw_accuracy_by_epoch(
     return figure
 
 
-def _columns(metrics: pl.DataFrame, texts: Sequence[str], stratum: str | None) -> list[Target]:
-    catalogue = Target(CATALOGUE, stratum or first_stratum(metrics, CATALOGUE, ["train", "all"]))
+def _columns(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
+    catalogue = Target(CATALOGUE, first_stratum(metrics, CATALOGUE, ["train", "all"]))
     return [catalogue, *(Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts)]
 
 

@@ -1,7 +1,7 @@
 """Figure 3: accuracy against the size of the model, before and after training."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -43,20 +43,15 @@ def draw(results: Results) -> Drawing:
 
 
 def size_numbers(
-    metrics: pl.DataFrame,
-    models: Sequence[Model],
-    epochs: dict[str, int],
-    target: Target,
-    denominator: Literal["valid", "all"] = "all",
+    metrics: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
 ) -> pl.DataFrame:
-    """Return accuracy and partial accuracy of the base model and of the chosen epoch.
+    """Return accuracy and partial accuracy of the base model and of the chosen epoch, of all answers.
 
     Args:
         metrics: table of the schema METRICS.
         models: the models to show.
         epochs: chosen epoch by model key; a model without one has only its base row.
         target: the questions.
-        denominator: all answers, or the valid ones, as in the paper; there, a model with few of them looks better.
 
     Returns:
         Columns model, label, parameters (count), task, state (base | trained), epoch, metric, denominator, n, value,
@@ -67,7 +62,7 @@ def size_numbers(
         schema={"model": pl.String, "label": pl.String, "parameters": pl.Int64, "chosen": pl.Int64},
         orient="row",
     )
-    rows = pl.concat([interval_rows(metrics, metric, denominator) for metric in MARKERS])
+    rows = pl.concat([interval_rows(metrics, metric, "all") for metric in MARKERS])
     return (
         at_target(rows, target)
         .filter(pl.col("task").is_in(CODED))
@@ -96,7 +91,6 @@ def draw_size_accuracy(
     shown, look = in_order(models, numbers), looks(models)
     sized = [model for model in shown if model.parameters is not None]
     tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
-    denominator = "valid" if "valid" in numbers["denominator"].to_list() else "all"
     with print_style():
         width = 6.3 if len(sized) == len(shown) else 7.4
         figure = Figure(figsize=(width, 1.3 + 2.6 * len(tasks)), layout="constrained")
@@ -107,7 +101,7 @@ def draw_size_accuracy(
             _draw_points(axes, rows.drop_nulls("parameters"), look)
             axes.set_ylim(-3, 103)
             _draw_lines(axes, rows.filter(pl.col("parameters").is_null()), look)
-            axes.set_ylabel(f"({panel_letter(index)}) {TASKS[task]}\n% of {denominator} answers")
+            axes.set_ylabel(f"({panel_letter(index)}) {TASKS[task]}\n% of all answers")
         _size_axis(panels[-1], [model.parameters for model in sized if model.parameters is not None])
         for axes in panels:
             axes.grid(visible=False, axis="x")
