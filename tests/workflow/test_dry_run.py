@@ -42,7 +42,7 @@ def test_no_training_job_is_given_a_test_set(project):
 def test_fitted_coders_have_one_job_and_no_base(project):
     quickstart = ("--configfile", "config/quickstart.yaml", "-n")
     counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
-    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["summarise_checkpoint"] == 1
+    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["score_checkpoint"] == 1
     assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
     commands = [line for line in project.run(*quickstart).stdout.splitlines() if "nearest-label" in line]
     (asked,) = [line for line in commands if "onkocode evaluate-checkpoint" in line]
@@ -50,7 +50,7 @@ def test_fitted_coders_have_one_job_and_no_base(project):
     assert "--base" not in asked
     (fitted,) = [line for line in commands if "onkocode fit-coder" in line]
     assert "private/" not in fitted
-    (measured,) = [line for line in commands if "onkocode measure-answers" in line]
+    (measured,) = [line for line in commands if "onkocode score-answers" in line]
     assert "epoch-0" not in measured  # there is no base to gain on
 
 
