@@ -77,6 +77,11 @@ def test_every_option_of_every_verb_has_help(verb: str, capsys: pytest.CaptureFi
         assert (f"--{name.strip('_').replace('_', '-')}" if keyword else name.upper()) in shown
 
 
+SCORED = ["--output", "x"]
+for option in ("predictions", "questions", "icd10gm", "icdo3", "judged"):
+    SCORED += [f"--{option}", "x=x"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -94,7 +99,7 @@ def test_every_option_of_every_verb_has_help(verb: str, capsys: pytest.CaptureFi
         (["check-inputs", "--questions", "without-equals-sign", "--output", "x"], "--questions"),
         (["check-inputs", "--questions", "=file", "--output", "x"], "--questions"),
         (["check-inputs", "--questions", "--output", "x"], "--questions"),
-        (["measure-answers", "--judged", "x", "--bootstrap", "one", "--output", "x"], "--bootstrap"),
+        (["score-answers", "--bootstrap", "one", *SCORED], "--bootstrap"),
         (["plan", "superfluous"], "superfluous"),
     ],
 )

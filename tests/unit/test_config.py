@@ -365,9 +365,10 @@ def test_equal_labels_of_models_that_run_are_refused(tmp_path: Path) -> None:
     assert complaints(tmp_path, text) == ["9: recipes.b.label: 'A' is the label of a too; figures need distinct labels"]
 
 
-def test_reserved_names_are_refused(tmp_path: Path) -> None:
-    text = GOOD.replace("test_sets: [t]", "test_sets: [catalogue]").replace("  t: {", "  catalogue: {")
-    assert complaints(tmp_path, text) == ["2: test_sets: 'catalogue' is a reserved name; choose another"]
+@pytest.mark.parametrize("name", ["catalogue", "metrics"])
+def test_reserved_names_are_refused(tmp_path: Path, name: str) -> None:
+    text = GOOD.replace("test_sets: [t]", f"test_sets: [{name}]").replace("  t: {", f"  {name}: {{")
+    assert complaints(tmp_path, text) == [f"2: test_sets: {name!r} is a reserved name; choose another"]
 
 
 def test_all_mistakes_at_once_of_all_kinds(tmp_path: Path) -> None:

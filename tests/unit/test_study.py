@@ -249,3 +249,14 @@ def test_online_tracking_without_a_key_is_told_before_anything_runs(merged: dict
     assert "WANDB_API_KEY is not set" in warning
     assert online.warnings({"WANDB_API_KEY": "key"}) == []
     assert changed(merged, "tracking/mode", "offline").warnings({}) == []
+
+
+def test_questions_on_texts_are_built_again_only_for_further_tasks(merged: dict[str, Any]) -> None:
+    """The parameter of earlier versions stays what it was, so that an upgrade asks nothing again."""
+    usual = changed(merged, "evaluation/tasks", ["tumour", "icd10", "topography"])
+    assert slices.formulations(usual, "example") == "v1"
+    assert slices.formulations(changed(merged, "evaluation/tasks", ["icd10"]), "example") == "v1"
+    assert slices.formulations(Study(merged, []), "example") == ["v1", "--tasks", "morphology", "tumour-icd10"]
+    other = copy.deepcopy(merged)
+    other["evaluation"]["tasks"], other["thinking"]["tasks"] = ["icd10"], ["morphology"]
+    assert slices.formulations(Study(other, []), "example") == ["v1", "--tasks", "morphology"]

@@ -24,7 +24,8 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["evaluate_checkpoint"] == 48
     assert counts["evaluate_thinking"] == 3
     assert counts["prepare_model"] == 8
-    assert counts["summarise_checkpoint"] == 48
+    assert counts["score_checkpoint"] == 48
+    assert counts["score_thinking"] == 3
     assert counts["plot_thinking_mode"] == 1
 
 
@@ -115,7 +116,7 @@ def test_repeated_recipe_key_is_found_although_yaml_keeps_the_last(project):
     ("edit", "expected"),
     [
         (("id;text;icd10;", "id;text;code;"), "no column 'icd10'"),
-        ((";C50.4;C50.4;P001", ";C50.7;C50.4;P001"), "line 2: column 'icd10': 'C50.7' does not exist"),
+        ((";C50.4;C50.4;8010/3;P001", ";C50.7;C50.4;8010/3;P001"), "line 2: column 'icd10': 'C50.7' does not exist"),
     ],
 )
 def test_mistakes_in_a_test_set_show_before_any_training(project, edit, expected):

@@ -193,7 +193,7 @@ def test_changed_test_set_repeats_no_training(quickstart):
     file = quickstart.root / "example/texts.csv"
     before = file.read_bytes()
     try:
-        file.write_bytes(before + b"T999;Magen-Ca, Korpus;C16.2;C16.2;P999\n")
+        file.write_bytes(before + b"T999;Magen-Ca, Korpus;C16.2;C16.2;;P999\n")
         counts = job_counts(quickstart.run(*CONFIG, "-n").stdout)
     finally:
         file.write_bytes(before)
@@ -203,8 +203,8 @@ def test_changed_test_set_repeats_no_training(quickstart):
 
 
 def test_mended_parser_repeats_no_generation(quickstart):
-    counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "judge_answers").stdout)
-    assert counts["judge_answers"] == 26
+    counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "score_checkpoint", "score_thinking").stdout)
+    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12, 2)
     assert not {"evaluate_checkpoint", "evaluate_thinking", "train_epoch"} & set(counts)
 
 

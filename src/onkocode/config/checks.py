@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
+from onkocode.config.base import CATALOGUE
 from onkocode.config.resolve import (
     Recipe,
     builtin_presets,
@@ -21,8 +22,12 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield what single fields cannot know: references between keys, and names given twice."""
     yield from _references(("models",), config.models, config.recipes, "recipes")
     yield from _references(("test_sets",), config.test_sets, config.texts, "texts")
-    for name in sorted(set(config.models) & {"catalogue"} | set(config.test_sets) & {"catalogue"}):
-        yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
+    for section, names, reserved in (
+        ("models", config.models, {CATALOGUE}),
+        ("test_sets", config.test_sets, {CATALOGUE, "metrics"}),  # the results of a test set lie beside metrics.parquet
+    ):
+        for name in sorted(reserved & set(names)):
+            yield (section,), f"{name!r} is a reserved name; choose another"
     for name in sorted(set(config.presets) & set(builtin_presets())):
         yield ("presets", name), "redefines a built-in preset; choose another name"
     for name, folder in config.pathvars.items():

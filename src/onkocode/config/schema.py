@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from onkocode.config.base import Key, PositiveInt, Section, Seed, Split, Task
+from onkocode.config.base import Key, PositiveInt, Section, Seed, Split, TaskKey
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 from onkocode.config.training import TestingChange, TrainingChange
+from onkocode.tasks import PROTOCOL
 
 # The accuracy of the valid answers is then at most a ninth above that of all answers. The epochs that the paper chose
 # have 99.92 % valid ICD-10 answers and more (its Table 4), so this floor changes none of its choices.
@@ -168,7 +169,7 @@ class RecipeConfig(Section):
 class Evaluation(Section):
     """What every checkpoint is asked."""
 
-    tasks: list[Task] = Field(["icd10", "topography", "tumour"], min_length=1, description="Tasks that are asked.")
+    tasks: list[TaskKey] = Field(list(PROTOCOL), min_length=1, description="Tasks that are asked.")
     splits: list[Split] = Field(
         ["train", "heldout_formulation", "heldout_label", "heldout_negative"],
         description="Splits of the catalogue questions that are asked.",
@@ -198,7 +199,7 @@ class Thinking(Section):
     """
 
     share: float = Field(0.1, gt=0, le=1, description="Share of each test set's texts.")
-    tasks: list[Task] = Field(["icd10", "topography"], min_length=1, description="Tasks that are asked.")
+    tasks: list[TaskKey] = Field(["icd10", "topography"], min_length=1, description="Tasks that are asked.")
     max_new_tokens: PositiveInt = Field(
         4096,
         description="Longest thought and answer together, in tokens. Inferred, to bound the time: the paper prints "

@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
-from onkocode.config.base import Section
+from onkocode.config.base import CATALOGUE, Section
 from onkocode.config.schema import Evaluation, Thinking
 from onkocode.config.training import Testing
 from onkocode.evaluation.answers import Decoding, answer_keys
+from onkocode.evaluation.metrics import THINKING
 from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions, with_short_answer
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.locate import adapter_weights, weights_facts
@@ -20,8 +21,6 @@ from onkocode.models.tokenizing import load_tokenizer
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, hash_file
 
-CATALOGUE = "catalogue"
-THINKING = "thinking"
 MODEL_SETTINGS = ("config.json", "generation_config.json", "tokenizer.json")  # that answers depend on beside weights
 
 

@@ -7,9 +7,7 @@ import polars as pl
 from onkocode.config.schema import Evaluation, Thinking
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.ids import shuffled
-
-# Each evaluated task is asked with the formulations of the block of the same name.
-BLOCK_OF_TASK = {"icd10": "icd10", "topography": "topography", "tumour": "tumour"}
+from onkocode.tasks import TASKS
 
 
 def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> pl.DataFrame:
@@ -17,7 +15,7 @@ def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> pl.Dat
 
     In the sample an entry keeps all its formulations, since metrics are clustered by entry.
     """
-    blocks = [BLOCK_OF_TASK[task] for task in settings.tasks]
+    blocks = [TASKS[task].block for task in settings.tasks]
     chosen = questions.filter(pl.col("block").is_in(blocks) & pl.col("split").is_in(settings.splits))
     if settings.entries is None or chosen.is_empty():
         return chosen

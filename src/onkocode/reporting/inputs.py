@@ -10,10 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from onkocode import tasks
+from onkocode.config.base import CATALOGUE
+from onkocode.evaluation.metrics import METRICS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import read_table
 
-TASKS = {"icd10": "ICD-10", "topography": "ICD-O topography", "tumour": "Tumour yes/no"}
+TASKS = {task.key: task.label for task in tasks.TASKS.values()}
 STRATA = {
     "all": "all questions",
     "train": "training questions",
@@ -22,7 +25,7 @@ STRATA = {
     "heldout_negative": "held-out non-tumours",
     "test": "test questions",
 }
-MEASURES = {"accuracy": "Accuracy", "partial_accuracy": "Partial accuracy", "invalid_rate": "Invalid answers"}
+MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
 PREFERRED_METHOD = "cluster-bootstrap"
 TRAINING = {
     "model": pl.String,
@@ -68,7 +71,7 @@ class Target:
     @property
     def label(self) -> str:
         """Name for people."""
-        if self.dataset == "catalogue":
+        if self.dataset == CATALOGUE:
             return f"Catalogue, {STRATA.get(self.stratum, self.stratum)}"
         return f"Test set {self.dataset}"
 
@@ -144,7 +147,7 @@ def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
     """
     if texts:
         return [Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts]
-    return [Target("catalogue", first_stratum(metrics, "catalogue", ["heldout_label", "train", "all"]))]
+    return [Target(CATALOGUE, first_stratum(metrics, CATALOGUE, ["heldout_label", "train", "all"]))]
 
 
 def first_stratum(metrics: pl.DataFrame, dataset: str, wanted: Sequence[str]) -> str:

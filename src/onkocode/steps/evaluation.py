@@ -61,8 +61,9 @@ def evaluate_checkpoint(
     import polars as pl
 
     from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import THINKING, Checkpoint, asked_of
+    from onkocode.evaluation.asking import Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
+    from onkocode.evaluation.metrics import THINKING
     from onkocode.records.schemas import read_table, write_table
 
     inputs = {"base": base, **asked_for} | ({"adapter": adapter} if adapter else {})
@@ -94,62 +95,88 @@ def evaluate_checkpoint(
 
 
 @step()
-def judge_answers(*, predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> None:
-    """Judge predictions; the result holds no text.
-
-    Args:
-        predictions: table of evaluate-checkpoint
-        questions: the questions that were asked
-        icd10gm: label space of ICD-10-GM
-        icdo3: label space of ICD-O-3
-        output: file to write
-    """
-    import polars as pl
-
-    from onkocode.catalogues.vocabulary.label_space import SYSTEM_OF_TASK, LabelSpace
-    from onkocode.evaluation.judging import judge_answers as judge
-    from onkocode.records.schemas import read_table, write_table
-
-    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
-    record = Provenance("judge-answers", {}, inputs)
-    codes = pl.concat([read_table(icd10gm, "codes"), read_table(icdo3, "codes")])
-    spaces = {task: LabelSpace.of(codes, system) for task, system in SYSTEM_OF_TASK.items()}
-    judged = judge(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
-    record.write(output)
-    write_table(judged, "judged", output)
-
-
-@step()
-def measure_answers(
+def score_answers(
     *,
-    judged: SomePaths,
+    predictions: SomeNamedPaths,
+    questions: SomeNamedPaths,
+    icd10gm: SomeNamedPaths,
+    icdo3: SomeNamedPaths,
     baseline: Sequence[Path] = (),
     bootstrap: int = 1000,
     tracking: Annotated[Tracking | None, SETTINGS] = None,
+    judged: SomeNamedPaths,
+    summary: Path | None = None,
     output: Path,
 ) -> None:
-    """Compute rates and gains with intervals for one checkpoint.
+    """Judge the answers of one checkpoint, and compute rates and gains with intervals; the results hold no text.
 
     Args:
-        judged: tables of judge-answers
+        predictions: tables of evaluate-checkpoint
+        questions: the questions that were asked
+        icd10gm: label spaces of ICD-10-GM
+        icdo3: label spaces of ICD-O-3
         baseline: the base model's judged tables, for gains
         bootstrap: resamples
         tracking: W&B: JSON of `tracking`; off by default
-        output: file to write
+        judged: judged tables to write
+        summary: table of all rates to write (HTML; the TSV lies in the same folder)
+        output: metrics to write
     """
     import polars as pl
 
-    from onkocode.evaluation.metrics import measure
-    from onkocode.records.schemas import read_table, write_table
-
-    of_base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
-    inputs = {str(path): path for path in [*judged, *baseline]}
-    record = Provenance("measure-answers", {"bootstrap": bootstrap}, inputs)
-    metrics = measure(pl.concat([read_table(path, "judged") for path in judged]), of_base, bootstrap)
-    record.write(output)
-    write_table(metrics, "metrics", output)
+    tables = [dict(pairs) for pairs in (predictions, questions, icd10gm, icdo3, judged)]
+    if any(set(table) != set(tables[0]) for table in tables):
+        raise InputError("--predictions, --questions, --icd10gm, --icdo3 and --judged must have the same names")
+    rows = pl.concat([_judged(*(table[name] for table in tables)) for name in tables[0]])
+    metrics = _measured(rows, [path for _, path in judged], baseline, bootstrap, output)
+    if summary is not None:
+        _summarise(metrics, output, summary)
     if tracking is not None and tracking.mode != "off":
         _mirror(metrics, tracking, output)
+
+
+def _judged(predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> pl.DataFrame:
+    """Judge the answers to one data set; write and return the judged rows."""
+    import polars as pl
+
+    from onkocode.catalogues.vocabulary.label_space import label_spaces
+    from onkocode.evaluation.judging import judge_answers
+    from onkocode.records.schemas import read_table, write_table
+
+    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
+    record = Provenance("score-answers", {}, inputs)
+    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in (icd10gm, icdo3)]))
+    judged = judge_answers(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
+    record.write(output)
+    write_table(judged, "judged", output)
+    return judged
+
+
+def _measured(
+    judged: pl.DataFrame, files: Sequence[Path], baseline: Sequence[Path], bootstrap: int, output: Path
+) -> pl.DataFrame:
+    """Write and return the metrics of judged rows, which stand in the files as well."""
+    import polars as pl
+
+    from onkocode.evaluation.measuring import measure
+    from onkocode.records.schemas import read_table, write_table
+
+    record = Provenance("score-answers", {"bootstrap": bootstrap}, {str(path): path for path in [*files, *baseline]})
+    base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
+    metrics = measure(judged, base, bootstrap)
+    record.write(output)
+    write_table(metrics, "metrics", output)
+    return metrics
+
+
+def _summarise(metrics: pl.DataFrame, file: Path, output: Path) -> None:
+    """Write the table of one checkpoint from its metrics, which stand in the file."""
+    from onkocode.reporting.performance import write_performance_summary
+
+    record = Provenance("score-answers", {}, {str(file): file})
+    model, epoch = metrics.select("model", "epoch").row(0)
+    write_performance_summary([file], model, epoch, output)
+    record.write(output)
 
 
 def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
@@ -174,7 +201,7 @@ def collect_metrics(
     """Put the metrics of all checkpoints into one table and select the best checkpoints.
 
     Args:
-        metrics: tables of measure-answers
+        metrics: tables of score-answers
         texts: keys of the test sets, in order
         valid_floor: least share of valid answers, 0 to 1 (evaluation.valid_floor)
         output: file to write

@@ -7,6 +7,7 @@ from typing import Any
 from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
 from onkocode.catalogues.formats.parse import DATASETS
 from onkocode.config import Recipe, load_config, replicates, resolve_data
+from onkocode.config.base import CATALOGUE
 from onkocode.config.data import Data
 from onkocode.config.schema import BuiltBase, LocalAdapter
 from onkocode.models.locate import ADAPTER_WEIGHTS
@@ -14,8 +15,6 @@ from onkocode.questions.formulations import load_formulations
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import PROJECT, located
-
-CATALOGUE = "catalogue"
 
 
 class Study:
@@ -126,6 +125,12 @@ class Study:
     def text_codes(self, dataset: str, test_set: str) -> str:
         """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
+
+    def label_space(self, catalogue: str, dataset: str, model: str) -> str:
+        """Return `<catalogue>-<version>` of the label space that the answers of a model to a data set are judged by."""
+        if dataset == CATALOGUE:
+            return self.catalogue(catalogue, self.recipes[model].config.data)
+        return self.text_codes(catalogue, dataset)
 
     def _formulations(self) -> set[str]:
         data, texts = self.data, self.config.texts

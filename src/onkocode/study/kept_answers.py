@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.config.base import validated
+from onkocode.config.base import CATALOGUE, validated
 from onkocode.evaluation.answers import AnswerStore
 from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
 from onkocode.models.record import read_model
@@ -16,7 +16,7 @@ from onkocode.records.ids import hash_file
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
-from onkocode.study.jobs import CATALOGUE, Study
+from onkocode.study.jobs import Study
 
 
 @dataclass(frozen=True)

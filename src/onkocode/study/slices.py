@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from onkocode.records.ids import canonical_json
 from onkocode.study import requests
 from onkocode.study.jobs import Study
+from onkocode.tasks import PROTOCOL, TASKS
 
 
 def data(study: Study, data_key: str) -> str:
@@ -17,6 +18,17 @@ def data(study: Study, data_key: str) -> str:
 def leakage(study: Study) -> str:
     """Settings of check-leakage."""
     return as_json(study.config.leakage)
+
+
+def formulations(study: Study, test_set: str) -> str | list[str]:
+    """Settings of build-text-questions: the version of the formulations, and tasks beyond the protocol's.
+
+    Where there are none, the version alone, as it always was: otherwise an upgrade would ask all models again.
+    """
+    version = study.config.texts[test_set].formulations
+    asked = {*study.config.evaluation.tasks, *study.config.thinking.tasks}
+    further = [task for task in TASKS if task in asked and task not in PROTOCOL]
+    return [version, "--tasks", *further] if further else version
 
 
 def columns(study: Study, test_set: str) -> str:
