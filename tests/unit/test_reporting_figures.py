@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import METRICS, write_table
+from onkocode.records.schemas import columns_of, write_table
 from onkocode.reporting import accuracy_by_epoch, loss_curves, size_accuracy, thinking_mode
 from onkocode.reporting.inputs import Model, Target, read_metrics, read_models, read_training
 from onkocode.reporting.style import looks, print_style, save_figure
@@ -39,7 +39,7 @@ def rate(value: float | None, **place: Any) -> list[dict[str, Any]]:
 
 
 def frame(*rates: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame([row for rows in rates for row in rows], schema=METRICS)
+    return pl.DataFrame([row for rows in rates for row in rows], schema=columns_of("metrics"))
 
 
 def lines(axes: Axes, label: str) -> list[list[float]]:
@@ -60,12 +60,13 @@ def write_inputs(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     rows = []
     for task in ("icd10", "topography"):
         for epoch, condition, value in ((0, "free", 0.2), (0, "thinking", 0.3), (1, "free", 0.6)):
-            place = {"task": task, "epoch": epoch, "condition": condition, "n": 2 if condition == "thinking" else 10}
+            n = 2 if condition == "thinking" else 10
+            place = {"task": task, "epoch": epoch, "condition": condition, "n": n, "clusters": n // 2}
             rows += rate(value, **place)
             rows += rate(value + 0.1, **place, metric="partial_accuracy")
-            rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(0.1, **place, metric="invalid_rate", denominator="all")
             rows += rate(value + 0.1, **place, metric="partial_accuracy", denominator="all")
-            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
+            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")[1:]
             rows += rate(value, **place, denominator="all") + rate(
                 value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
             )
