@@ -33,7 +33,9 @@ rule evaluate_checkpoint:
             study, wildcards.model, "testing", attempt
         ),
     params:
-        settings=lambda wildcards: slices.testing(study, wildcards.model),
+        # Compared by Snakemake; the settings themselves, with what changes no result, are not.
+        key=lambda wildcards: slices.testing_key(study, wildcards.model),
+        settings=lambda wildcards, input: slices.testing(study, wildcards.model),
         adapter=lambda wildcards, input: optional("--adapter", input.adapter),
         questions=lambda wildcards, input: named(
             study.datasets(), [input.questions, *input.texts]

@@ -1,9 +1,16 @@
-"""The settings slice of each job: exactly the keys that it depends on, as JSON. An edit elsewhere repeats nothing."""
+"""The settings slice of each job: exactly the keys that it depends on, as JSON. An edit elsewhere repeats nothing.
+
+Where a slice has options that change no result, a job is repeated when its key changes, which is the slice with these
+options at their defaults.
+"""
 
 from typing import Any
 
 from pydantic import BaseModel
 
+from onkocode.config.base import Mark
+from onkocode.config.marks import at_default, effective, marked
+from onkocode.config.schema import Evaluation
 from onkocode.records.ids import canonical_json
 from onkocode.study import requests
 from onkocode.study.jobs import Study
@@ -22,7 +29,8 @@ def leakage(study: Study) -> str:
 def columns(study: Study, test_set: str) -> str:
     """Settings of read-texts; morphology only where it is set, so that older test sets are not read again."""
     columns = study.config.texts[test_set].columns
-    return canonical_json(columns.model_dump(mode="json", exclude={"morphology"} - columns.model_fields_set))
+    unset = {"morphology"} - columns.model_fields_set
+    return canonical_json({key: value for key, value in effective(columns).items() if key not in unset})
 
 
 def tiny_model(study: Study, built: str) -> str:
@@ -32,7 +40,7 @@ def tiny_model(study: Study, built: str) -> str:
 
 def base(study: Study, model: str) -> str:
     """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
-    return canonical_json({"base": study.recipes[model].config.base.model_dump(mode="json")})
+    return canonical_json({"base": effective(study.recipes[model].config.base)})
 
 
 def description(study: Study, model: str) -> str:
@@ -42,9 +50,8 @@ def description(study: Study, model: str) -> str:
         "gpus_training": requests.gpus(study, model, "training"),
         "gpus_testing": requests.gpus(study, model, "testing"),
     }
-    shown = recipe.config.model_dump(
-        mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
-    )
+    named = {"kind", "label", "family", "base", "parameters", "data", "thinking"}
+    shown = {key: value for key, value in effective(recipe.config).items() if key in named}
     shown["training"] = {"quantisation": recipe.training.quantisation}
     if not study.epochs(model):
         shown["training"]["epochs"] = 0
@@ -56,7 +63,8 @@ def description(study: Study, model: str) -> str:
 
 def adapter(study: Study, model: str) -> str:
     """Settings of fetch-adapter."""
-    return canonical_json(study.recipes[model].config.model_dump(mode="json", include={"adapter"}))
+    recipe = study.recipes[model].config
+    return canonical_json({"adapter": None if recipe.adapter is None else effective(recipe.adapter)})
 
 
 def training(study: Study, model: str) -> str:
@@ -64,16 +72,24 @@ def training(study: Study, model: str) -> str:
     return as_json(study.recipes[model].training)
 
 
+def training_key(study: Study, model: str) -> str:
+    """Return what train-epoch depends on."""
+    return as_json(at_default(study.recipes[model].training, Mark.NEUTRAL))
+
+
 def testing(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition free."""
-    later = {"bootstrap", "paper_ceilings", "valid_floor"}
-    evaluation = study.config.evaluation.model_dump(mode="json", exclude=later)
-    return canonical_json(_asking(study, model) | {"evaluation": evaluation})
+    return _testing(study, model, study.config.evaluation)
+
+
+def testing_key(study: Study, model: str) -> str:
+    """Return what evaluate-checkpoint depends on under the condition free."""
+    return _testing(study, model, at_default(study.config.evaluation, Mark.NEUTRAL))
 
 
 def thinking(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition thinking."""
-    return canonical_json(_asking(study, model) | {"thinking": study.config.thinking.model_dump(mode="json")})
+    return canonical_json(_asking(study, model) | {"thinking": effective(study.config.thinking)})
 
 
 def option(study: Study, name: str) -> str:
@@ -88,15 +104,21 @@ def merged(study: Study) -> str:
     return canonical_json(study.config.model_dump(mode="json", exclude_unset=True))
 
 
+def _testing(study: Study, model: str, evaluation: Evaluation) -> str:
+    later = marked(Evaluation, Mark.ASIDE)
+    asked = {key: value for key, value in effective(evaluation).items() if key not in later}
+    return canonical_json(_asking(study, model) | {"evaluation": asked})
+
+
 def _asking(study: Study, model: str) -> dict[str, Any]:
     recipe = study.recipes[model]
     return {
-        "testing": recipe.testing.model_dump(mode="json"),
+        "testing": effective(recipe.testing),
         "system_prompt": recipe.training.system_prompt,
         "formulations": study.data[recipe.config.data].formulations,
     }
 
 
 def as_json(section: BaseModel) -> str:
-    """Return a section with all its values as canonical JSON."""
-    return canonical_json(section.model_dump(mode="json"))
+    """Return the values of a section as canonical JSON; added options only where they are not at their defaults."""
+    return canonical_json(effective(section))
