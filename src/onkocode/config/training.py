@@ -65,10 +65,10 @@ class Training(Section):
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     batch_size: PositiveInt = Field(6, description="Questions per device and step.")
     gradient_accumulation: PositiveInt = Field(1, description="Batches per optimizer step.")
-    max_grad_norm: float = Field(0.0, ge=0, description="Gradient norm clipping; 0 = none.")
+    max_grad_norm: float = Field(1.0, ge=0, description="Gradient norm clipping; 0 = none.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
     quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
-    loss: Literal["answer", "full"] = Field("answer", description="Loss on the answer only, or on the prompt as well.")
+    loss: Literal["answer", "full"] = Field("full", description="Loss on the answer only, or on the prompt as well.")
     group_by_length: bool = Field(False, description="Put questions of like length into a batch: less padding.")
     activation_checkpointing: bool = Field(False, description="Less GPU memory for about a third more time.")
     max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
@@ -93,7 +93,7 @@ class Testing(Section):
     quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
     batch_size: PositiveInt = Field(64, description="Questions answered at once.")
-    max_new_tokens: PositiveInt = Field(32, description="Longest answer, in tokens.")
+    max_new_tokens: PositiveInt = Field(64, description="Longest answer, in tokens.")
     short_answer: bool = Field(True, description="Ask base models (epoch 0), and only those, for a short answer.")
 
 
