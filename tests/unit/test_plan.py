@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pytest
 import yaml
 
 from onkocode.cli import main
-from onkocode.commands.planning import plan
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
 from onkocode.config.loading import merge_files
-from onkocode.config.schema import HubBase, LocalBase, TinyModel
+from onkocode.config.models import HubBase, LocalBase
+from onkocode.config.schema import TinyModel
 from onkocode.config.training import Training
 from onkocode.models import tiny
 from onkocode.models.architectures import known_architecture, read_architecture
@@ -30,6 +29,7 @@ from onkocode.planning.plan import Plan, Subject, make_plan
 from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
+from onkocode.steps.planning import plan
 from onkocode.study import Study, requests
 
 from .conftest import make_tiny
@@ -94,7 +94,8 @@ def test_what_tries_ask_for_is_what_the_jobs_ask_for(
     text = capsys.readouterr().out
     time = text.split("\nTime\n")[1].split("\nDisk")[0]
     found = numbers(tmp_path / "plan.tsv")
-    for model in study.models:
+    assert "majority-code is fitted in one job" in text
+    for model in study.trained_models:
         item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
         limits = [requests.minutes(study, model, "training", attempt) / 60 for attempt in tries]
         (row,) = [line for line in time.splitlines() if line.startswith(f"{model} ")]
@@ -213,7 +214,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, corpus: list[Document], sm
 
 
 def run_plan(folder: Path, output: Path) -> None:
-    plan(Namespace(config=[folder / "config.yaml"], model=[], gpu=[], results=folder / "results", output=output))
+    plan(config=[folder / "config.yaml"], results=folder / "results", output=output)
 
 
 def test_runs_stand_beside_what_is_predicted(

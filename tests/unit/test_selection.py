@@ -11,7 +11,6 @@ from onkocode.cli import main
 from onkocode.config.schema import VALID_FLOOR, Evaluation
 from onkocode.evaluation.selection import (
     CHOICES,
-    chosen_epoch,
     chosen_epochs,
     read_selection,
     select_checkpoints,
@@ -19,7 +18,7 @@ from onkocode.evaluation.selection import (
 )
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
-from onkocode.verbs.options import VALID_FLOOR as FLOOR_OPTION
+from onkocode.steps.options import VALID_FLOOR as FLOOR_OPTION
 
 DEVELOPMENT = {"dataset": "catalogue", "stratum": "heldout_label", "denominator": "all"}
 TEST = {"dataset": "registry", "stratum": "all", "denominator": "all"}
@@ -157,7 +156,7 @@ def test_the_way_that_counts_first_stands_first() -> None:
 
 
 def test_one_floor_by_default() -> None:
-    assert FLOOR_OPTION.default == Evaluation.model_validate({}).valid_floor == VALID_FLOOR
+    assert FLOOR_OPTION == Evaluation.model_validate({}).valid_floor == VALID_FLOOR
 
 
 def test_an_epoch_without_a_value_is_passed_over() -> None:
@@ -170,17 +169,14 @@ def test_models_are_selected_independently() -> None:
     assert chosen == {("a", "development"): 1, ("b", "test"): 2}
 
 
-def test_chosen_epoch_prefers_development_and_falls_back_to_test() -> None:
+def test_chosen_epochs_prefer_development_and_fall_back_to_test() -> None:
     rows = [
         *accuracies(DEVELOPMENT, {1: 0.5, 2: 0.1}),
         *accuracies(TEST, {1: 0.2, 2: 0.3}),
         *accuracies(TEST, {1: 0.2, 4: 0.3}, model="b"),
     ]
     selection = select_checkpoints(pl.DataFrame(rows), ["registry"])
-    assert (chosen_epoch(selection, "a"), chosen_epoch(selection, "b")) == (1, 4)
     assert chosen_epochs(selection) == {"a": 1, "b": 4}
-    with pytest.raises(InputError, match="model c"):
-        chosen_epoch(selection, "c")
 
 
 def test_collecting_takes_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,8 +191,7 @@ def test_collecting_takes_the_floor(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert found == [[("test", 1), ("paper", 2)], [("test", 1), ("paper", 1)]]
     record = json.loads((tmp_path / "selection.tsv.provenance.json").read_text(encoding="utf-8"))
     assert record["settings"]["valid_floor"] == 0.8
-    with pytest.raises(SystemExit):
-        main([*command, "--valid-floor", "80"])
+    assert main([*command, "--valid-floor", "80"]) == 2
     assert "not a share" in capsys.readouterr().err
 
 

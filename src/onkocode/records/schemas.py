@@ -42,7 +42,6 @@ class Table:
 TABLES: dict[str, Table] = {
     "entries": Table(version=3, since={"morphology": 3}),
     "codes": Table(),
-    "transitions": Table(),
     "crosswalk": Table(),
     "questions": Table(),
     "predictions": Table(),

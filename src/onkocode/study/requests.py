@@ -22,7 +22,8 @@ def gpus(study: Study, model: str, stage: str, attempt: int = 1, previous: Path 
     recipe = study.recipes[model]
     if stage == "testing":
         return recipe.config.resources.gpus_testing
-    recovery = [step.gpus or 0 for step in recipe.training.recovery] if attempt > 1 else []
+    trained = study.language_models.get(model)
+    recovery = [step.gpus or 0 for step in trained.training.recovery] if trained and attempt > 1 else []
     kept = int(read_overrides(previous).get("gpus", 0))
     return max([recipe.config.resources.gpus_training, *recovery, kept])
 

@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from onkocode.config.base import Mark
+from onkocode.config.coders import RecipeConfig
 from onkocode.config.marks import at_default, effective, marked
 from onkocode.config.schema import Evaluation
 from onkocode.records.ids import canonical_json
 from onkocode.study import requests
 from onkocode.study.jobs import Study
+from onkocode.tasks import PROTOCOL, TASKS
 
 
 def data(study: Study, data_key: str) -> str:
@@ -24,6 +26,17 @@ def data(study: Study, data_key: str) -> str:
 def leakage(study: Study) -> str:
     """Settings of check-leakage."""
     return as_json(study.config.leakage)
+
+
+def formulations(study: Study, test_set: str) -> str | list[str]:
+    """Settings of build-text-questions: the version of the formulations, and tasks beyond the protocol's.
+
+    Where there are none, the version alone, as it always was: otherwise an upgrade would ask all models again.
+    """
+    version = study.config.texts[test_set].formulations
+    asked = {*study.config.evaluation.tasks, *study.config.thinking.tasks}
+    further = [task for task in TASKS if task in asked and task not in PROTOCOL]
+    return [version, "--tasks", *further] if further else version
 
 
 def columns(study: Study, test_set: str) -> str:
@@ -40,41 +53,54 @@ def tiny_model(study: Study, built: str) -> str:
 
 def base(study: Study, model: str) -> str:
     """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
-    return canonical_json({"base": effective(study.recipes[model].config.base)})
+    return canonical_json({"base": effective(study.language_models[model].config.base)})
 
 
 def description(study: Study, model: str) -> str:
     """Settings of describe-model: what figures and tables name."""
-    recipe = study.recipes[model]
     resources = {
         "gpus_training": requests.gpus(study, model, "training"),
         "gpus_testing": requests.gpus(study, model, "testing"),
     }
     named = {"kind", "label", "family", "base", "parameters", "data", "thinking"}
-    shown = {key: value for key, value in effective(recipe.config).items() if key in named}
-    shown["training"] = {"quantisation": recipe.training.quantisation}
+    shown = {key: value for key, value in effective(study.recipes[model].config).items() if key in named}
+    return canonical_json(shown | _model_description(study, model) | {"resources": resources})
+
+
+def _model_description(study: Study, model: str) -> dict[str, Any]:
+    """Return what is named of the training and testing of a language model; nothing for another coder."""
+    recipe = study.language_models.get(model)
+    if recipe is None:
+        return {}
+    training: dict[str, Any] = {"quantisation": recipe.training.quantisation}
     if not study.epochs(model):
-        shown["training"]["epochs"] = 0
+        training["epochs"] = 0
     if recipe.replicate_of is not None:
-        shown["training"]["seed"] = recipe.training.seed
-    shown["testing"] = {"quantisation": recipe.testing.quantisation}
-    return canonical_json(shown | {"resources": resources})
+        training["seed"] = recipe.training.seed
+    return {"training": training, "testing": {"quantisation": recipe.testing.quantisation}}
+
+
+def coder(study: Study, model: str) -> str:
+    """Settings of fit-coder: the kind and its own keys."""
+    shared = set(RecipeConfig.model_fields)
+    own = {key: value for key, value in effective(study.recipes[model].config).items() if key not in shared}
+    return canonical_json(own)
 
 
 def adapter(study: Study, model: str) -> str:
     """Settings of fetch-adapter."""
-    recipe = study.recipes[model].config
+    recipe = study.language_models[model].config
     return canonical_json({"adapter": None if recipe.adapter is None else effective(recipe.adapter)})
 
 
 def training(study: Study, model: str) -> str:
     """Settings of train-epoch."""
-    return as_json(study.recipes[model].training)
+    return as_json(study.language_models[model].training)
 
 
 def training_key(study: Study, model: str) -> str:
     """Return what train-epoch depends on."""
-    return as_json(at_default(study.recipes[model].training, Mark.NEUTRAL))
+    return as_json(at_default(study.language_models[model].training, Mark.NEUTRAL))
 
 
 def testing(study: Study, model: str) -> str:
@@ -111,7 +137,10 @@ def _testing(study: Study, model: str, evaluation: Evaluation) -> str:
 
 
 def _asking(study: Study, model: str) -> dict[str, Any]:
-    recipe = study.recipes[model]
+    """Return how a language model answers; nothing for another coder, which has its settings with it."""
+    recipe = study.language_models.get(model)
+    if recipe is None:
+        return {}
     return {
         "testing": effective(recipe.testing),
         "system_prompt": recipe.training.system_prompt,

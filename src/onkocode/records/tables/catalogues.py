@@ -48,7 +48,7 @@ class Codes(dy.Schema):
 
 
 class Transitions(dy.Schema):
-    """How codes go over from one version of ICD-10-GM to the next."""
+    """How codes go over from one version of ICD-10-GM to the next; never written."""
 
     old = dy.String(nullable=True)  # terminal code of the earlier version; null = none
     new = dy.String(nullable=True)  # terminal code of the later version; null = none
