@@ -10,7 +10,7 @@ import polars as pl
 
 from onkocode.evaluation.selection import select_checkpoints, write_selection
 from onkocode.paper import paper
-from onkocode.records.schemas import METRICS, write_table
+from onkocode.records.schemas import columns_of, write_table
 from onkocode.reporting.inputs import TASKS, Model
 from onkocode.reporting.registry import find
 from onkocode.reporting.results import Results, Settings
@@ -47,7 +47,7 @@ def rate(value: float | None, **place: Any) -> list[dict[str, Any]]:
 
 
 def frame(*rates: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame([row for rows in rates for row in rows], schema=METRICS)
+    return pl.DataFrame([row for rows in rates for row in rows], schema=columns_of("metrics"))
 
 
 def model_file(folder: Path, described: Model) -> Path:

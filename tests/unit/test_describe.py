@@ -25,7 +25,7 @@ from onkocode.datasets.describe import (
 from onkocode.paper import paper
 from onkocode.questions.build import QuestionSet
 from onkocode.records.provenance import read_provenance
-from onkocode.records.schemas import ENTRIES
+from onkocode.records.schemas import columns_of
 from onkocode.text_tables import difference, text_table
 from tests.conftest import Tables, sources_of
 
@@ -109,7 +109,7 @@ def procedures(*rows: tuple[str, list[str]]) -> pl.DataFrame:
         | {"text_key": f"{code} {place}", "cluster": "c", "accepted": []}
         for place, (code, flags) in enumerate(rows)
     ]
-    return pl.DataFrame(filled, schema=ENTRIES)  # type: ignore[arg-type]
+    return pl.DataFrame(filled, schema=columns_of("entries"))
 
 
 def test_rules_for_ops_are_counted_as_the_questions_would_be(example: Tables, quickstart: Config) -> None:

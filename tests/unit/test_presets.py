@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from onkocode.config import ModelRecipe, load_config_files, resolve_recipe, training
+from onkocode.config.data import Data
 from onkocode.config.resolve import builtin_presets
 from onkocode.config.training import Training
 from onkocode.paper import paper
@@ -89,6 +91,14 @@ def test_a_preset_is_complete_with_the_defaults(preset: str) -> None:
     chosen = builtin_presets()[preset]
     Training.model_validate(chosen.training.model_dump(exclude_unset=True))
     training.Testing.model_validate(chosen.testing.model_dump(exclude_unset=True))
+
+
+@pytest.mark.parametrize(("section", "values"), [("data", Data), ("training", Training), ("testing", training.Testing)])
+def test_defaults_are_the_papers_values(section: str, values: type[BaseModel]) -> None:
+    """What stands in no preset is as in the paper, so that the two never say different things."""
+    paper = getattr(builtin_presets()["paper"], section).model_dump(exclude_unset=True)
+    defaults = {key: field.get_default(call_default_factory=True) for key, field in values.model_fields.items()}
+    assert {key: defaults[key] for key in paper} == paper
 
 
 def falling(training: Training) -> bool:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance
-from onkocode.records.schemas import QUESTIONS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.reporting.outputs import Drawing, Page
 from onkocode.reporting.performance import write_performance_summary
 from onkocode.reporting.registry import ITEMS, Condition, Item, find
@@ -38,7 +38,7 @@ def questions(folder: Path) -> Path:
         for split in splits
         for n in range(5)
     ]
-    write_table(pl.DataFrame(rows, schema=QUESTIONS), "questions", folder / "questions.parquet")  # type: ignore[arg-type]
+    write_table(pl.DataFrame(rows, schema=columns_of("questions")), "questions", folder / "questions.parquet")  # type: ignore[arg-type]
     return folder / "questions.parquet"
 
 

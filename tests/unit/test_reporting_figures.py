@@ -41,12 +41,13 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
     rows = []
     for task in ("icd10", "topography"):
         for epoch, condition, value in ((0, "free", 0.2), (0, "thinking", 0.3), (1, "free", 0.6)):
-            place = {"task": task, "epoch": epoch, "condition": condition, "n": 2 if condition == "thinking" else 10}
+            n = 2 if condition == "thinking" else 10
+            place = {"task": task, "epoch": epoch, "condition": condition, "n": n, "clusters": n // 2}
             rows += rate(value, **place)
             rows += rate(value + 0.1, **place, metric="partial_accuracy")
-            rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(0.1, **place, metric="invalid_rate", denominator="all")
             rows += rate(value + 0.1, **place, metric="partial_accuracy", denominator="all")
-            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
+            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")[1:]
             rows += rate(value, **place, denominator="all") + rate(
                 value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
             )

@@ -8,7 +8,7 @@ import pytest
 
 from onkocode.questions.counts import SPLITS, question_counts
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import METRICS, QUESTIONS, write_table
+from onkocode.records.schemas import columns_of, write_table
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import Model, Target, targets
 from onkocode.reporting.models_table import fine_tuning_hours, model_table
@@ -60,7 +60,7 @@ def rate(value: float | None, **place: Any) -> dict[str, Any]:
 
 
 def metrics(*rates: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(rates, schema=METRICS)
+    return pl.DataFrame(rates, schema=columns_of("metrics"))
 
 
 def selection(*rows: tuple[str, str, int]) -> pl.DataFrame:
@@ -71,10 +71,11 @@ def questions(*rows: tuple[str, str, str, str | None, str]) -> pl.DataFrame:
     """Return questions of (block, entry, formulation, code, split); an entry written `e1+1` is a rewritten `e1`."""
     filled: list[dict[str, Any]] = [
         {"block": block, "entry_id": entry, "formulation_id": formulation, "code": code, "split": split}
-        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0]}
+        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0], "cluster": entry}
+        | {"task": block, "question": "Was ist das?", "text": "das", "answer": code or "Ja", "accepted": []}
         for block, entry, formulation, code, split in rows
     ]
-    return pl.DataFrame(filled, schema=QUESTIONS)  # type: ignore[arg-type]
+    return pl.DataFrame(filled, schema=columns_of("questions"))
 
 
 SOME = (

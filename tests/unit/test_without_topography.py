@@ -9,7 +9,7 @@ import pytest
 from onkocode.cli import main
 from onkocode.config.schema import Thinking
 from onkocode.evaluation.sampling import text_questions, thinking_questions
-from onkocode.records.schemas import PREDICTIONS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.reporting.performance import write_performance_summary
 from tests.conftest import Tables
 from tests.unit.reported import draw, model, study_files
@@ -59,7 +59,7 @@ def metrics_of(files: Files, folder: Path, epoch: int, condition: str, answer: s
     ids = read_table(files["questions"], "questions")["question_id"]
     row = {"model": "a", "epoch": epoch, "condition": condition, "dataset": "mine", "rank": 1, "answer": answer}
     row |= {"tokens": 2, "seconds": 0.1, "batch": 1}
-    predictions = pl.DataFrame([row | {"question_id": one} for one in ids], schema=PREDICTIONS)
+    predictions = pl.DataFrame([row | {"question_id": one} for one in ids], schema=columns_of("predictions"))
     stem = folder / f"{epoch}-{condition}"
     paths = [Path(f"{stem}-{name}.parquet") for name in ("predictions", "judged", "metrics")]
     write_table(predictions, "predictions", paths[0])
