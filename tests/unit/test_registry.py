@@ -33,12 +33,13 @@ def questions(folder: Path) -> Path:
     splits = ("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
     rows = [
         {"block": block, "split": split, "entry_id": f"e{n}", "origin_id": f"e{n // 2}", "formulation_id": f"f{n}"}
-        | {"code": "C50.9", "question_id": f"{block}{split}{n}"}
+        | {"code": "C50.9", "question_id": f"{block}{split}{n}", "cluster": f"e{n}", "task": "icd10", "accepted": []}
+        | {"question": "Welcher Code?", "text": "Mammakarzinom", "answer": "C50.9"}
         for block in blocks
         for split in splits
         for n in range(5)
     ]
-    write_table(pl.DataFrame(rows, schema=columns_of("questions")), "questions", folder / "questions.parquet")  # type: ignore[arg-type]
+    write_table(pl.DataFrame(rows, schema=columns_of("questions")), "questions", folder / "questions.parquet")
     return folder / "questions.parquet"
 
 
