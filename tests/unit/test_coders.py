@@ -21,9 +21,10 @@ from onkocode.questions.build import QuestionSet
 from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table, write_table
+from onkocode.tasks import TASKS
 
 from ..conftest import Tables
-from .conftest import question_rows, schema_of
+from .conftest import question_rows, questions_of
 
 FITTED = [kind for kind in KINDS if fit_settings(kind)]
 
@@ -40,8 +41,7 @@ def questions(rows: list[tuple[str, str, str]], split: str = "train", formulatio
         {
             "question_id": f"e{number:03}/{task}/{formulation}",
             "entry_id": f"e{number:03}",
-            "origin_id": f"e{number:03}",
-            "task": task,
+            "block": task,
             "text": text,
             "answer": answer,
             "split": split,
@@ -49,7 +49,7 @@ def questions(rows: list[tuple[str, str, str]], split: str = "train", formulatio
         for number, (task, text, answer) in enumerate(rows)
         for formulation in range(formulations)
     ]
-    return pl.DataFrame(found, schema=schema_of("questions"))
+    return questions_of(found)
 
 
 def icd10(*pairs: tuple[str, str]) -> pl.DataFrame:
@@ -235,6 +235,9 @@ def test_every_fitted_kind_has_its_module_and_settings() -> None:
 # -- the verbs ------------------------------------------------------------------------------------------------------
 
 
+EVERY_TASK = json.dumps({"evaluation": {"tasks": list(TASKS)}})
+
+
 def evaluated(folder: Path, kind: str, tables: dict[str, pl.DataFrame], example: Tables) -> tuple[pl.DataFrame, Path]:
     """Fit, answer, judge and measure by the verbs; returns the metrics and the folder of the coder."""
     for name, table in tables.items():
@@ -245,17 +248,17 @@ def evaluated(folder: Path, kind: str, tables: dict[str, pl.DataFrame], example:
     questions_file = str(folder / "catalogue.parquet")
     assert main(["fit-coder", "--questions", questions_file, "--settings", chosen, "--output", str(coder)]) == 0
     command = ["evaluate-checkpoint", "--model", kind, "--epoch", "1", "--condition", "free", "--coder", str(coder)]
-    command += ["--questions", *(f"{name}={folder / name}.parquet" for name in tables), "--settings", "{}"]
+    command += ["--questions", *(f"{name}={folder / name}.parquet" for name in tables), "--settings", EVERY_TASK]
     command += ["--scratch", str(folder / "private/scratch"), "--answers", str(folder / "private/answers")]
     assert main([*command, "--output", *(f"{name}={folder / 'private' / kind / name}.parquet" for name in tables)]) == 0
-    for name in tables:
-        command = ["judge-answers", "--predictions", str(folder / "private" / kind / f"{name}.parquet")]
-        command += ["--questions", str(folder / f"{name}.parquet"), "--output", str(folder / kind / f"{name}.parquet")]
-        codes = ["--icd10gm", str(folder / "icd10gm.parquet"), "--icdo3", str(folder / "icdo3.parquet")]
-        assert main([*command, *codes]) == 0
-    judged = [str(folder / kind / f"{name}.parquet") for name in tables]
     metrics = folder / kind / "metrics.parquet"
-    assert main(["measure-answers", "--judged", *judged, "--bootstrap", "20", "--output", str(metrics)]) == 0
+    command = ["score-answers", "--bootstrap", "20", "--output", str(metrics)]
+    places = {"predictions": folder / "private" / kind, "questions": folder, "judged": folder / kind}
+    for option, place in places.items():
+        command += [f"--{option}", *(f"{name}={place / name}.parquet" for name in tables)]
+    for codes in ("icd10gm", "icdo3"):
+        command += [f"--{codes}", *(f"{name}={folder / codes}.parquet" for name in tables)]
+    assert main(command) == 0
     return read_table(metrics, "metrics"), coder
 
 
@@ -269,19 +272,21 @@ def test_fitted_coders_answer_the_example_catalogue(
     tmp_path: Path, example_questions: QuestionSet, example: Tables, usual_umask: None
 ) -> None:
     tables = {"catalogue": example_questions.questions}
-    found = {}
+    found, trained = {}, {}
     for kind in FITTED:
         metrics, coder = evaluated(tmp_path, kind, tables, example)
-        places = [("icd10", "train"), ("icd10", "heldout_label"), ("topography", "heldout_label")]
-        found[kind] = [accuracy(metrics, *place) for place in [*places, ("tumour", "heldout_label")]]
+        found[kind] = {task: accuracy(metrics, task, "heldout_label") for task in TASKS}
+        trained[kind] = {accuracy(metrics, task, "train") for task in TASKS}
         assert metrics.filter(pl.col("metric") == "invalid_rate")["value"].max() == 0
         assert metrics.filter(pl.col("metric").str.starts_with("gain")).is_empty()
         record = read_provenance(coder)
         assert (record["verb"], record["settings"]["kind"]) == ("fit-coder", kind)
         asked = read_provenance(tmp_path / "private" / kind / "catalogue.parquet")
         assert {"coder settings.json", "catalogue"} <= set(asked["inputs"])
-    assert found["majority-code"] == [0.024, 0.0, 0.0, 0.482]
-    assert found["nearest-label"] == [1.0, 0.414, 0.417, 0.75]
+    assert list(found["majority-code"].values()) == [0.0, 0.0, 0.0, 0.482, 0.482]  # in the order of the tasks
+    assert list(found["nearest-label"].values()) == [0.414, 0.417, 0.2, 0.75, 0.518]
+    assert trained["nearest-label"] == {1.0}
+    assert max(trained["majority-code"]) < 0.6
 
 
 def test_predictions_are_private_and_nothing_else_is_written(

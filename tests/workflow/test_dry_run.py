@@ -27,7 +27,7 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["prepare_model"] == 8
     assert counts["score_checkpoint"] == 48 + 2
     assert counts["score_thinking"] == 3
-    assert counts["plot_thinking_mode"] == 1
+    assert counts["draw_figure"] == 5
 
 
 def test_no_training_job_is_given_a_test_set(project):
@@ -42,7 +42,7 @@ def test_no_training_job_is_given_a_test_set(project):
 def test_fitted_coders_have_one_job_and_no_base(project):
     quickstart = ("--configfile", "config/quickstart.yaml", "-n")
     counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
-    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["summarise_checkpoint"] == 1
+    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["score_checkpoint"] == 1
     assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
     commands = [line for line in project.run(*quickstart).stdout.splitlines() if "nearest-label" in line]
     (asked,) = [line for line in commands if "onkocode evaluate-checkpoint" in line]
@@ -50,7 +50,7 @@ def test_fitted_coders_have_one_job_and_no_base(project):
     assert "--base" not in asked
     (fitted,) = [line for line in commands if "onkocode fit-coder" in line]
     assert "private/" not in fitted
-    (measured,) = [line for line in commands if "onkocode measure-answers" in line]
+    (measured,) = [line for line in commands if "onkocode score-answers" in line]
     assert "epoch-0" not in measured  # there is no base to gain on
 
 
@@ -64,9 +64,9 @@ def test_slurm_profile_is_found_by_its_name(project):
     [
         ("questions", "build_questions", "prepare_model"),
         ("training", "train_epoch", "evaluate_checkpoint"),
-        ("evaluation", "collect_metrics", "plot_loss_curves"),
-        ("figures", "plot_size_accuracy", "tabulate_performance"),
-        ("tables", "tabulate_performance", "plot_loss_curves"),
+        ("evaluation", "collect_metrics", "draw_figure"),
+        ("figures", "draw_figure", "write_table"),
+        ("tables", "write_table", "draw_figure"),
     ],
 )
 def test_named_targets_stop_where_they_say(project, target, present, absent):

@@ -13,6 +13,7 @@ from onkocode.config.coders import RecipeConfig
 from onkocode.config.marks import at_default, effective, marked
 from onkocode.config.schema import Evaluation
 from onkocode.records.ids import canonical_json
+from onkocode.reporting.registry import find
 from onkocode.study import requests
 from onkocode.study.jobs import Study
 from onkocode.tasks import PROTOCOL, TASKS
@@ -116,6 +117,13 @@ def testing_key(study: Study, model: str) -> str:
 def thinking(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition thinking."""
     return canonical_json(_asking(study, model) | {"thinking": effective(study.config.thinking)})
+
+
+def item(study: Study, name: str) -> str:
+    """Settings of draw: those that the figure or table reads."""
+    evaluation = study.config.evaluation
+    every = evaluation.model_dump(include={"valid_floor", "paper_ceilings"}) | {"texts": study.test_sets}
+    return canonical_json({key: every[key] for key in find(name).settings})
 
 
 def option(study: Study, name: str) -> str:

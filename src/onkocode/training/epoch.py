@@ -43,7 +43,7 @@ from onkocode.training.checkpoints import (
     step_of,
 )
 from onkocode.training.fit import EpochData, Outcome, fit, step_size
-from onkocode.training.order import EpochOrder
+from onkocode.training.sampler import EpochOrder
 from onkocode.training.stopping import STOP_FILE
 
 Launch = Callable[[Training, Path | None, int], Outcome]
