@@ -91,19 +91,6 @@ def schema_of(table: str) -> Any:
     return columns_of(table)
 
 
-def questions_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Return a sound table of questions, of rows that hold what a test is about and question_id, entry_id and block."""
-    usual = {"question": "Was ist das?", "text": "das", "answer": "Ja", "accepted": [], "split": "train"}
-    whole = [
-        usual
-        | {"task": row["block"], "formulation_id": row["block"], "cluster": row["entry_id"]}
-        | {"origin_id": row["entry_id"]}
-        | row
-        for row in rows
-    ]
-    return pl.DataFrame(whole, schema=schema_of("questions"))
-
-
 LABELS = [
     ("E01", "Krebs der Niere", "C64"),
     ("E02", "Bösartiges Geschwulst der Brustdrüse", "C50.9"),

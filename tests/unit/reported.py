@@ -34,15 +34,23 @@ def model(key: str, **facts: Any) -> Model:
 
 
 def rate(value: float | None, **place: Any) -> list[dict[str, Any]]:
-    """Return both rows of a rate; their intervals are 0.1 and 0.2 wide on each side."""
+    """Return both rows of a rate, or the row of a mean; their intervals are 0.1 and 0.2 wide on each side."""
     row: dict[str, Any] = {"model": "a", "epoch": 0, "condition": "free", "dataset": "registry", "task": "icd10"}
     row |= {"stratum": "all", "metric": "accuracy", "denominator": "valid", "k": 1.0, "n": 10, "clusters": 5} | place
     widths = {"clopper-pearson": 0.1, "cluster-bootstrap": 0.2}
     return [
         row
         | {"value": value, "method": method}
-        | {"low": None if value is None else value - width, "high": None if value is None else value + width}
+        | {"low": None if value is None else max(0.0, value - width)}
+        | {
+            "high": None
+            if value is None
+            else value + width
+            if method == "cluster-bootstrap"
+            else min(1.0, value + width)
+        }
         for method, width in widths.items()
+        if method == "cluster-bootstrap" or not str(row["metric"]).startswith("seconds")
     ]
 
 

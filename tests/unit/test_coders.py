@@ -24,7 +24,7 @@ from onkocode.records.schemas import read_table, write_table
 from onkocode.tasks import TASKS
 
 from ..conftest import Tables
-from .conftest import question_rows, questions_of
+from .conftest import question_rows, schema_of
 
 FITTED = [kind for kind in KINDS if fit_settings(kind)]
 
@@ -41,7 +41,8 @@ def questions(rows: list[tuple[str, str, str]], split: str = "train", formulatio
         {
             "question_id": f"e{number:03}/{task}/{formulation}",
             "entry_id": f"e{number:03}",
-            "block": task,
+            "origin_id": f"e{number:03}",
+            "task": task,
             "text": text,
             "answer": answer,
             "split": split,
@@ -49,7 +50,7 @@ def questions(rows: list[tuple[str, str, str]], split: str = "train", formulatio
         for number, (task, text, answer) in enumerate(rows)
         for formulation in range(formulations)
     ]
-    return questions_of(found)
+    return pl.DataFrame(found, schema=schema_of("questions"))
 
 
 def icd10(*pairs: tuple[str, str]) -> pl.DataFrame:

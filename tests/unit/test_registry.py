@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance
-from onkocode.records.schemas import read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.reporting.outputs import Drawing, Page
 from onkocode.reporting.performance import write_performance_summary
 from onkocode.reporting.registry import ITEMS, Condition, Item, find
 from onkocode.reporting.results import Results, Settings
 from onkocode.study.reports import HAS
-from tests.unit.conftest import questions_of
 from tests.unit.page_width import WINDOW, widths
 from tests.unit.reported import draw, model, whole_study
 
@@ -34,12 +33,13 @@ def questions(folder: Path) -> Path:
     splits = ("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
     rows = [
         {"block": block, "split": split, "entry_id": f"e{n}", "origin_id": f"e{n // 2}", "formulation_id": f"f{n}"}
-        | {"code": "C50.9", "question_id": f"{block}{split}{n}"}
+        | {"code": "C50.9", "question_id": f"{block}{split}{n}", "cluster": f"e{n}", "task": "icd10", "accepted": []}
+        | {"question": "Welcher Code?", "text": "Mammakarzinom", "answer": "C50.9"}
         for block in blocks
         for split in splits
         for n in range(5)
     ]
-    write_table(questions_of(rows), "questions", folder / "questions.parquet")
+    write_table(pl.DataFrame(rows, schema=columns_of("questions")), "questions", folder / "questions.parquet")
     return folder / "questions.parquet"
 
 

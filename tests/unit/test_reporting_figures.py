@@ -45,9 +45,9 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
             place = {"task": task, "epoch": epoch, "condition": condition, "n": n, "clusters": n // 2}
             rows += rate(value, **place)
             rows += rate(value + 0.1, **place, metric="partial_accuracy")
-            rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(0.1, **place, metric="invalid_rate", denominator="all")
             rows += rate(value + 0.1, **place, metric="partial_accuracy", denominator="all")
-            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
+            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")[1:]
             rows += rate(value, **place, denominator="all") + rate(
                 value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
             )

@@ -16,7 +16,6 @@ from onkocode.reporting.outputs import Page
 from onkocode.reporting.performance import performance_summary, performance_table, write_performance_summary
 from onkocode.reporting.replicates import replicate_table
 from tests.unit import reported
-from tests.unit.conftest import questions_of
 from tests.unit.reported import draw, model_file, study_files
 
 REGISTRY = Target("registry", "all")
@@ -72,10 +71,11 @@ def questions(*rows: tuple[str, str, str, str | None, str]) -> pl.DataFrame:
     """Return questions of (block, entry, formulation, code, split); an entry written `e1+1` is a rewritten `e1`."""
     filled: list[dict[str, Any]] = [
         {"block": block, "entry_id": entry, "formulation_id": formulation, "code": code, "split": split}
-        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0]}
+        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0], "cluster": entry}
+        | {"task": block, "question": "Was ist das?", "text": "das", "answer": code or "Ja", "accepted": []}
         for block, entry, formulation, code, split in rows
     ]
-    return questions_of(filled)
+    return pl.DataFrame(filled, schema=columns_of("questions"))
 
 
 SOME = (

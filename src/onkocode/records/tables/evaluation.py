@@ -118,6 +118,6 @@ class Metrics(dy.Schema):
 
     @dy.rule()
     def exact_interval_holds_value(cls) -> pl.Expr:
-        """An exact interval holds its rate; the bootstrap may miss a mean."""
+        """An exact interval holds its rate, which lies in 0…1."""
         inside = pl.col("value").is_between(pl.col("low") - ROUNDING, pl.col("high") + ROUNDING)
-        return (pl.col("method") != "clopper-pearson") | inside
+        return (pl.col("method") != "clopper-pearson") | (inside & pl.col("low").ge(0) & pl.col("high").le(1))
