@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 from onkocode.cli import main
 from onkocode.config.training import Training
 from onkocode.records.errors import InputError, StoppedError
+from onkocode.records.limits import parse_time_left, seconds_left
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.fit import PATIENCE
-from onkocode.training.stopping import EARLY, StopRequest, parse_time_left, seconds_left
+from onkocode.training.stopping import EARLY, StopRequest
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
 from tests.unit.training_jobs import (
     STEPS,

@@ -2,6 +2,7 @@
 import os
 
 from onkocode.records.arguments import as_argument, check_names
+from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE
 from onkocode.study import Study, requests, slices
@@ -229,6 +230,16 @@ def performance_summaries(wildcards):
 def expanded(path):
     # Path variables are replaced in inputs and outputs, but not in params.
     return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
+
+
+def endings_in(scratch):
+    # What a retry asks for is worked out when the try before has ended.
+    return lambda wildcards: read_endings(Path(expanded(scratch)(wildcards)))
+
+
+endings_of_training = endings_in("<scratch>/training/{model}/epoch-{epoch}")
+endings_of_asking = endings_in("<private>/scratch/{model}/epoch-{epoch}/free")
+endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-0/thinking")
 
 
 # Arguments of a command are lists of words, each of which is quoted.

@@ -3,18 +3,22 @@
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from onkocode.catalogues.vocabulary.label_space import SYSTEM_OF_TASK, LabelSpace
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Tracking
+from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import read_table, write_table
 from onkocode.terminal import say
+
+if TYPE_CHECKING:
+    from onkocode.evaluation.answers import AnswerStore
 
 
 def evaluate_checkpoint(options: Namespace) -> None:
@@ -27,6 +31,13 @@ def evaluate_checkpoint(options: Namespace) -> None:
     for path in [*outputs.values(), options.scratch / "answers", options.answers / "answers"]:
         restrict_to_owner(path)
 
+    with recorded(options.scratch):
+        store = _answer(options, outputs, questions)
+    store.close()
+
+
+def _answer(options: Namespace, outputs: dict[str, Path], questions: dict[str, Path]) -> "AnswerStore":
+    """Write the answers of a checkpoint; returns the store that holds them, to be closed."""
     from onkocode.evaluation.answers import AnswerStore
     from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
@@ -56,8 +67,8 @@ def evaluate_checkpoint(options: Namespace) -> None:
             predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
         record.write(outputs[name])
         write_table(predictions, "predictions", outputs[name])
-    store.close()
     say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
+    return store
 
 
 def judge_answers(options: Namespace) -> None:

@@ -14,6 +14,7 @@ from onkocode.planning.past_runs import CPU, compare_with_plans, measured_speed,
 from onkocode.planning.plan import Plan, Subject, make_plan
 from onkocode.planning.plan_table import plan_table
 from onkocode.planning.plan_text import plan_text
+from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
@@ -45,7 +46,8 @@ def plan(options: Namespace) -> None:
         recipe = study.recipes[model]
         kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
         for gpu in kinds:
-            asked = [requests.minutes(study, model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
+            late = [Ending("time")] * TRIES
+            asked = [requests.minutes(study, model, "training", late[:tries]) / 60 for tries in range(TRIES)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
     compared = compare_with_plans(runs, subjects)
     say(plan_text(plans, compared, left_out))

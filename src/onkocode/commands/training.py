@@ -7,6 +7,7 @@ from pathlib import Path
 from onkocode.commands.common import read_model, validated
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
+from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
@@ -38,11 +39,11 @@ def train_epoch(options: Namespace) -> None:
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = TrackedRun(tracking, options.model, "train", options.epoch, settings.model_dump(), options.scratch.parent)
     launch = processes.launcher(job, options.arguments) if settings.processes > 1 else None
-    with run:  # closed last: W&B may take its time
+    with recorded(options.scratch), run:  # closed last: W&B may take its time
         record.add(**epoch.train_epoch(job, read_table(options.questions, "questions"), settings, run, launch))
         chosen = record.record["settings"]
         record.add(**training_facts(options.model, options.epoch, model, options.questions, options.output, chosen))
         card = adapter_card(CheckpointFacts(options.model, options.epoch, model, record.record))
         write_text(options.output / "adapter" / "README.md", card)
         record.write(options.output / "adapter", options.output / "metrics.jsonl", options.output / "attempts.jsonl")
-        shutil.rmtree(options.scratch)
+    shutil.rmtree(options.scratch)

@@ -11,7 +11,8 @@ from onkocode.records.errors import InputError, first_of
 MODE = 0o700
 VARIABLE = "ONKOCODE_PRIVATE"  # the workflow's folder of private files; the workflow sets it for its jobs
 FOLDERS = ("texts", "leakage", "predictions", "answers", "scratch")  # all that is ever written in it
-WRITTEN = re.compile(r"\.?[^/]*\.(parquet|provenance\.json)(\.\d+\.tmp(\.\w+)?)?")  # half-written files too
+# Half-written files too.
+WRITTEN = re.compile(r"\.?([^/]*\.(parquet|provenance\.json)|endings\.json)(\.\d+\.tmp(\.\w+)?)?")
 
 
 def restrict_to_owner(path: Path) -> None:
