@@ -1,4 +1,4 @@
-"""How jobs end, and what the next try concludes from it: from what a process says, and from what is left of a killed one."""
+"""How jobs end, and what the next try concludes: from what a process says, and from what a killed one had written."""
 
 import json
 import os
@@ -130,7 +130,11 @@ def test_memory_that_slurm_gives(
 
 # -- real processes --
 
-CHILD = "block = bytearray({mb} * 2**20)\nfor place in range(0, len(block), 4096): block[place] = 1\nimport time; time.sleep(600)"
+CHILD = """
+block = bytearray({mb} * 2**20)
+for place in range(0, len(block), 4096): block[place] = 1
+import time; time.sleep(600)
+"""
 
 
 def hold(megabytes: int) -> str:
@@ -140,7 +144,8 @@ def hold(megabytes: int) -> str:
 
 def job(folder: Path, script: str, **variables: str) -> "subprocess.Popen[bytes]":
     """Start a process that runs a script under a record."""
-    begin = f"from pathlib import Path; from onkocode.records.endings import recorded\nwith recorded(Path({str(folder)!r})):\n"
+    begin = "from pathlib import Path; from onkocode.records.endings import recorded\n"
+    begin += f"with recorded(Path({str(folder)!r})):\n"
     body = "".join(f"    {line}\n" for line in script.splitlines())
     return subprocess.Popen([sys.executable, "-c", begin + body], env=os.environ | variables)
 
@@ -220,10 +225,8 @@ def test_memory_of_mapped_files_does_not_count(tmp_path: Path) -> None:
 def test_a_process_that_fails_since_one_of_its_own_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "1000")
     monkeypatch.setattr(endings, "resident_mb", lambda: 950.0)
-    for error, cause in (
-        (RuntimeError("the training processes ended with status 1"), "memory"),
-        (InputError(""), "failed"),
-    ):
+    several = RuntimeError("the training processes ended with status 1")
+    for error, cause in ((several, "memory"), (InputError("the user's mistake"), "failed")):
         with pytest.raises(type(error)), recorded(tmp_path):
             raise error
         assert last(tmp_path).cause == cause

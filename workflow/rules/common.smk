@@ -4,7 +4,7 @@ import os
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
-from onkocode.records.private import VARIABLE
+from onkocode.records.private import VARIABLE, close_folder
 from onkocode.study import Study, requests, slices
 from onkocode.terminal import make_readable
 
@@ -50,6 +50,8 @@ onstart:
         check_names(names, as_script)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
+    # Before Snakemake makes folders in it, or on the way to it, that all may read.
+    close_folder(Path(os.environ[VARIABLE]))
 
 
 def either(keys):
