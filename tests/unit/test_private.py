@@ -34,7 +34,8 @@ def test_private_files_are_closed_up_to_the_working_directory(tmp_path: Path, mo
 
 
 def test_an_absolute_path_closes_what_it_makes(tmp_path: Path) -> None:
-    (tmp_path / "outer").mkdir(mode=0o755)
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer").chmod(0o755)
     restrict_to_owner(tmp_path / "outer" / "new" / "inner" / "file")
     assert mode(tmp_path / "outer") == 0o755
     assert mode(tmp_path / "outer" / "new") == mode(tmp_path / "outer" / "new" / "inner") == 0o700

@@ -50,6 +50,7 @@ def all_slices(study: Study, model: str = "tiny-qwen3-s") -> dict[str, str]:
         "thinking": slices.thinking(study, model),
         "tracking": slices.option(study, "tracking"),
         "consent": slices.option(study, "consent"),
+        "asked": slices.asked(study),
     }
 
 
@@ -73,6 +74,8 @@ RECIPE = "recipes/tiny-qwen3-s"
         ("evaluation/paper_ceilings", True, set()),
         ("evaluation/valid_floor", 0.5, set()),
         ("evaluation/entries", 7, {"testing"}),
+        ("evaluation/tasks", ["icd10"], {"testing", "asked"}),
+        ("thinking/tasks", ["icd10"], {"thinking", "asked"}),
         ("thinking/top_k", 7, {"thinking"}),
         ("tracking/project", "other", {"tracking"}),
         ("catalogues/accept_terms", True, {"consent"}),

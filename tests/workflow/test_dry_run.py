@@ -168,6 +168,16 @@ def test_jobs_on_gpus_name_what_they_need():
     assert {"mem_mb", "runtime", "gpu"} <= set(defaults)
 
 
+def test_heavy_steps_are_jobs_of_the_cluster_and_local_ones_ask_for_nothing():
+    blocks = {block.split(":")[0]: block for block in rules_with_a_command()}
+    for name in ("build_questions", "check_leakage", "export_questions", "pretrain_model", "train_epoch"):
+        assert "localrule" not in blocks[name]
+        assert "mem_mb=" in blocks[name]
+        assert "runtime=" in blocks[name]
+    asking = {name for name, block in blocks.items() if "localrule: True" in block and "\n    resources:" in block}
+    assert asking <= {"judge_answers", "measure_answers"}  # what a cluster never sees
+
+
 def test_lint_and_format_are_clean():
     for command in (["snakefmt", "--check", "Snakefile", "workflow"], ["snakemake", "--lint"]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -3,8 +3,6 @@
 import json
 from argparse import Namespace
 
-import polars as pl
-
 from onkocode.catalogues.fetching.sources import (
     TERMS_SENTENCE,
     catalogue_folder,
@@ -86,18 +84,13 @@ def read_texts(options: Namespace) -> None:
 
 def check_inputs(options: Namespace) -> None:
     """Check everything that training and evaluation will read, and count what a reader wants to know first."""
-    inputs = {f"data {key}": path for key, path in options.questions}
-    inputs |= {f"texts {key}": path for key, path in options.texts}
-    record = Provenance("check-inputs", {}, inputs)
-    report: dict[str, dict[str, dict[str, int]]] = {"data": {}, "texts": {}}
-    for key, path in options.questions:
-        questions = read_table(path, "questions")
-        trained = questions.filter(pl.col("split") == "train").height
-        if not trained:
-            raise InputError(f"data key {key!r} has no training questions; check its options")
-        report["data"][key] = {"questions": questions.height, "training questions": trained}
-    for key, path in options.texts:
-        texts = read_table(path, "entries")
-        report["texts"][key] = {"texts": texts.height, "clusters": texts["cluster"].n_unique()}
+    from onkocode.evaluation.inputs import count_inputs
+
+    tables = {f"data {key}": path for key, path in options.questions} | {f"texts {key}": p for key, p in options.texts}
+    record = Provenance("check-inputs", options.settings, tables)
+    data, texts = (
+        {key: read_table(path, "questions") for key, path in given} for given in (options.questions, options.texts)
+    )
+    report = count_inputs(data, texts, options.settings)
     record.write(options.output)
     write_text(options.output, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

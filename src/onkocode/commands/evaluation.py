@@ -39,8 +39,9 @@ def evaluate_checkpoint(options: Namespace) -> None:
 def _answer(options: Namespace, outputs: dict[str, Path], questions: dict[str, Path]) -> "AnswerStore":
     """Write the answers of a checkpoint; returns the store that holds them, to be closed."""
     from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import THINKING, Asking, Checkpoint, asked_of
+    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
     from onkocode.evaluation.generation import answer_missing
+    from onkocode.evaluation.sampling import THINKING
 
     settings = validated(Asking, options.settings)
     inputs = {"base": options.base, **questions} | ({"adapter": options.adapter} if options.adapter else {})

@@ -12,16 +12,13 @@ from onkocode.config.base import Section
 from onkocode.config.schema import Evaluation, Thinking
 from onkocode.config.training import Testing
 from onkocode.evaluation.answers import Decoding, answer_keys
-from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions, with_short_answer
+from onkocode.evaluation.sampling import THINKING, chosen_questions, with_short_answer
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.locate import adapter_weights, weights_facts
 from onkocode.models.prompts import PromptFormat, encode_prompts, prompt_format
 from onkocode.models.tokenizing import load_tokenizer
-from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, hash_file
 
-CATALOGUE = "catalogue"
-THINKING = "thinking"
 MODEL_SETTINGS = ("config.json", "generation_config.json", "tokenizer.json")  # that answers depend on beside weights
 
 
@@ -102,7 +99,10 @@ def asked_of(
     Raises:
         InputError: a data set of which nothing is asked, or a tokenizer that cannot be used.
     """
-    chosen = {name: _chosen(table, name, condition, settings) for name, table in tables.items()}
+    chosen = {
+        name: chosen_questions(table, name, condition, settings.evaluation, settings.thinking)
+        for name, table in tables.items()
+    }
     tokenizer = load_tokenizer(Path(checkpoint.base["path"]))
     form = prompt_format(tokenizer, settings.system_prompt, condition == THINKING)
     asked = Asked(tokenizer, form, chosen)
@@ -114,17 +114,3 @@ def asked_of(
         asked.keys[name] = answer_keys(coder, settings.decoding(condition), encoded, ids)
         asked.prompts.update(zip(asked.keys[name], encoded, strict=True))
     return asked
-
-
-def _chosen(questions: pl.DataFrame, name: str, condition: str, settings: Asking) -> pl.DataFrame:
-    if condition == THINKING:
-        chosen = thinking_questions(questions, settings.thinking)
-    elif name == CATALOGUE:
-        chosen = catalogue_questions(questions, settings.evaluation)
-    else:
-        chosen = text_questions(questions, list(settings.evaluation.tasks))
-    if chosen.is_empty():
-        raise InputError(
-            f"data set {name!r}: no question belongs to the chosen tasks and splits (evaluation, thinking)"
-        )
-    return chosen

@@ -105,7 +105,8 @@ VERBS: tuple[Verb, ...] = (
         "check all questions and test sets together, before any training",
         (
             Option("--questions", "KEY=FILE of data keys", named_path, many=True),
-            Option("--texts", "KEY=FILE of test sets (entries)", named_path, required=False, many=True),
+            Option("--texts", "KEY=FILE of questions on test sets", named_path, required=False, many=True),
+            settings_of("evaluation, and where a model thinks thinking", required=False),
             OUTPUT,
         ),
     ),
