@@ -43,7 +43,8 @@ def test_a_retry_asks_for_more_memory_only_after_it_ran_out(project, rule):
     for name in INPUTS:
         (project.root / name).parent.mkdir(parents=True, exist_ok=True)
         (project.root / name).write_text("{}")
-    for file in (project.root / "workflow/rules").glob("*.smk"):  # without a message, Snakemake says what a job asks for
+    # Without a message, Snakemake says what a job asks for.
+    for file in (project.root / "workflow/rules").glob("*.smk"):
         file.write_text(re.sub(r"\n    message:\n        .*", "", file.read_text(encoding="utf-8")), encoding="utf-8")
     programs, ways = project.root / "programs", project.root / "ways.json"
     programs.mkdir()
