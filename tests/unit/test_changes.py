@@ -24,7 +24,13 @@ from onkocode.catalogues.versions.changes import (
     misfits,
     reverse,
 )
-from onkocode.catalogues.versions.opening import MissingCatalogueError, links_between, open_catalogue, open_transitions
+from onkocode.catalogues.versions.opening import (
+    CataloguePlace,
+    MissingCatalogueError,
+    links_between,
+    open_catalogue,
+    open_transitions,
+)
 from onkocode.catalogues.vocabulary.codes import behaviour, is_tumour
 from onkocode.catalogues.vocabulary.entries import entry_frame
 from onkocode.cli import main
@@ -629,7 +635,7 @@ def test_a_missing_label_space_says_what_to_do(years: Path, tmp_path: Path, caps
     assert "icd10gm 2023" in error
     assert "icd10gm2023syst_kodes*.txt" in error
     with pytest.raises(MissingCatalogueError, match=rf"name it with --folder or {FOLDER_VARIABLE}"):
-        open_catalogue("icd10gm", "2023", tmp_path / "sources.tsv", None, consent=True)
+        open_catalogue("icd10gm", "2023", CataloguePlace(tmp_path / "sources.tsv", consent=True))
     assert diff(tmp_path / "nowhere", "2023", "2024") == 2
 
 
@@ -653,15 +659,14 @@ def test_opening_leaves_nothing_behind_and_tells_where_a_file_came_from(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    facts: dict[str, dict[str, str]] = {}
-    place = (tmp_path / "sources.tsv", years, False, facts)
-    found, codes = open_catalogue("icd10gm", "2024", *place)
+    place = CataloguePlace(tmp_path / "sources.tsv", years)
+    found, codes = open_catalogue("icd10gm", "2024", place)
     assert (found.height, codes.height) == (0, len(NEW_2024))
-    assert open_transitions("2023_2024", *place).height == len(FROM_2023_TO_2024)
-    assert facts["icd10gm 2024"]["origin"] == str(years / "icd10gm2024syst_kodes.txt")
+    assert open_transitions("2023_2024", place).height == len(FROM_2023_TO_2024)
+    assert place.facts["icd10gm 2024"]["origin"] == str(years / "icd10gm2024syst_kodes.txt")
     assert list(temporary.iterdir()) == []
     with pytest.raises(InputError):
-        open_catalogue("icd10gm", "2022", *place)
+        open_catalogue("icd10gm", "2022", place)
 
 
 def test_a_file_with_an_address_is_downloaded_with_consent_only(
@@ -676,9 +681,9 @@ def test_a_file_with_an_address_is_downloaded_with_consent_only(
         rows.append({"dataset": "icd10gm", "version": "2024", "file": "icd10gm2024*.txt", "url": url, "terms": "MIT"})
         table = tmp_path / "web.tsv"
         table.write_text("".join("\t".join(row.get(name, "") for name in COLUMNS) + "\n" for row in rows), "utf-8")
-        assert open_catalogue("icd10gm", "2024", table, None, consent=True)[1].height == len(NEW_2024)
+        assert open_catalogue("icd10gm", "2024", CataloguePlace(table, consent=True))[1].height == len(NEW_2024)
         with pytest.raises(MissingCatalogueError, match="terms of use must be accepted"):
-            open_catalogue("icd10gm", "2024", table, None, consent=False)
+            open_catalogue("icd10gm", "2024", CataloguePlace(table))
         server.shutdown()
 
 

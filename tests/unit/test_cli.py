@@ -1,4 +1,4 @@
-import importlib
+import inspect
 import json
 import re
 import resource
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from onkocode.cli import GROUPS, VERBS, Verb, main
+from onkocode.cli import main
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table, write_table
+from onkocode.steps.app import FAMILIES, load_steps, verbs
 from tests.conftest import Tables
 
 EXAMPLES = {
@@ -21,7 +22,6 @@ EXAMPLES = {
     "icdo3": "icdo3/icdo32019_claml_example.xml",
     "ops": "ops/ops2024syst_kodes_example.txt",
 }
-CALL = r"onkocode ((?:(?:catalogues|questions) )?[a-z-]+)((?:(?!onkocode [a-z]).)*)"
 TEXT = "Geheimkarzinom von Frau Müller"
 
 
@@ -38,70 +38,82 @@ def test_help_answers_at_once_and_names_every_verb() -> None:
     done = subprocess.run([sys.executable, "-m", "onkocode.cli", "--help"], capture_output=True, text=True)
     assert children_cpu() - before < 0.5  # CPU seconds, which other processes do not change
     assert (done.returncode, done.stderr) == (0, "")
-    # A verb of two words stands in the help of its group.
-    assert [verb.name for verb in VERBS if f"\n    {verb.name.split()[0]}" not in done.stdout] == []
+    # A verb of two words stands in the help of its family.
+    assert [verb for verb in verbs() if f"\n  {verb.split()[0]} " not in done.stdout] == []
+    by_hand, of_rules = done.stdout.split("\n   Steps of the workflow\n")
+    assert {"settings", "catalogues", "questions", "plan"} <= set(re.findall(r"^  (\S+)", by_hand, re.MULTILINE))
+    assert {"train-epoch", "write-option"} <= set(re.findall(r"^  (\S+)", of_rules, re.MULTILINE))
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_help_of_a_group_names_its_verbs(group: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([group, "--help"])
-    assert ended.value.code == 0
+@pytest.mark.parametrize("family", FAMILIES)
+def test_help_of_a_family_names_its_verbs(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([family, "--help"]) == 0
     shown = capsys.readouterr().out
-    inside = [verb.name.split()[1] for verb in VERBS if verb.name.startswith(f"{group} ")]
+    inside = [verb.split()[1] for verb in verbs() if verb.startswith(f"{family} ")]
     assert inside
-    assert [name for name in inside if f"\n    {name}" not in shown] == []
+    assert [name for name in inside if f"\n  {name} " not in shown] == []
 
 
-def test_the_parser_needs_no_heavy_library() -> None:
-    code = "import sys, onkocode.cli; onkocode.cli.build_parser(); print(*sorted(m.split('.')[0] for m in sys.modules))"
+@pytest.mark.parametrize("arguments", [["--help"], ["train-epoch", "--help"], ["evaluate-checkpoint", "--epoch", "x"]])
+def test_the_parser_needs_no_heavy_library(arguments: list[str]) -> None:
+    code = (
+        "import contextlib, io, sys; from onkocode.cli import main\n"
+        f"with contextlib.redirect_stdout(io.StringIO()): main({arguments})\n"
+        "print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "cyclopts" in loaded
     assert {"torch", "transformers", "polars", "pydantic", "matplotlib", "yaml"} & set(loaded) == set()
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_every_verb_has_help_and_a_function(verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*verb.name.split(), "--help"])
-    assert ended.value.code == 0
+@pytest.mark.parametrize("verb", verbs())
+def test_every_option_of_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb.split(), "--help"]) == 0
     shown = capsys.readouterr().out
-    assert [option.name for option in verb.options if option.name not in shown] == []
-    module = importlib.import_module(f"onkocode.commands.{verb.module}")
-    assert callable(getattr(module, verb.function))
-
-
-def test_every_call_of_the_rules_is_a_verb_with_its_options(root: Path) -> None:
-    options = {verb.name: {option.name for option in verb.options} for verb in VERBS}
-    called = set()
-    for file in sorted((root / "workflow/rules").glob("*.smk")):
-        for shell in re.findall(r"shell:\s*((?:\"[^\n]*\"\s*)+)", file.read_text(encoding="utf-8")):
-            for verb, rest in re.findall(CALL, shell, flags=re.DOTALL):
-                called.add(verb)
-                assert verb in options, f"{file.name}: {verb}"
-                assert set(re.findall(r"(?<=\s)--[a-z0-9-]+", rest)) <= options[verb], f"{file.name}: {verb}"
-    by_hand = {"settings", "write-schema", "catalogues diff", "catalogues recode", "questions describe"}
-    assert set(options) - called == by_hand | {"questions compare", "plan", "export", "remove-private", "keep-answers"}
+    documented = set(re.findall(r"^    (\w+): \S", inspect.cleandoc(verbs()[verb].__doc__ or ""), re.MULTILINE))
+    for name, parameter in inspect.signature(verbs()[verb]).parameters.items():
+        assert name in documented
+        keyword = parameter.kind is parameter.KEYWORD_ONLY
+        assert (f"--{name.strip('_').replace('_', '-')}" if keyword else name.upper()) in shown
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "named"),
     [
-        [],
-        ["no-such-verb"],
-        ["settings", "--of", "training"],
-        ["parse-catalogue", "--dataset", "ops", "--bogus", "1"],
-        ["build-questions", "--settings", "{not json"],
-        ["build-questions", "--settings", "@/no/such/file"],
-        ["check-inputs", "--questions", "without-equals-sign", "--output", "x"],
-        ["check-inputs", "--questions", "=file", "--output", "x"],
-        ["train-epoch", "--epoch", "one"],
+        ([], "--help"),
+        (["catalogues"], "catalogues --help"),
+        (["no-such-verb"], "no-such-verb"),
+        (["train-epoc", "--epoch", "1"], '"train-epoch"'),
+        (["catalogues", "dif"], '"diff"'),
+        (["settings", "--of", "training"], "--config"),
+        (["settings", "--config", "x", "--of", "trainin", "--key", "x"], '"training"'),
+        (["parse-catalogue", "--dataset", "ops", "--version", "1", "--file", "x", "--entrys", "1"], "--entries"),
+        (["write-schema", "--output", "x", "--bogus", "1"], "--bogus"),
+        (["write-option", "--settings", "{not json", "--output", "x"], "--settings"),
+        (["write-option", "--settings", "@/no/such/file", "--output", "x"], "--settings"),
+        (["check-inputs", "--questions", "without-equals-sign", "--output", "x"], "--questions"),
+        (["check-inputs", "--questions", "=file", "--output", "x"], "--questions"),
+        (["check-inputs", "--questions", "--output", "x"], "--questions"),
+        (["measure-answers", "--judged", "x", "--bootstrap", "one", "--output", "x"], "--bootstrap"),
+        (["plan", "superfluous"], "superfluous"),
     ],
 )
-def test_a_wrong_call_ends_with_2_and_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: onkocode")
+def test_a_wrong_call_ends_with_2_and_a_short_message(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("onkocode")
+    assert shown.err.isascii()
+    assert len(shown.err.splitlines()) == 1
+    assert named in shown.err
+
+
+def test_completion_names_verbs_and_options() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        script = load_steps().generate_completion(shell=shell)
+        assert {word for word in ("train-epoch", "valid-floor", "recode") if word not in script} == set()
 
 
 # -- verbs that work --
@@ -375,5 +387,4 @@ def test_paths_in_a_folder_with_a_leading_dash_are_no_options(tmp_path: Path, mo
     assert main(["write-option", "--settings", '{"a": "b/c"}', "--output", "-x/y/option.json"]) == 0
     assert main(["write-option", "--settings={}", "--output=-x/y/other.json"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["option.json", "other.json"]
-    with pytest.raises(SystemExit):
-        main(["write-option", "--settings", "{}", "--ouput", "x/y"])
+    assert main(["write-option", "--settings", "{}", "--ouput", "x/y"]) == 2

@@ -6,13 +6,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from onkocode.commands.configuration import schema_text
 from onkocode.config import Config, load_config, load_config_files, resolve_recipe
 from onkocode.config import schema as schema_module
 from onkocode.config import training as training_module
 from onkocode.config.base import Section
 from onkocode.config.resolve import builtin_presets
 from onkocode.records.errors import InputError
+from onkocode.steps.configuration import schema_text
 
 GOOD = """\
 models: [a]

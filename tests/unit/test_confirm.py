@@ -19,7 +19,7 @@ from onkocode.catalogues.versions.confirm import (
     check_links,
     valid_codes,
 )
-from onkocode.catalogues.versions.opening import open_catalogue, open_transitions
+from onkocode.catalogues.versions.opening import CataloguePlace, open_catalogue, open_transitions
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled
@@ -250,7 +250,7 @@ def test_a_plainly_titled_icd10gm_is_found_for_its_year(years: Path) -> None:
     )
     (years / "icd10gm2022syst_kodes.txt").unlink()
     (years / "any.xml").write_text(text, encoding="utf-8")
-    found = open_catalogue("icd10gm", "2022", years.parent / "sources.tsv", years, False)[1]
+    found = open_catalogue("icd10gm", "2022", CataloguePlace(years.parent / "sources.tsv", years))[1]
     assert found.select("code", "title").rows() == [("H00", "Hordeolum")]
 
 
@@ -327,9 +327,7 @@ def test_the_official_table_without_its_name(catalogues: Path, tmp_path: Path) -
     path = next(catalogues.rglob("icd10gm2024syst_umsteiger_2023*.txt"))
     (tmp_path / "files" / "umsteiger.txt").write_bytes(path.read_bytes())
     sources = write_sources(tmp_path)
-    facts: dict[str, dict[str, str]] = {}
-    found = {
-        link: open_transitions(link, sources, tmp_path / "files", False, facts) for link in ("2023_2024", "2024_2025")
-    }
-    assert {fact["remark"] for fact in facts.values()} == {UNVERIFIED}
+    place = CataloguePlace(sources, tmp_path / "files")
+    found = {link: open_transitions(link, place) for link in ("2023_2024", "2024_2025")}
+    assert {fact["remark"] for fact in place.facts.values()} == {UNVERIFIED}
     assert found["2023_2024"].equals(found["2024_2025"])

@@ -341,7 +341,7 @@ def test_answers_of_an_older_adapter_are_not_used(
     place: Place, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("onkocode.commands.evaluation.write_table", stop)
+        patch.setattr("onkocode.records.schemas.write_table", stop)
         with pytest.raises(KeyboardInterrupt):
             main(place.arguments("run", 1, "free", ("clinic",)))
     assert list((place.private / "scratch" / "run").rglob("*.parquet"))

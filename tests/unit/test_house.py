@@ -22,9 +22,9 @@ ORDER = (
         "models",
         "tracking",
     ),
-    *("training", "coders", "evaluation", "reporting", "export", "datasets", "study", "planning", "steps", "cli"),
+    *("training", "coders", "evaluation", "reporting", "export", "study", "datasets", "planning", "steps", "cli"),
 )
-ROOMS = {"tracking_process": "tracking", "commands": "steps", "verbs": "cli"}
+ROOMS = {"tracking_process": "tracking"}
 
 
 def room(module: str) -> str:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import yaml
 
 from onkocode.cli import main
-from onkocode.commands.planning import plan
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
 from onkocode.config.loading import merge_files
@@ -31,6 +29,7 @@ from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
+from onkocode.steps.planning import plan
 from onkocode.study import Study, requests
 
 from .conftest import make_tiny
@@ -220,7 +219,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, corpus: list[Document], sm
 
 
 def run_plan(folder: Path, output: Path) -> None:
-    plan(Namespace(config=[folder / "config.yaml"], model=[], gpu=[], results=folder / "results", output=output))
+    plan(config=[folder / "config.yaml"], results=folder / "results", output=output)
 
 
 def test_runs_stand_beside_what_is_predicted(

@@ -19,7 +19,7 @@ from onkocode.evaluation.selection import (
 )
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
-from onkocode.verbs.options import VALID_FLOOR as FLOOR_OPTION
+from onkocode.steps.options import VALID_FLOOR as FLOOR_OPTION
 
 DEVELOPMENT = {"dataset": "catalogue", "stratum": "heldout_label", "denominator": "all"}
 TEST = {"dataset": "registry", "stratum": "all", "denominator": "all"}
@@ -157,7 +157,7 @@ def test_the_way_that_counts_first_stands_first() -> None:
 
 
 def test_one_floor_by_default() -> None:
-    assert FLOOR_OPTION.default == Evaluation.model_validate({}).valid_floor == VALID_FLOOR
+    assert FLOOR_OPTION == Evaluation.model_validate({}).valid_floor == VALID_FLOOR
 
 
 def test_an_epoch_without_a_value_is_passed_over() -> None:
@@ -195,8 +195,7 @@ def test_collecting_takes_the_floor(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert found == [[("test", 1), ("paper", 2)], [("test", 1), ("paper", 1)]]
     record = json.loads((tmp_path / "selection.tsv.provenance.json").read_text(encoding="utf-8"))
     assert record["settings"]["valid_floor"] == 0.8
-    with pytest.raises(SystemExit):
-        main([*command, "--valid-floor", "80"])
+    assert main([*command, "--valid-floor", "80"]) == 2
     assert "not a share" in capsys.readouterr().err
 
 

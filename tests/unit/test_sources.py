@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, TERMS, Source, find_local, read_sources, retrieve
 from onkocode.catalogues.formats.parse import DATASETS
-from onkocode.catalogues.versions.opening import open_catalogue, open_transitions
+from onkocode.catalogues.versions.opening import CataloguePlace, open_catalogue, open_transitions
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from tests.unit.claml_files import chapter, claml, cls, modifier, used
@@ -154,16 +154,16 @@ def test_the_layouts_of_2013_are_found_and_parsed(root: Path, tmp_path: Path) ->
     words = "1|I1|H00.0|||Gerstenkorn, übrig\n".encode("cp1252")
     (tmp_path / "icd10gm2013_alphaid_edvascii_20120928.txt").write_bytes(words)
     (tmp_path / "icd10gm2014syst_umsteiger_2013_2014.txt").write_text("H00.0;H00.0;A;A\n", encoding="utf-8")
-    table = root / "config/catalogues.tsv"
-    assert open_catalogue("icd10gm", "2013", table, tmp_path, False)[1]["code"].to_list() == ["H00.0"]
-    assert open_catalogue("alphaid", "2013", table, tmp_path, False)[0]["text"].to_list() == ["Gerstenkorn, übrig"]
-    assert open_transitions("2013_2014", table, tmp_path, False).height == 1
+    place = CataloguePlace(root / "config/catalogues.tsv", tmp_path)
+    assert open_catalogue("icd10gm", "2013", place)[1]["code"].to_list() == ["H00.0"]
+    assert open_catalogue("alphaid", "2013", place)[0]["text"].to_list() == ["Gerstenkorn, übrig"]
+    assert open_transitions("2013_2014", place).height == 1
     (tmp_path / "icd10gm2013syst_kodes.txt").unlink()
     body = modifier("S07H00_4", {".0": "rechts", ".1": "links", ".2": "beidseits"})
     body += chapter("07", "H00-H02") + cls("H00", "H00-H02", "Hordeolum", used("S07H00_4", ".0", ".1"))
     text = claml(body).replace('"2024"', '"2013"')
     (tmp_path / "icd10gm2013syst_claml_20120921.xml").write_text(text, encoding="utf-8")
-    codes = open_catalogue("icd10gm", "2013", table, tmp_path, False)[1]
+    codes = open_catalogue("icd10gm", "2013", place)[1]
     assert codes["code"].to_list() == ["H00", "H00.0", "H00.1"]
 
 

@@ -85,24 +85,6 @@ rule parse_crosswalk:
         "onkocode parse-crosswalk --file {input:q} --output {output:q} > {log:q} 2>&1"
 
 
-rule parse_transitions:
-    input:
-        "<results>/catalogues/transitions-{version}/source",
-    output:
-        "<results>/catalogues/transitions-{version}/transitions.parquet",
-    log:
-        "<logs>/parse_transitions/{version}.log",
-    benchmark:
-        "<benchmarks>/parse_transitions/{version}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
-    message:
-        "Parsing the transitions {wildcards.version:q} of ICD-10-GM"
-    shell:
-        "onkocode parse-transitions --file {input:q} --output {output:q} > {log:q} 2>&1"
-
-
 rule read_texts:
     input:
         file=lambda wildcards: study.text_file(wildcards.testset),

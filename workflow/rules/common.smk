@@ -64,7 +64,7 @@ wildcard_constraints:
     data=either(study.config.data),
     testset=either(study.config.texts),
     dataset=r"(?!metrics\b)[a-z0-9][a-z0-9._-]*",
-    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|transitions",
+    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk",
     version=r"[\w.]+",
     epoch=r"\d+",
     condition="free|thinking",

@@ -1,9 +1,12 @@
 """What all sections of the configuration share: key forms, and that an unknown key is an error."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from onkocode.records.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
 
@@ -34,3 +37,12 @@ def describe(change: type[Section], whole: type[Section]) -> None:
     for name, field in change.model_fields.items():
         field.description = whole.model_fields[name].description
     change.model_rebuild(force=True)
+
+
+def validated(model: type[M], settings: object, option: str = "--settings") -> M:
+    """Check settings; raises InputError with every mistake."""
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        problems = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise InputError(f"{option} has mistakes:\n" + "\n".join(problems)) from None

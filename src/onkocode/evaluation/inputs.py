@@ -1,10 +1,11 @@
 """What is known to go wrong in training or evaluation for want of questions, before anything is spent on it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
+from pydantic import Field
 
+from onkocode.config.base import Section
 from onkocode.config.schema import Evaluation, Thinking
 from onkocode.evaluation.sampling import CATALOGUE, THINKING, chosen_questions
 from onkocode.records.errors import InputError
@@ -12,21 +13,27 @@ from onkocode.records.errors import InputError
 Counts = dict[str, dict[str, dict[str, int]]]
 
 
+class InputSettings(Section):
+    """Settings of check-inputs."""
+
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
+    thinking: Thinking | None = None
+
+
 def count_inputs(
-    data: Mapping[str, pl.DataFrame], texts: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]
+    data: Mapping[str, pl.DataFrame], texts: Mapping[str, pl.DataFrame], settings: InputSettings
 ) -> Counts:
     """Check the questions of all data keys and test sets, and count them.
 
     Args:
         data: questions (schema QUESTIONS) by data key.
         texts: questions on users' texts, by test set.
-        settings: `evaluation`, and where a model thinks `thinking`: keys of the configuration, with defaults.
+        settings: what is asked of them; `thinking` where a model thinks.
 
     Raises:
         InputError: nothing to train on, or a data set of which nothing would be asked.
     """
-    evaluation = Evaluation.model_validate(settings.get("evaluation", {}))
-    thinking = Thinking.model_validate(settings.get("thinking", {}))
+    evaluation, thinking = settings.evaluation, settings.thinking or Thinking.model_validate({})
     report: Counts = {"data": {}, "texts": {}}
     for key, questions in data.items():
         trained = questions.filter(pl.col("split") == "train").height
@@ -35,7 +42,7 @@ def count_inputs(
         chosen_questions(questions, CATALOGUE, "free", evaluation, thinking)
         report["data"][key] = {"questions": questions.height, "training questions": trained}
     for key, questions in texts.items():
-        for condition in ("free", THINKING) if "thinking" in settings else ("free",):
+        for condition in ("free", THINKING) if settings.thinking else ("free",):
             chosen_questions(questions, key, condition, evaluation, thinking)
         report["texts"][key] = {"texts": questions["entry_id"].n_unique(), "clusters": questions["cluster"].n_unique()}
     return report

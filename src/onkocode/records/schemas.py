@@ -40,7 +40,7 @@ CODES = {
     "behaviour": pl.String,  # malignant | in-situ | benign | uncertain; null outside tumours
     "tumour": pl.Boolean,
 }
-TRANSITIONS = {
+TRANSITIONS = {  # never written
     "old": pl.String,  # terminal code of the earlier version; null = none
     "new": pl.String,  # terminal code of the later version; null = none
     "forward": pl.Boolean,  # old → new may be done without looking at the case
@@ -167,7 +167,6 @@ class Table:
 TABLES: dict[str, Table] = {
     "entries": Table(ENTRIES, version=3, since={"morphology": 3}),
     "codes": Table(CODES),
-    "transitions": Table(TRANSITIONS),
     "crosswalk": Table(CROSSWALK),
     "questions": Table(QUESTIONS),
     "predictions": Table(PREDICTIONS),

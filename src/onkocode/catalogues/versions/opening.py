@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,47 +27,47 @@ class MissingCatalogueError(InputError):
     """A catalogue file is neither in the user's folder nor to be downloaded."""
 
 
-def open_catalogue(
-    dataset: str,
-    version: str,
-    sources_table: Path,
-    folder: Path | None,
-    consent: bool,
-    facts: FileFacts | None = None,
-    named: Mapping[str, Path] | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+@dataclass(frozen=True)
+class CataloguePlace:
+    """Where catalogues are looked for.
+
+    Attributes:
+        table: of sources.
+        folder: with files of the user's; None = that of ONKOCODE_CATALOGUES, if it is set.
+        consent: the user accepts the terms of use, so that a file with an address may be downloaded.
+        named: files that the user names for a version, by `<dataset>-<version>`; they come before all others.
+        facts: gets where each file came from, its hash and its terms, by dataset and version.
+    """
+
+    table: Path
+    folder: Path | None = None
+    consent: bool = False
+    named: Mapping[str, Path] = field(default_factory=dict)
+    facts: FileFacts = field(default_factory=dict)
+
+
+def open_catalogue(dataset: str, version: str, place: CataloguePlace) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return entries (schema ENTRIES) and label space (schema CODES) of a catalogue, as `parse_catalogue` does.
 
     Args:
         dataset: alphaid, icd10gm, icdo3 or ops.
         version: as in the table of sources, e.g. 2024.
-        sources_table: the table of sources.
-        folder: with files of the user's; None = that of ONKOCODE_CATALOGUES, if it is set.
-        consent: the user accepts the terms of use, so that a file with an address may be downloaded.
-        facts: gets where the file came from, its hash and its terms, by dataset and version.
-        named: files that the user names for a version, by `<dataset>-<version>`; they come before all others.
+        place: where it is looked for.
 
     Raises:
         MissingCatalogueError: no row in the table, no local file, and no address or consent; says what to do.
         InputError: the file is there, but not sound.
     """
-    with _file(dataset, version, sources_table, folder, consent, facts, named) as path:
+    with _file(dataset, version, place) as path:
         return parse_catalogue(dataset, version, path)
 
 
-def open_transitions(
-    version: str,
-    sources_table: Path,
-    folder: Path | None,
-    consent: bool,
-    facts: FileFacts | None = None,
-    named: Mapping[str, Path] | None = None,
-) -> pl.DataFrame:
+def open_transitions(version: str, place: CataloguePlace) -> pl.DataFrame:
     """Return the transition table (schema TRANSITIONS) of two years, e.g. 2023_2024; see `open_catalogue`.
 
     One that does not say its years is taken, too: `confirm.check_links` tells whether it is of these.
     """
-    with _file("transitions", version, sources_table, folder, consent, facts, named) as path:
+    with _file("transitions", version, place) as path:
         return parse_transitions(path)
 
 
@@ -82,24 +83,16 @@ def links_between(old: str, new: str) -> list[str]:
 
 
 @contextmanager
-def _file(
-    dataset: str,
-    version: str,
-    sources_table: Path,
-    folder: Path | None,
-    consent: bool,
-    facts: FileFacts | None,
-    named: Mapping[str, Path] | None,
-) -> Iterator[Path]:
-    sources = read_sources(sources_table)
-    local = (named or {}).get(f"{dataset}-{version}")
+def _file(dataset: str, version: str, place: CataloguePlace) -> Iterator[Path]:
+    sources = read_sources(place.table)
+    local = place.named.get(f"{dataset}-{version}")
     source = sources.get((dataset, version)) or (own_source(dataset, version, local) if local else None)
     if source is None:
         known = ", ".join(known for name, known in sources if name == dataset) or "none"
         raise MissingCatalogueError(
-            f"{sources_table}: no row for {dataset} {version} (known versions: {known}); take one of them or add a row"
+            f"{place.table}: no row for {dataset} {version} (known versions: {known}); take one of them or add a row"
         )
-    where = catalogue_folder(folder)
+    where = catalogue_folder(place.folder)
     try:
         local = local or find_local(source, where, unsure=dataset == "transitions")
     except InputError as error:
@@ -107,7 +100,7 @@ def _file(
     with TemporaryDirectory(prefix="onkocode-") as temporary:
         output = Path(temporary) / f"{dataset}-{version}"
         try:
-            found = retrieve(source, local, consent, output)
+            found = retrieve(source, local, place.consent, output)
         except InputError as error:
             if local is not None:
                 raise
@@ -115,8 +108,7 @@ def _file(
                 f"{error}. Or put the official file ({' or '.join(source.wanted.patterns)}) into a folder and name it "
                 f"with --folder or {FOLDER_VARIABLE}"
             ) from None
-        if facts is not None:
-            facts[f"{dataset} {version}"] = found
+        place.facts[f"{dataset} {version}"] = found
         try:
             yield output
         except InputError as error:  # the user knows the file by another name

@@ -1,6 +1,5 @@
-"""The verb that takes over what an earlier version of onkocode wrote."""
+"""Answers that an earlier version of onkocode left in predictions, put where later runs look for them."""
 
-from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.commands.common import config_files, read_model, validated
-from onkocode.config.loading import merge_files
+from onkocode.config.base import validated
+from onkocode.evaluation.answers import AnswerStore
+from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
+from onkocode.models.record import read_model
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
-from onkocode.study import CATALOGUE, Study
-from onkocode.terminal import say
+from onkocode.study.jobs import CATALOGUE, Study
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,8 @@ class Place:
         return f"{self.model}, epoch {self.epoch}, {self.condition}"
 
 
-def keep_answers(options: Namespace) -> None:
-    """Put the answers in all predictions of a study where later runs look for them."""
-    config = config_files(options.config)
-    study = Study(merge_files(config), config)
-    for place in _places(study):
-        try:
-            say(f"{place}: {_keep(place)} answers kept")
-        except InputError as error:
-            say(f"{place}: passed over ({error})")
-
-
-def _places(study: Study) -> Iterator[Place]:
+def places_of(study: Study) -> Iterator[Place]:
+    """Yield the checkpoints of a study under each condition."""
     results, private = (Path(study.config.pathvars.get(name, name)) for name in ("results", "private"))
     for model, epoch in study.checkpoints(0):
         yield Place(study, results, private, model, epoch, "free")
@@ -78,7 +68,7 @@ def _places(study: Study) -> Iterator[Place]:
         yield Place(study, results, private, model, 0, "thinking")
 
 
-def _keep(place: Place) -> int:
+def keep_answers_of(place: Place) -> int:
     """Return how many answers were kept; raises InputError where there are none, or not to what would be asked now."""
     found = {
         name: place.private / "predictions" / place.below / f"{name}.parquet"
@@ -87,9 +77,6 @@ def _keep(place: Place) -> int:
     predictions = {name: read_table(path, "predictions") for name, path in found.items() if path.is_file()}
     if not predictions:
         raise InputError("no predictions")
-
-    from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
 
     record = read_provenance(found[next(iter(predictions))])
     _check_inputs(record, place, predictions)

@@ -1,36 +1,35 @@
-"""Verb of planning: what a study will cost."""
+"""The plans of a study: one per recipe and kind of GPU, from the bases, questions and runs that there are."""
 
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from onkocode.commands.common import config_files
 from onkocode.config import Recipe
-from onkocode.config.loading import merge_files
-from onkocode.models.gpus import Gpu, find_gpu, named_gpu
+from onkocode.models.gpus import Gpu, find_gpu
 from onkocode.planning.available import count_questions, find_base, find_lengths
 from onkocode.planning.calibration import Speed, paper_speed
-from onkocode.planning.past_runs import CPU, compare_with_plans, measured_speed, rates_by_device, read_runs
+from onkocode.planning.past_runs import CPU, RunAndPlan, compare_with_plans, measured_speed, rates_by_device, read_runs
 from onkocode.planning.plan import Plan, Subject, make_plan
-from onkocode.planning.plan_table import plan_table
-from onkocode.planning.plan_text import plan_text
 from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
-from onkocode.records.files import write_text
-from onkocode.records.provenance import Provenance
 from onkocode.study import Study, requests
-from onkocode.terminal import say
 
 TRIES = 3  # of a training job, with the two retries of profiles/slurm
 
 
-def plan(options: Namespace) -> None:
-    """Print the plan of each recipe, and write its numbers."""
-    config = config_files(options.config)
-    study = Study(merge_files(config), config)
-    results = options.results or Path(study.config.pathvars.get("results", "results"))
-    gpus = [named_gpu(name) for name in options.gpu]
-    models, left_out = _trained(study, options.model)
+@dataclass(frozen=True)
+class StudyPlan:
+    """Plans, how earlier runs compare with theirs, the recipes that are planned, and why others are not."""
+
+    plans: list[Plan]
+    compared: list[RunAndPlan]
+    models: list[str]
+    left_out: list[str]
+
+
+def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results: Path) -> StudyPlan:
+    """Return the plans of the chosen recipes, or of all; raises InputError where one cannot be planned."""
+    models, left_out = _trained(study, chosen)
     # Runs of other recipes tell the speed as well.
     # Of the seeds of a recipe one run counts: the others would predict its time all too well.
     run = [
@@ -49,13 +48,7 @@ def plan(options: Namespace) -> None:
             late = [Ending("time")] * TRIES
             asked = [requests.minutes(study, model, "training", late[:tries]) / 60 for tries in range(TRIES)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
-    compared = compare_with_plans(runs, subjects)
-    say(plan_text(plans, compared, left_out))
-    if options.output is not None:
-        settings = {"models": models, "gpus": [gpu.name for gpu in gpus]}
-        inputs = {f"config {number}": path for number, path in enumerate(config, start=1)}
-        Provenance("plan", settings, inputs).write(options.output)
-        write_text(options.output, plan_table(plans, compared).write_csv(separator="\t"))
+    return StudyPlan(plans, compare_with_plans(runs, subjects), models, left_out)
 
 
 def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]:

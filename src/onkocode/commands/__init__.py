@@ -1,1 +1,0 @@
-"""What each verb does: read, call one function, write, with provenance beside the result."""

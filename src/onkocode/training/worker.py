@@ -1,0 +1,40 @@
+"""One of the processes that train an epoch together: `python -m onkocode.training.worker`, started by torchrun."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from onkocode.config.schema import Tracking
+from onkocode.config.training import Training
+from onkocode.records.files import write_text
+from onkocode.records.schemas import read_table
+from onkocode.tracking import TrackedRun
+from onkocode.training.epoch import EpochJob, epoch_data
+from onkocode.training.fit import fit
+from onkocode.training.processes import ATTEMPT_VARIABLE
+
+FAILED = 3
+
+
+def work(description: dict[str, Any]) -> None:
+    """Take part in the attempt that the parent described; the outcome goes to a file."""
+    paths = {name: Path(description["job"][name]) for name in ("base", "scratch", "output")}
+    previous, resume = (
+        Path(given) if given else None for given in (description["job"]["previous"], description["resume"])
+    )
+    job = EpochJob(epoch=description["job"]["epoch"], previous=previous, **paths)
+    settings = Training.model_validate(description["settings"])
+    _, task = epoch_data(job, read_table(Path(description["questions"]), "questions"), settings)
+    off = TrackedRun(Tracking(), "", "train", job.epoch, {}, job.scratch.parent)  # the parent tells the numbers
+    outcome = fit(task, settings, resume, description["attempt"], off)
+    if outcome.status not in ("done", "stopped"):
+        write_text(job.scratch / "outcome.json", json.dumps(asdict(outcome)))
+        os._exit(FAILED)  # the others may wait for this one for ever
+    if os.environ.get("RANK") == "0":
+        write_text(job.scratch / "outcome.json", json.dumps(asdict(outcome)))
+
+
+if __name__ == "__main__":
+    work(json.loads(Path(os.environ[ATTEMPT_VARIABLE]).read_text(encoding="utf-8")))
