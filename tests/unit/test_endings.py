@@ -164,19 +164,20 @@ def last(folder: Path) -> Ending:
 @pytest.mark.parametrize(
     ("script", "taken", "cause"),
     [
-        (hold(700), 650, "memory"),
+        (hold(760), 720, "memory"),
         (hold(200), 150, "killed"),
         # of another process that it started, as those that train together
-        (f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold(700)!r}])", 650, "memory"),
+        (f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold(760)!r}])", 720, "memory"),
     ],
 )
 def test_a_process_that_is_killed_with_its_memory_full(tmp_path: Path, script: str, taken: int, cause: str) -> None:
     process = job(tmp_path, script, SLURM_MEM_PER_NODE="1200")
     wait_until(lambda: last(tmp_path).peak_mb >= taken)
-    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split():
-        os.kill(int(child), signal.SIGKILL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
     process.kill()
     process.wait()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
     ending = last(tmp_path)
     assert (ending.cause, ending.given_mb) == (cause, 1200)
     assert taken <= ending.peak_mb < taken + 200
