@@ -21,6 +21,7 @@ include: "workflow/rules/catalogues.smk"
 include: "workflow/rules/questions.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/coders.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reporting.smk"
 

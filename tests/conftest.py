@@ -1,3 +1,4 @@
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, read_sources
 from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
 from onkocode.config import Config, load_config_files
 from onkocode.questions.blocks import CatalogueTables
-from onkocode.questions.build import QuestionSet, build_questions
+from onkocode.questions.build import QuestionSet, build_questions, canonical_rows
 
 ROOT = Path(__file__).parents[1]
 REQUIRE_VARIABLE = "ONKOCODE_REQUIRE"
@@ -78,3 +79,8 @@ def sources_of(tables: Tables) -> CatalogueTables:
     """Return what questions are built from, one version of each catalogue."""
     alphaid, icdo3, ops = ([tables[name][0]] for name in ("alphaid", "icdo3", "ops"))
     return CatalogueTables(alphaid, icdo3, ops, tables["icd10gm"][1])
+
+
+def questions_hash(questions: pl.DataFrame) -> str:
+    """Return the hash that `build_questions` records, of questions in any order."""
+    return hashlib.sha256(canonical_rows(questions.sort("question_id"))).hexdigest()

@@ -13,13 +13,13 @@ from onkocode.questions.build import (
     build_questions,
     build_text_questions,
     canonical_rows,
-    questions_hash,
 )
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.ids import text_key
 from onkocode.records.schemas import ENTRIES, QUESTIONS, read_table, write_table
-from tests.conftest import Tables, sources_of
+from onkocode.tasks import PROTOCOL, TASKS
+from tests.conftest import Tables, questions_hash, sources_of
 
 # Of the data key `example` in config/quickstart.yaml.
 EXAMPLE_HASH = "5272973194697cc27ee936b839ad7f0770585282af3bb5c8a577e5b3a81e79ff"
@@ -257,6 +257,26 @@ def test_questions_on_texts_by_hand() -> None:
     assert set(questions["cluster"]) == {"mine:P1"}
     last = questions.filter(pl.col("question_id") == "mine:1/icd10/icd10-12")
     assert last["question"].to_list() == ["ICD-10-Code zu: Mamma-Ca"]
+
+
+def test_further_tasks_add_questions_and_change_none() -> None:
+    row = {"entry_id": "mine:1", "kind": "text", "code": "C50.4", "topography": "C50.9", "text": "Ca", "text_key": "ca"}
+    known = row | {"cluster": "1", "accepted": [], "flags": [], "morphology": "8500/3"}
+    unknown = known | {"entry_id": "mine:2", "cluster": "2", "morphology": None}
+    texts = pl.DataFrame([known, unknown], schema=ENTRIES)  # type: ignore[arg-type]
+    usual = build_text_questions(texts, "v1")
+    assert set(usual["task"]) == {"icd10", "topography", "tumour"}
+    for further in (["morphology"], ["tumour-icd10"], list(TASKS)):
+        found = build_text_questions(texts, "v1", further)
+        assert found.filter(pl.col("task").is_in(list(PROTOCOL))).equals(usual)
+        assert set(found["task"]) == {*PROTOCOL, *further}
+    added = found.filter(~pl.col("task").is_in(list(PROTOCOL)))
+    assert added.select("task", "entry_id", "answer", "code").unique().sort("task", "entry_id").rows() == [
+        ("morphology", "mine:1", "8500/3", "8500/3"),
+        ("tumour-icd10", "mine:1", "Ja, C50.4", "C50.4"),
+        ("tumour-icd10", "mine:2", "Ja, C50.4", "C50.4"),
+    ]
+    assert dict(added.group_by("task").len().rows()) == {"morphology": 10, "tumour-icd10": 2 * 4}
 
 
 def test_a_text_without_topography_is_not_asked_for_it() -> None:

@@ -77,6 +77,11 @@ def test_every_option_of_every_verb_has_help(verb: str, capsys: pytest.CaptureFi
         assert (f"--{name.strip('_').replace('_', '-')}" if keyword else name.upper()) in shown
 
 
+SCORED = ["--output", "x"]
+for option in ("predictions", "questions", "icd10gm", "icdo3", "judged"):
+    SCORED += [f"--{option}", "x=x"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -94,7 +99,7 @@ def test_every_option_of_every_verb_has_help(verb: str, capsys: pytest.CaptureFi
         (["check-inputs", "--questions", "without-equals-sign", "--output", "x"], "--questions"),
         (["check-inputs", "--questions", "=file", "--output", "x"], "--questions"),
         (["check-inputs", "--questions", "--output", "x"], "--questions"),
-        (["measure-answers", "--judged", "x", "--bootstrap", "one", "--output", "x"], "--bootstrap"),
+        (["score-answers", "--bootstrap", "one", *SCORED], "--bootstrap"),
         (["plan", "superfluous"], "superfluous"),
     ],
 )
@@ -372,6 +377,8 @@ def test_bad_configurations(
 def test_settings_of_what_is_not_there(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["settings", "--config", str(root / "config/config.yaml"), "--of", "training", "--key", "qwen3"]
     assert "--key qwen3: not in use (known: qwen2.5-7b, " in refused(arguments, tmp_path, capsys)
+    arguments[-1] = "nearest-label"
+    assert "--key nearest-label: has no such settings (known: qwen2.5-7b, " in refused(arguments, tmp_path, capsys)
 
 
 def test_output_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

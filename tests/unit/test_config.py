@@ -6,7 +6,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from onkocode.config import Config, load_config, load_config_files, resolve_recipe
+from onkocode.config import Config, load_config, load_config_files, resolve_model, resolve_recipe
+from onkocode.config import coders as coders_module
+from onkocode.config import models as models_module
 from onkocode.config import schema as schema_module
 from onkocode.config import training as training_module
 from onkocode.config.base import Section
@@ -14,6 +16,7 @@ from onkocode.config.resolve import builtin_presets
 from onkocode.records.errors import InputError
 from onkocode.steps.configuration import schema_text
 
+TINY = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
 GOOD = """\
 models: [a]
 test_sets: [t]
@@ -53,16 +56,17 @@ def complaints(folder: Path, text: str) -> list[str]:
 
 def test_the_papers_configuration_is_sound(root: Path) -> None:
     config = load_config_files([root / "config/config.yaml"])
-    assert len(config.models) == 8
+    assert len([model for model in config.models if resolve_recipe(config, model).is_trained]) == 8
+    assert config.models[8:] == ["majority-code", "nearest-label"]
     assert set(config.models) == set(config.recipes)
 
 
 def test_the_quickstart_runs_only_its_own_models_and_texts(quickstart: Config, root: Path) -> None:
     own = yaml.safe_load((root / "config/quickstart.yaml").read_text(encoding="utf-8"))
-    assert quickstart.models == own["models"] == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+    assert quickstart.models == own["models"] == [*TINY, "majority-code", "nearest-label"]
     assert quickstart.test_sets == ["example"]
     assert quickstart.texts["example"].icd10gm == "example"
-    assert len(quickstart.recipes) == 11
+    assert len(quickstart.recipes) == 8 + 3 + 2  # the paper's are there, but not run
 
 
 def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
@@ -70,7 +74,7 @@ def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
 
 
 def sections() -> list[type[BaseModel]]:
-    modules = (schema_module, training_module)
+    modules = (schema_module, training_module, models_module, coders_module)
     found = [item for module in modules for item in vars(module).values() if isinstance(item, type)]
     return [item for item in dict.fromkeys(found) if issubclass(item, Section) and item is not Section]
 
@@ -138,7 +142,7 @@ def test_paper_preset_has_the_papers_values() -> None:
 def test_recipes_are_those_of_table_3(
     root: Path, model: str, hub: str, parameters: float, training: str, testing: str, gpus: Any, batch_size: int
 ) -> None:
-    recipe = resolve_recipe(load_config_files([root / "config/config.yaml"]), model)
+    recipe = resolve_model(load_config_files([root / "config/config.yaml"]), model)
     resources = recipe.config.resources
     assert recipe.config.base.model_dump() == {"hub": hub, "revision": "main"}
     assert recipe.config.parameters == parameters
@@ -165,7 +169,7 @@ def test_field_default_then_preset_then_recipe(tmp_path: Path) -> None:
         "    testing: {batch_size: 8}\n"
     )
     text = text.replace("    data: d\n  b:", f"    data: d\n{changes}  b:")
-    recipe = resolve_recipe(load_config_files([write(tmp_path, text)]), "a")
+    recipe = resolve_model(load_config_files([write(tmp_path, text)]), "a")
     training = recipe.training
     assert training.weight_decay == 0.01  # field default
     assert training.batch_size == 3  # preset
@@ -352,6 +356,70 @@ def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes:
         load_config_files([write(tmp_path, text)])
 
 
+FITTED = "  {key}: {{kind: {kind}, label: C, family: F, data: d{more}}}\n"
+KINDS = ", ".join(coders_module.KINDS)
+
+
+@pytest.mark.parametrize("key", ["c", "llm", "nearest-label", "data"])  # keys that are words of the schema too
+@pytest.mark.parametrize(
+    ("kind", "more", "mistakes"),
+    [
+        ("majority-code", "", []),
+        ("majority-code", ", candidates: 3, resources: {memory_mb: 9}", []),
+        ("nearest-label", ", ngrams: [3, 3]", []),
+        ("nearest-label", ", ngram: [3, 3]", ["ngram: unknown key; did you mean 'ngrams'?"]),
+        ("nearest-label", ", resources: {memory: 9}", ["resources.memory: unknown key; did you mean 'memory_mb'?"]),
+        ("nearest-label", ", quux: 1", ["quux: unknown key; remove it"]),
+        (
+            "majority-code",
+            ", ngrams: [2, 3], base: {hub: a/b}",
+            [
+                "ngrams: means nothing to this kind of coder, only to nearest-label; remove it, or set another kind",
+                "base: means nothing to this kind of coder, only to llm, published-adapter; remove it, or set another "
+                "kind",
+            ],
+        ),
+        ("nearest-label", ", ngrams: [3, 2]", ["ngrams: the shortest must not be longer than the longest"]),
+        ("nearest-label", ", ngrams: [3]", ["ngrams: List should have at least 2 items after validation, not 1"]),
+        ("nearest-label", ", ngrams: [0, 2]", ["ngrams.0: Input should be greater than or equal to 1 (is 0)"]),
+        ("majority-code", ", candidates: 0", ["candidates: Input should be greater than or equal to 1 (is 0)"]),
+        ("majority-kode", "", [f"kind: must be one of {KINDS} (is 'majority-kode'); did you mean 'majority-code'?"]),
+        ("null", "", [f"kind: must be one of {KINDS} (is None)"]),
+        ("[llm]", "", [f"kind: must be one of {KINDS} (is ['llm']); did you mean 'llm'?"]),
+    ],
+)
+def test_mistakes_of_a_recipe_of_every_kind(
+    tmp_path: Path, key: str, kind: str, more: str, mistakes: list[str]
+) -> None:
+    text = GOOD.replace("data:\n", FITTED.format(key=key, kind=kind, more=more) + "data:\n", 1)
+    if mistakes:
+        assert complaints(tmp_path, text) == [f"10: recipes.{key}.{mistake}" for mistake in mistakes]
+    else:
+        recipe = resolve_recipe(load_config_files([write(tmp_path, text)]), key)
+        assert (recipe.is_fitted, recipe.is_trained, recipe.last_epoch) == (True, False, 1)
+
+
+def test_data_of_a_fitted_coder_is_a_reference(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "data:\n", FITTED.format(key="c", kind="majority-code", more="").replace("d}", "dd}") + "data:\n", 1
+    )
+    assert complaints(tmp_path, text) == ["10: recipes.c.data: 'dd' is not a key of `data`; did you mean 'd'?"]
+
+
+def test_a_recipe_that_holds_no_keys_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("data:\n", "  c: 3\ndata:\n", 1)
+    assert complaints(tmp_path, text) == ["10: recipes.c: must be a mapping of keys"]
+
+
+def test_keys_of_another_kind_are_told_of_a_language_model(tmp_path: Path) -> None:
+    text = GOOD.replace("    data: d\n  b", "    data: d\n    candidates: 3\n  b")
+    fitted = ", ".join(kind for kind in coders_module.KINDS if coders_module.fit_settings(kind))
+    assert complaints(tmp_path, text) == [
+        f"9: recipes.a.candidates: means nothing to this kind of coder, only to {fitted}; remove it, or set another "
+        "kind"
+    ]
+
+
 def test_seeds_of_a_recipe_that_its_preset_does_not_train(tmp_path: Path) -> None:
     text = GOOD.replace("data: d\n  b", "data: d\n    preset: still\n    seeds: [0, 1]\n  b")
     text += "presets: {still: {training: {epochs: 0, processes: 4}}}\n"
@@ -365,9 +433,10 @@ def test_equal_labels_of_models_that_run_are_refused(tmp_path: Path) -> None:
     assert complaints(tmp_path, text) == ["9: recipes.b.label: 'A' is the label of a too; figures need distinct labels"]
 
 
-def test_reserved_names_are_refused(tmp_path: Path) -> None:
-    text = GOOD.replace("test_sets: [t]", "test_sets: [catalogue]").replace("  t: {", "  catalogue: {")
-    assert complaints(tmp_path, text) == ["2: test_sets: 'catalogue' is a reserved name; choose another"]
+@pytest.mark.parametrize("name", ["catalogue", "metrics"])
+def test_reserved_names_are_refused(tmp_path: Path, name: str) -> None:
+    text = GOOD.replace("test_sets: [t]", f"test_sets: [{name}]").replace("  t: {", f"  {name}: {{")
+    assert complaints(tmp_path, text) == [f"2: test_sets: {name!r} is a reserved name; choose another"]
 
 
 def test_all_mistakes_at_once_of_all_kinds(tmp_path: Path) -> None:

@@ -56,14 +56,18 @@ def test_the_cause_that_an_error_tells(error: BaseException, cause: str, tmp_pat
     assert ending.cause == cause
 
 
-def test_a_job_that_is_done_leaves_no_record_of_earlier_tries(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [False, True])
+def test_a_job_that_is_done_leaves_no_record_of_earlier_tries(tmp_path: Path, others: bool) -> None:
+    folder = tmp_path / "scratch"
     for _ in range(2):
-        with pytest.raises(MemoryError), recorded(tmp_path):
+        with pytest.raises(MemoryError), recorded(folder):
             raise MemoryError
-    assert [ending.cause for ending in read_endings(tmp_path)] == ["memory", "memory"]
-    with recorded(tmp_path):
-        assert [ending.cause for ending in read_endings(tmp_path)] == ["memory", "memory", "killed"]  # were it so
-    assert list(tmp_path.iterdir()) == []
+    assert [ending.cause for ending in read_endings(folder)] == ["memory", "memory"]
+    with recorded(folder):
+        assert [ending.cause for ending in read_endings(folder)] == ["memory", "memory", "killed"]  # were it so
+        if others:
+            (folder / "save").write_text("")
+    assert [path.name for path in tmp_path.rglob("*")] == (["scratch", "save"] if others else [])
 
 
 HOUR = 3600.0

@@ -1,4 +1,4 @@
-"""evaluate-checkpoint, judge-answers and measure-answers on tiny models, as the workflow calls them."""
+"""evaluate-checkpoint and score-answers on tiny models, as the workflow calls them."""
 
 import json
 import shutil
@@ -12,18 +12,18 @@ import polars as pl
 import pytest
 import torch
 
-from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.cli import main
+from onkocode.coders import answers, generation
+from onkocode.coders.language_model import Checkpoint
 from onkocode.config import training
-from onkocode.evaluation import answers, generation
-from onkocode.evaluation.asking import Checkpoint
 from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.endings import read_endings
 from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
 
-from .conftest import CATALOGUES, LABELS, ROOT, question_rows, schema_of
+from .conftest import LABELS, question_rows, schema_of
+from .scoring import score
 
 TESTING = {"testing": {"precision": "fp32", "batch_size": 8, "max_new_tokens": 12}}
 THINKING = {"thinking": {"share": 0.5, "max_new_tokens": 30, "batch_size": 8, "tasks": ["icd10"]}}
@@ -390,14 +390,8 @@ def test_quantised_model_answers(place: Place, quantisation: str) -> None:
 
 def judged_and_measured(place: Place, folder: Path) -> tuple[Path, Path]:
     """Run the verbs up to the metrics; returns the judged table and the metrics."""
-    for name in ("icd10gm", "icdo3"):
-        _, codes = parse_catalogue(name, "example", ROOT / "example" / "catalogues" / CATALOGUES[name])
-        write_table(codes, "codes", folder / f"{name}.parquet")
-    judged, metrics = folder / "results" / "judged.parquet", folder / "results" / "metrics.parquet"
-    command = ["judge-answers", "--predictions", str(place.predictions("trained", "clinic"))]
-    command += ["--questions", str(folder / "clinic.parquet"), "--output", str(judged)]
-    assert main([*command, "--icd10gm", str(folder / "icd10gm.parquet"), "--icdo3", str(folder / "icdo3.parquet")]) == 0
-    assert main(["measure-answers", "--judged", str(judged), "--bootstrap", "20", "--output", str(metrics)]) == 0
+    predictions, questions = place.predictions("trained", "clinic"), folder / "clinic.parquet"
+    (judged,), metrics = score(folder, {"clinic": predictions}, {"clinic": questions})
     return judged, metrics
 
 

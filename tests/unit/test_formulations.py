@@ -3,7 +3,6 @@ import yaml
 
 from onkocode.questions.formulations import (
     COUNTS,
-    FURTHER,
     PLACE,
     SAME_FORMULATIONS,
     formulations_hash,
@@ -11,6 +10,7 @@ from onkocode.questions.formulations import (
     parse_formulations,
 )
 from onkocode.records.errors import InputError
+from onkocode.tasks import TASKS
 
 
 def raw() -> dict[str, dict[str, object]]:
@@ -21,7 +21,7 @@ def raw() -> dict[str, dict[str, object]]:
             "short": "Kurz.",
             "formulations": {f"{name}-{n:02}": f"{name} {n}: {{text}}" for n in range(1, count + 1)},
         }
-        for name, count in (COUNTS | FURTHER).items()
+        for name, count in (COUNTS | {"icdo-link": 10}).items()
     }
     return dict(blocks)
 
@@ -61,6 +61,11 @@ def test_tasks_of_the_blocks() -> None:
     }
 
 
+def test_every_task_has_a_block_that_asks_for_it() -> None:
+    blocks = load_formulations("v1")
+    assert {key: blocks[task.block].task for key, task in TASKS.items()} == {key: key for key in TASKS}
+
+
 def test_labels_of_alphaid_are_asked_about_like_those_of_icdo3() -> None:
     blocks = load_formulations("v1")
     assert blocks["topography-alphaid"].templates == blocks["topography"].templates
@@ -79,7 +84,7 @@ def test_an_unknown_version_names_the_known_ones() -> None:
 def test_the_pattern_of_these_tests_is_sound() -> None:
     assert list(parse_formulations(yaml.safe_dump(raw(), sort_keys=False), "x.yaml")) == [
         *COUNTS,
-        *FURTHER,
+        "icdo-link",
         *SAME_FORMULATIONS,
     ]
 
@@ -89,12 +94,15 @@ def test_unsound_files_name_block_or_id() -> None:
     del without["ops"]
     fewer, twice, none, same = raw(), raw(), raw(), raw()
     del fewer["icd10"]["formulations"]["icd10-12"]  # type: ignore[attr-defined]
+    further = raw()
+    del further["icdo-link"]["formulations"]["icdo-link-10"]  # type: ignore[attr-defined]
     twice["ops"]["formulations"]["ops-01"] = "{text} {text}"  # type: ignore[index]
     none["ops"]["formulations"]["ops-01"] = "OPS?"  # type: ignore[index]
     same["ops"]["formulations"]["ops-02"] = "ops 1: {text}"  # type: ignore[index]
     for content, message in (
-        (without, "x.yaml: the blocks must be icd10, tumour, tumour-icd10, ops"),
+        (without, "x.yaml: the first blocks must be icd10, tumour, tumour-icd10, ops"),
         (fewer, "x.yaml: icd10: 11 formulations, 12 expected"),
+        (further, "x.yaml: icdo-link: 9 formulations, 10 expected"),
         (twice, r"x.yaml: ops-01: must hold \{text\} exactly once"),
         (none, r"x.yaml: ops-01: must hold \{text\} exactly once"),
         (same, "x.yaml: ops-02: same words as ops-01"),

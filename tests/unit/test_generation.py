@@ -9,10 +9,10 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from onkocode.coders import generation
+from onkocode.coders.answers import AnswerStore, Decoding, answer_keys
+from onkocode.coders.generation import answer_missing, stop_tokens
 from onkocode.config.schema import Thinking
-from onkocode.evaluation import generation
-from onkocode.evaluation.answers import AnswerStore, Decoding, answer_keys
-from onkocode.evaluation.generation import answer_missing, stop_tokens
 from onkocode.models.loading import load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
 from onkocode.models.tokenizing import load_tokenizer

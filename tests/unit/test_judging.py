@@ -11,7 +11,8 @@ from onkocode.records.schemas import JUDGED
 from .conftest import schema_of
 
 SPACES = {
-    "icd10": LabelSpace({"C50": False, "C50.1": True, "C50.9": True, "C73": True, "C18": False, "C18.0": True}),
+    "icd10gm": LabelSpace({"C50": False, "C50.1": True, "C50.9": True, "C73": True, "C18": False, "C18.0": True}),
+    "morphology": LabelSpace({"8140": False, "8140/3": True, "8140/6": True, "8500": False, "8500/3": True}),
     "topography": LabelSpace({"C50": False, "C50.9": True, "C73": False, "C73.9": True}),
 }
 HIDDEN = "Geheime Diagnose einer Patientin"
@@ -21,7 +22,7 @@ def judged(task: str, answer: str, code: str | None, accepted: list[str] | None 
     return table([(task, answer, code, accepted)]).row(0, named=True)
 
 
-def table(rows: list[tuple[str, str, str | None, list[str] | None]]) -> pl.DataFrame:
+def table(rows: list[tuple[str, str, str | None, list[str] | None]], no: str = "Ja") -> pl.DataFrame:
     questions = pl.DataFrame(
         [
             {
@@ -32,7 +33,7 @@ def table(rows: list[tuple[str, str, str | None, list[str] | None]]) -> pl.DataF
                 "formulation_id": f"{task}-01",
                 "task": task,
                 "question": f"ICD-10-Code zu: {HIDDEN}",
-                "answer": code or "Ja",
+                "answer": code or no,
                 "code": code,
                 "accepted": accepted,
                 "split": "test",
@@ -85,6 +86,21 @@ CASES = [
     ("topography", "C73", "C73.9", None, "C73", True, False, True, True, False, False),
     ("topography", "C73.9", "C73.9", None, "C73.9", True, True, True, True, True, False),
     ("topography", "C50.91", "C50.9", None, None, False, False, False, None, None, False),
+    ("morphology", "8140/3", "8140/3", None, "8140/3", True, True, True, True, True, False),
+    ("morphology", "8140/6", "8140/3", None, "8140/6", True, False, True, True, True, False),  # another behaviour
+    ("morphology", "8140", "8140/3", None, "8140", True, False, True, True, False, False),  # category: partial only
+    ("morphology", "8140/2", "8140/3", None, "8140/2", True, False, True, False, False, False),  # does not exist
+    ("morphology", "8149/3", "8140/3", None, "8149/3", True, False, False, False, False, False),  # three digits
+    ("morphology", "8500/3", "8140/3", ["8500/3"], "8500/3", True, True, True, True, True, False),
+    ("morphology", "C50.9", "8140/3", None, None, False, False, False, None, None, False),
+    ("tumour-icd10", "Ja, C50.9", "C50.9", None, "C50.9", True, True, True, True, True, False),
+    ("tumour-icd10", "Ja, C50.1", "C50.9", None, "C50.1", True, False, True, True, True, False),
+    ("tumour-icd10", "Ja, C50.5", "C50.9", None, "C50.5", True, False, True, False, False, False),
+    ("tumour-icd10", "Ja, C18.0", "C50.9", None, "C18.0", True, False, False, True, True, False),
+    ("tumour-icd10", "Ja", "C50.9", None, None, False, False, False, None, None, False),
+    ("tumour-icd10", "C50.9", "C50.9", None, None, False, False, False, None, None, False),
+    ("tumour-icd10", "Nein", "C50.9", None, "Nein", True, False, False, None, None, False),
+    ("tumour-icd10", "Nein, C50.9", "C50.9", None, "Nein", True, False, False, None, None, False),
     ("tumour", "Ja, C50.9", None, None, "Ja", True, True, True, None, None, False),
     ("tumour", "nein", None, None, "Nein", True, False, False, None, None, False),
     ("tumour", "Jawohl", None, None, None, False, False, False, None, None, False),
@@ -121,10 +137,17 @@ def test_a_thought_without_an_end_is_counted_apart(answer: str, cut: bool) -> No
         assert not (cut and row["valid"])
 
 
+@pytest.mark.parametrize(("answer", "right"), [("Nein", True), ("Nein, Z12.3", True), ("Ja, C50.9", False)])
+def test_no_is_the_whole_answer_about_what_is_no_tumour(answer: str, right: bool) -> None:
+    row = table([("tumour-icd10", answer, None, None)], no="Nein").row(0, named=True)
+    assert (row["expected"], row["valid"], row["exact"], row["partial"]) == ("Nein", True, right, right)
+    assert row["exists"] == (None if right else True)
+
+
 def test_exact_is_always_partial_and_valid() -> None:
     rows = table([(task, answer, code, accepted) for task, answer, code, accepted, *_ in CASES])
     assert rows.filter(pl.col("exact") & ~(pl.col("partial") & pl.col("valid"))).is_empty()
-    assert rows["exact"].sum() == 6
+    assert rows["exact"].sum() == 9
 
 
 def test_every_column_of_the_schema_and_no_text() -> None:
@@ -149,5 +172,5 @@ def test_only_the_first_rank_is_judged() -> None:
 
 def test_unknown_question_is_an_error() -> None:
     questions = pl.DataFrame(schema=schema_of("questions"))
-    with pytest.raises(InputError, match="not in the table"):
+    with pytest.raises(InputError, match=r"data set 'clinic': .* not in the table"):
         judge_answers(predictions(["C50.9"]), questions, SPACES)

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from onkocode.evaluation.intervals import clopper_pearson
-from onkocode.evaluation.metrics import measure
+from onkocode.evaluation.measuring import measure
+from onkocode.evaluation.metrics import METRICS as DECLARED
 from onkocode.records.schemas import METRICS, read_table
 
 from .conftest import schema_of
@@ -107,6 +108,87 @@ def test_recall_and_specificity_count_unreadable_answers_as_wrong() -> None:
     assert not metrics.filter(
         pl.col("metric").is_in(["partial_accuracy", "nonexistent_rate", "nonterminal_rate"])
     ).height
+
+
+MORPHOLOGY: list[Row] = [
+    # 5 valid of 6: 2 exact, 4 of the same four digits, 3 of the same behaviour; a category has none
+    ("q0", "a", "train", "8140/3", "8140/3", True, True, True, True, True, False),
+    ("q1", "a", "train", "8140/3", "8140/6", True, False, True, True, True, False),
+    ("q2", "b", "train", "8500/2", "8500/2", True, True, True, True, True, False),
+    ("q3", "c", "train", "8500/2", "8140/2", True, False, False, False, False, False),
+    ("q4", "c", "train", "8720/3", "8720", True, False, True, True, False, False),
+    ("q5", "d", "train", "8720/3", None, False, False, False, None, None, False),
+]
+
+
+def test_behaviour_digit_and_four_digits_are_measured_apart() -> None:
+    metrics = measure(frame(MORPHOLOGY, "morphology"), None, 50)
+    counted = {
+        (metric, denominator): found(metrics, metric, denominator, task="morphology")
+        for metric in ("accuracy", "partial_accuracy", "behaviour_accuracy")
+        for denominator in ("valid", "all")
+    }
+    assert {key: (row["k"], row["n"]) for key, row in counted.items()} == {
+        ("accuracy", "valid"): (2, 5),
+        ("accuracy", "all"): (2, 6),
+        ("partial_accuracy", "valid"): (4, 5),
+        ("partial_accuracy", "all"): (4, 6),
+        ("behaviour_accuracy", "valid"): (3, 5),
+        ("behaviour_accuracy", "all"): (3, 6),
+    }
+    assert measure(frame(ICD10), None, 50).filter(pl.col("metric") == "behaviour_accuracy").is_empty()
+
+
+def test_with_a_code_the_decision_is_measured_and_the_code_too() -> None:
+    """3 positives: right code, wrong code, no; 3 negatives: no, a code, unreadable."""
+    rows: list[Row] = [
+        ("q0", "a", "train", "C50.9", "C50.9", True, True, True, True, True, False),
+        ("q1", "b", "train", "C50.9", "C34", True, False, False, True, False, False),
+        ("q2", "c", "train", "C50.9", "Nein", True, False, False, None, None, False),
+        ("q3", "d", "train", "Nein", "Nein", True, True, True, None, None, False),
+        ("q4", "e", "train", "Nein", "C50.99", True, False, False, False, False, False),
+        ("q5", "f", "train", "Nein", None, False, False, False, None, None, False),
+    ]
+    metrics = measure(frame(rows, "tumour-icd10"), None, 50)
+    counted = {
+        metric: found(metrics, metric, denominator, task="tumour-icd10")
+        for metric, denominator in (
+            ("recall", "all"),
+            ("specificity", "all"),
+            ("accuracy", "all"),
+            ("partial_accuracy", "valid"),
+            ("nonexistent_rate", "valid"),
+            ("nonterminal_rate", "valid"),
+        )
+    }
+    assert {metric: (row["k"], row["n"]) for metric, row in counted.items()} == {
+        "recall": (2, 3),
+        "specificity": (1, 3),
+        "accuracy": (2, 6),
+        "partial_accuracy": (2, 5),
+        "nonexistent_rate": (1, 5),
+        "nonterminal_rate": (1, 5),
+    }
+
+
+def test_a_metric_is_named_and_has_a_unit_that_its_values_have() -> None:
+    """All that is measured, of every task and condition, is declared; shares stay in 0…1, differences in -1…1."""
+    parts = {"icd10": ICD10, "tumour": TUMOUR, "morphology": MORPHOLOGY}
+    judged = pl.concat(
+        [
+            frame(rows, task, condition=condition, cut=False, seconds=7.5, tokens=70)
+            for task, rows in parts.items()
+            for condition in ("free", "thinking")
+        ]
+    )
+    metrics = measure(judged, judged.with_columns(exact=~pl.col("exact")), 20)
+    assert set(metrics["metric"]) == set(DECLARED)
+    assert len({metric.label for metric in DECLARED.values()}) == len(DECLARED)
+    limits = {"%": (0.0, 1.0), "points": (-1.0, 1.0), "s": (7.5, 7.5), "tokens": (70.0, 70.0)}
+    for metric, value in metrics.select("metric", "value").drop_nulls().iter_rows():
+        low, high = limits[DECLARED[metric].unit]
+        assert low <= value <= high, metric
+        assert DECLARED[metric].factor == (100 if high == 1 else 1)
 
 
 def test_no_negatives_no_specificity() -> None:

@@ -15,8 +15,8 @@ from huggingface_hub import ModelCard
 
 from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.cli import main
-from onkocode.evaluation.answers import AnswerStore, Decoding
-from onkocode.evaluation.generation import answer_missing
+from onkocode.coders.answers import AnswerStore, Decoding
+from onkocode.coders.generation import answer_missing
 from onkocode.export.card import LICENCES, CheckpointFacts, adapter_card, rate_rows, training_facts
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.models.prompts import encode_prompts, prompt_format
@@ -139,7 +139,8 @@ def test_front_matter_is_read_by_the_hubs_own_reader(handed: Handed) -> None:
 
 def test_licences_are_those_of_all_bases_of_the_paper() -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    assert set(LICENCES) == {config["recipes"][model]["base"]["hub"] for model in config["models"]}
+    bases = [recipe["base"]["hub"] for recipe in config["recipes"].values() if "base" in recipe]
+    assert set(LICENCES) == set(bases)
 
 
 @pytest.mark.parametrize("hub", ["meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"])

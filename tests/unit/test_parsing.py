@@ -240,10 +240,155 @@ TUMOUR: list[tuple[str, str | None, bool]] = [
     ("Ja <think>Nein", "Ja", False),
 ]
 
+MORPHOLOGY: list[tuple[str, str | None, bool]] = [
+    ("8140/3", "8140/3", False),
+    ("81403", "8140/3", False),
+    ("8140:3", "8140/3", False),
+    ("8140 / 3", "8140/3", False),
+    ("M8140/3", "8140/3", False),
+    ("m8140/3", "8140/3", False),
+    ("M-8140/3", "8140/3", False),
+    ("M 8140/3", "8140/3", False),
+    (" 8140/3 ", "8140/3", False),
+    ("\n8140/3\n", "8140/3", False),
+    ("8140/3.", "8140/3", False),
+    ("8140/3!", "8140/3", False),
+    ("(8140/3)", "8140/3", False),
+    ("„8140/3“", "8140/3", False),
+    ("**8140/3**", "8140/3", False),
+    ("_8140/3_", "8140/3", False),
+    ("`8140/3`", "8140/3", False),
+    ("# 8140/3", "8140/3", False),
+    ("1. 8140/3", "8140/3", False),
+    ("| 8140/3 | Adenokarzinom |", "8140/3", False),
+    ("ICD-O-3: 8140/3", "8140/3", False),
+    ("ICD-O-3-Morphologie:8140/3", "8140/3", False),
+    ("ICD-O-3 (2019): 8140/3", "8140/3", False),
+    ("Code=8140/3", "8140/3", False),
+    ("Die Morphologie lautet 8140/3.", "8140/3", False),
+    ("8140/3 (Adenokarzinom o.n.A.)", "8140/3", False),
+    ("8140/3 – Adenokarzinom", "8140/3", False),
+    ("Ja, 8140/3", "8140/3", False),
+    ("C50.9 8500/3", "8500/3", False),
+    ("8500/3 C50.9", "8500/3", False),
+    ("C50.9, M8500/3", "8500/3", False),
+    ("T-04000 M-81403", "8140/3", False),
+    ("8000/1", "8000/1", False),
+    ("9989/3", "9989/3", False),
+    ("8140/6", "8140/6", False),
+    ("8140/9", "8140/9", False),
+    ("8141/7", "8141/7", False),  # well formed, though it does not exist
+    ("8140", "8140", False),  # the category
+    ("M8140", "8140", False),
+    ("8140.", "8140", False),
+    ("8140, bösartig", "8140", False),
+    ("Typ 8140, Verhalten 3", "8140", False),
+    ("8140 3 mm", "8140", False),
+    ("8140/3 8140/3", "8140/3", False),
+    ("8140/3 und 81403", "8140/3", False),
+    ("8140/3, 8500/3", "8140/3", True),
+    ("8140/3 oder 8500/3", "8140/3", True),
+    ("8140/3 / 8500/3", "8140/3", True),
+    ("8140/3-8500/3", "8140/3", True),
+    ("8140/8500", "8140", True),
+    ("8140 (genauer: 8140/3)", "8140", True),
+    ("8140/33", None, False),  # grading, which is not asked
+    ("8140:33", None, False),
+    ("814033", None, False),
+    ("8140/3C50.9", None, False),
+    ("8140.3", None, False),
+    ("8140/3.1", None, False),
+    ("C8140/3", None, False),
+    ("7140/3", None, False),
+    ("814/3", None, False),
+    ("140/3", None, False),
+    ("2024", None, False),
+    ("ICD-O-3", None, False),
+    ("C50.9", None, False),
+    ("5-870", None, False),
+    ("Adenokarzinom", None, False),
+    ("Ja", None, False),
+    ("", None, False),
+    ("<think>8500/3?</think>8140/3", "8140/3", False),
+    ("<think>8140/3", None, False),
+    ("8500/3</think>8140/3", "8140/3", False),
+]
+TUMOUR_ICD10: list[tuple[str, str | None, bool]] = [
+    ("Ja, C50.9", "C50.9", False),
+    ("Ja C50.9", "C50.9", False),
+    ("ja, c509", "C50.9", False),
+    ("JA: C50.9", "C50.9", False),
+    ("Ja (C50.9)", "C50.9", False),
+    ("Ja. C50.9.", "C50.9", False),
+    ("Ja,C50.9", "C50.9", False),
+    ("Ja\nC50.9", "C50.9", False),
+    ("Ja – C50.9G", "C50.9", False),
+    ("**Ja, C50.9**", "C50.9", False),
+    ("**Ja**, `C50.9`", "C50.9", False),
+    ("_Ja, C50.9_", "C50.9", False),
+    ("Antwort: Ja, C50.9", "C50.9", False),
+    ("Ja, das ist eine Tumordiagnose. Der ICD-10-Code lautet C50.9.", "C50.9", False),
+    ("Das ist eine Tumordiagnose, ja: C50.9", "C50.9", False),
+    ("C50.9, ja", "C50.9", False),
+    ("Ja, C73", "C73", False),
+    ("Ja, C50.-", "C50", False),
+    ("Ja, ja, C50.9", "C50.9", False),
+    ("Ja, Z12.3", "Z12.3", False),  # well formed, though no tumour
+    ("Ja, C50.9, C50.9", "C50.9", False),
+    ("Ja, C50.9 oder C34.1", "C50.9", True),
+    ("Ja, C50.9; C77.3", "C50.9", True),
+    ("Ja, C50.9. Nein.", "C50.9", True),
+    ("Ja oder Nein: C50.9", "C50.9", True),
+    ("Nein", "Nein", False),
+    ("nein", "Nein", False),
+    ("NEIN.", "Nein", False),
+    ("Nein, kein Tumor", "Nein", False),
+    ("**Nein**", "Nein", False),
+    ("_Nein_", "Nein", False),
+    ("Antwort: Nein", "Nein", False),
+    ("Nein, nein", "Nein", False),
+    ("Nein (Z12.3)", "Nein", False),  # the code of what it is instead
+    ("Nein, nicht C50.9", "Nein", False),
+    ("S52.5, nein", "Nein", False),
+    ("Es ist kein Tumor, also nein.", "Nein", False),
+    ("Nein, oder doch: ja, C50.9", "Nein", True),
+    ("Nein. Ja, C50.9", "Nein", True),
+    ("Ja", None, False),  # the code is asked as well
+    ("Ja.", None, False),
+    ("Ja, bösartig", None, False),
+    ("Ja oder Nein", None, False),
+    ("Nein oder ja", None, False),
+    ("Ja, 8500/3", None, False),
+    ("Ja, C5", None, False),
+    ("Ja, C50.912", None, False),
+    ("C50.9", None, False),  # the decision is asked as well
+    ("C50.9 oder C34.1", None, False),
+    ("ICD-10: C50.9", None, False),
+    ("Jawohl, C50.9", None, False),
+    ("Jain, C50.9", None, False),
+    ("Yes, C50.9", None, False),
+    ("Tumor C50.9", None, False),
+    ("kein Tumor", None, False),
+    ("", None, False),
+    ("  ", None, False),
+    ("<think>Nein?</think>Ja, C50.9", "C50.9", False),
+    ("<think>Ja, C50.9</think>Nein", "Nein", False),
+    ("<think>Ja, C50.9", None, False),
+    ("<think>C50.9</think>Ja", None, False),
+    ("Ja, C50.9 <think>Nein", "C50.9", False),
+    ("Nein</think>Ja, C50.9", "C50.9", False),
+]
+TABLES = {
+    "icd10": ICD10,
+    "topography": TOPOGRAPHY,
+    "morphology": MORPHOLOGY,
+    "tumour": TUMOUR,
+    "tumour-icd10": TUMOUR_ICD10,
+}
+
 
 def table() -> list[tuple[str, str, str | None, bool]]:
-    tasks = {"icd10": ICD10, "topography": TOPOGRAPHY, "tumour": TUMOUR}
-    return [(task, *row) for task, rows in tasks.items() for row in rows]
+    return [(task, *row) for task, rows in TABLES.items() for row in rows]
 
 
 @pytest.mark.parametrize(("task", "answer", "value", "several"), table())
@@ -253,7 +398,7 @@ def test_raw_answer(task: str, answer: str, value: str | None, several: bool) ->
 
 
 def test_tables_are_long_enough_and_hold_nothing_twice() -> None:
-    for rows in (ICD10, TOPOGRAPHY, TUMOUR):
+    for rows in TABLES.values():
         assert len(rows) >= 60
         assert len({answer for answer, *_ in rows}) == len(rows)
 
@@ -261,6 +406,7 @@ def test_tables_are_long_enough_and_hold_nothing_twice() -> None:
 def test_long_answer_is_read_in_no_time() -> None:
     assert parse_answer("icd10", "C" * 100_000 + "1" * 100_000) == Parsed(None)
     assert parse_answer("icd10", "C50." * 50_000 + " C34.1") == Parsed("C50", True)
+    assert parse_answer("morphology", "8140 /" * 50_000 + " 8140/3") == Parsed("8140", True)
     assert parse_answer("tumour", "ja" * 100_000) == Parsed(None)
 
 
@@ -272,7 +418,7 @@ WITHOUT_MARKS = {
     "icd10": re.compile(rf"{_START}([A-Za-z][0-9]{{2}})(?:\.?([0-9]{{1,2}}))?(?:\.?-)?{_END}"),
     "topography": re.compile(rf"{_START}([Cc][0-7][0-9]|[Cc]80)(?:\.?([0-9]))?(?:\.?-)?{_END}"),
 }
-MARKED = re.compile(r"[A-Za-z][0-9]{2}\.?[0-9]{1,2}(?:\.?-)?(?:[AGVZ][RLB]?|[RLB][AGVZ]?)(?![^\W_]|[./][0-9])")
+MARKED = re.compile(_START + r"[A-Za-z][0-9]{2}\.?[0-9]{1,2}(?:\.?-)?(?:[AGVZ][RLB]?|[RLB][AGVZ]?)(?![^\W_]|[./][0-9])")
 PIECES = st.one_of(
     st.from_regex(r"[A-Za-z][0-9]{1,3}([.,]?[0-9]{0,3})?", fullmatch=True),
     st.sampled_from([*"AGVZRLBXaglM.-+*†!/3, \n_()", ".-", "/3", "**"]),

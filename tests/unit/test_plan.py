@@ -14,7 +14,8 @@ from onkocode.cli import main
 from onkocode.config import Config, load_config_files
 from onkocode.config.data import Data
 from onkocode.config.loading import merge_files
-from onkocode.config.schema import HubBase, LocalBase, TinyModel
+from onkocode.config.models import HubBase, LocalBase
+from onkocode.config.schema import TinyModel
 from onkocode.config.training import Training
 from onkocode.models import tiny
 from onkocode.models.architectures import known_architecture, read_architecture
@@ -98,7 +99,8 @@ def test_what_tries_ask_for_is_what_the_jobs_ask_for(
     text = capsys.readouterr().out
     time = text.split("\nTime\n")[1].split("\nDisk")[0]
     found = numbers(tmp_path / "plan.tsv")
-    for model in study.models:
+    assert "majority-code is fitted in one job" in text
+    for model in study.trained_models:
         item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
         late = [Ending("time")]
         limits = [requests.minutes(study, model, "training", late * count) / 60 for count in tries]

@@ -378,7 +378,7 @@ def test_the_summary_has_one_interval_per_measure_and_the_right_unit(tmp_path: P
         "registry, all questions",
         "free",
         "ICD-10",
-        "accuracy",
+        "Accuracy",
         "valid",
         "10",
         "20.0",

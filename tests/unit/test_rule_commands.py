@@ -42,11 +42,13 @@ def settings_of(study: Study) -> dict[str, str]:
     return {
         "build-questions": slices.data(study, "example"),
         "check-leakage": slices.leakage(study),
+        "check-inputs": slices.asked(study),
         "pretrain-model": slices.tiny_model(study, "llama"),
         "prepare-model": slices.base(study, "tiny-llama"),
         "fetch-adapter": '{"adapter": {"path": "x", "trained_on": "nothing"}}',
         "describe-model": slices.description(study, "tiny-llama"),
         "train-epoch": slices.training(study, "tiny-llama"),
+        "fit-coder": slices.coder(study, "nearest-label"),
         "evaluate-checkpoint": slices.testing(study, "tiny-llama"),
         "read-texts": slices.columns(study, "example"),
         "write-config": slices.merged(study),

@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from onkocode.coders.prompting import with_short_answer
 from onkocode.config.schema import Evaluation, Thinking
-from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions, with_short_answer
+from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions
 from onkocode.questions.formulations import load_formulations
 
 from .conftest import schema_of

@@ -11,7 +11,6 @@ from onkocode.cli import main
 from onkocode.config.schema import VALID_FLOOR, Evaluation
 from onkocode.evaluation.selection import (
     CHOICES,
-    chosen_epoch,
     chosen_epochs,
     read_selection,
     select_checkpoints,
@@ -170,17 +169,14 @@ def test_models_are_selected_independently() -> None:
     assert chosen == {("a", "development"): 1, ("b", "test"): 2}
 
 
-def test_chosen_epoch_prefers_development_and_falls_back_to_test() -> None:
+def test_chosen_epochs_prefer_development_and_fall_back_to_test() -> None:
     rows = [
         *accuracies(DEVELOPMENT, {1: 0.5, 2: 0.1}),
         *accuracies(TEST, {1: 0.2, 2: 0.3}),
         *accuracies(TEST, {1: 0.2, 4: 0.3}, model="b"),
     ]
     selection = select_checkpoints(pl.DataFrame(rows), ["registry"])
-    assert (chosen_epoch(selection, "a"), chosen_epoch(selection, "b")) == (1, 4)
     assert chosen_epochs(selection) == {"a": 1, "b": 4}
-    with pytest.raises(InputError, match="model c"):
-        chosen_epoch(selection, "c")
 
 
 def test_collecting_takes_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

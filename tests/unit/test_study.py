@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from onkocode.config import data, schema, training
+from onkocode.config import coders, data, models, schema, training
 from onkocode.config.loading import merge
 from onkocode.records.endings import Cause, Ending
 from onkocode.records.errors import InputError
@@ -97,8 +97,8 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     assert data.Data.model_validate(found["data"]).heldout_labels == 0.1
     assert data.Columns.model_validate(found["columns"]).cluster == "patient"
     assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
-    assert schema.BaseModelSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
-    assert schema.RecipeConfig.model_validate(found["description"]).testing.quantisation == "8bit"
+    assert models.BaseModelSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
+    assert coders.LanguageModelConfig.model_validate(found["description"]).testing.quantisation == "8bit"
     assert training.Training.model_validate(found["training"]).epochs == 3
     assert training.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
     assert found["consent"] is False
@@ -113,17 +113,47 @@ def test_test_sets_are_not_read_again_for_a_column_that_is_not_set(merged: dict[
 
 def test_jobs_of_the_quickstart(merged: dict[str, Any]) -> None:
     study = Study(merged, FILES)
-    assert study.models == ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+    tiny, fitted = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"], ["majority-code", "nearest-label"]
+    assert study.models == tiny + fitted
+    assert list(study.language_models) == study.trained_models == tiny
+    assert study.fitted_models == fitted
     assert study.thinking_models == ["tiny-qwen3-s", "tiny-qwen3-m"]
     assert study.data_keys == ["example"]
-    assert study.checkpoints() == [(model, epoch) for model in study.models for epoch in (1, 2, 3)]
+    checkpoints = [(model, epoch) for model in tiny for epoch in (1, 2, 3)]
+    assert study.trained_checkpoints == checkpoints
+    assert study.checkpoints() == [*checkpoints, *((model, 1) for model in fitted)]
     assert study.epochs("tiny-llama", 0) == [0, 1, 2, 3]
+    assert study.epochs("nearest-label", 0) == [1]  # without a base there is no epoch 0
+    assert study.base_of("nearest-label") is None
     assert study.datasets() == ["catalogue", "example"]
     assert study.datasets("thinking") == ["example"]
     assert study.catalogue("icdo3", "example") == "icdo3-example"
     assert study.text_codes("icd10gm", "example") == "icd10gm-example"
     assert study.built("tiny-llama") == "llama"
     assert study.local_catalogue("ops", "example") == ["example/catalogues/ops/ops2024syst_kodes_example.txt"]
+
+
+def test_a_fitted_coder_depends_on_its_own_keys(merged: dict[str, Any]) -> None:
+    model, recipe = "nearest-label", "recipes/nearest-label"
+    study = Study(merged, [])
+    assert slices.coder(study, model) == '{"candidates":5,"kind":"nearest-label","ngrams":[2,5]}'
+    for path, value in {"label": "Other", "family": "Other", "resources": {"memory_mb": 9}}.items():
+        assert slices.coder(changed(merged, f"{recipe}/{path}", value), model) == slices.coder(study, model)
+    assert slices.coder(changed(merged, f"{recipe}/candidates", 3), model) != slices.coder(study, model)
+    description = json.loads(slices.description(study, model))
+    assert description == {
+        "kind": "nearest-label",
+        "label": "Nearest label",
+        "family": "Without training",
+        "data": "example",
+        "resources": {"gpus_training": 0, "gpus_testing": 0},
+    }
+    # how a language model answers is nothing to it
+    assert list(json.loads(slices.testing(study, model))) == ["evaluation"]
+    assert study.built(model) is None
+    assert not study.is_published(model)
+    assert [requests.memory_mb(study, model, [Ending("memory")] * tries) for tries in (0, 1)] == [2000, 4000]
+    assert requests.gpus(study, model, "training", None, [Ending("gpus")]) == 0
 
 
 def test_without_test_sets_nothing_thinks(merged: dict[str, Any]) -> None:
@@ -134,7 +164,7 @@ def test_without_test_sets_nothing_thinks(merged: dict[str, Any]) -> None:
 
 def test_jobs_of_the_paper(root: Path) -> None:
     study = Study(yaml.safe_load((root / FILES[0]).read_text(encoding="utf-8")), FILES[:1])
-    assert len(study.checkpoints(0)) == 8 * 6
+    assert len(study.checkpoints(0)) == 8 * 6 + 2
     assert study.thinking_models == ["qwen3-8b", "qwen3-14b", "qwen3-32b"]
     assert study.catalogue("icdo3", "catalogues-2024") == "icdo3-2019"
     assert study.built("qwen3-8b") is None
@@ -145,12 +175,12 @@ def test_jobs_of_the_paper(root: Path) -> None:
 def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any]) -> None:
     study = changed(merged, "recipes/tiny-qwen3-s/seeds", [4, 0])
     first, second = "tiny-qwen3-s.s4", "tiny-qwen3-s.s0"
-    assert study.models == [first, second, "tiny-qwen3-m", "tiny-llama"]
+    assert study.models == [first, second, "tiny-qwen3-m", "tiny-llama", "majority-code", "nearest-label"]
     assert study.models_of["tiny-qwen3-s"] == [first, second]
     assert study.models_of["tiny-llama"] == ["tiny-llama"]
     assert study.has_replicates
     assert not Study(merged, []).has_replicates
-    assert [study.recipes[model].training.seed for model in (first, second)] == [4, 0]
+    assert [study.language_models[model].training.seed for model in (first, second)] == [4, 0]
     assert study.recipes[second].config.label == merged["recipes"]["tiny-qwen3-s"]["label"] + ", seed 0"
     given = Study(merged, [])
     assert all_slices(study, second) == all_slices(given) | {"description": slices.description(study, second)}
@@ -165,7 +195,7 @@ def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
     assert study.epochs("tiny-qwen3-s.s4", 0) == [0, 1, 2, 3]
     assert study.epochs("tiny-qwen3-s.s0", 0) == study.epochs("tiny-qwen3-s.s0") == [1, 2, 3]
     assert study.thinking_models == ["tiny-qwen3-s.s4", "tiny-qwen3-m"]
-    assert [study.base_of(model) for model in study.models] == [
+    assert [study.base_of(model) for model in study.language_models] == [
         "tiny-qwen3-s.s4",
         "tiny-qwen3-s.s4",
         "tiny-qwen3-m",
@@ -316,3 +346,14 @@ def test_online_tracking_without_a_key_is_told_before_anything_runs(merged: dict
     assert "WANDB_API_KEY is not set" in warning
     assert online.warnings({"WANDB_API_KEY": "key"}) == []
     assert changed(merged, "tracking/mode", "offline").warnings({}) == []
+
+
+def test_questions_on_texts_are_built_again_only_for_further_tasks(merged: dict[str, Any]) -> None:
+    """The parameter of earlier versions stays what it was, so that an upgrade asks nothing again."""
+    usual = changed(merged, "evaluation/tasks", ["tumour", "icd10", "topography"])
+    assert slices.formulations(usual, "example") == "v1"
+    assert slices.formulations(changed(merged, "evaluation/tasks", ["icd10"]), "example") == "v1"
+    assert slices.formulations(Study(merged, []), "example") == ["v1", "--tasks", "morphology", "tumour-icd10"]
+    other = copy.deepcopy(merged)
+    other["evaluation"]["tasks"], other["thinking"]["tasks"] = ["icd10"], ["morphology"]
+    assert slices.formulations(Study(other, []), "example") == ["v1", "--tasks", "morphology"]

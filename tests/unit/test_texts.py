@@ -51,6 +51,10 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert read(path)["cluster"].to_list() == ["mine:1", "mine:2"]
 
 
+def test_an_empty_cell_is_no_placeholder(tmp_path: Path) -> None:
+    assert notes(write(tmp_path, HEADER + f"1;{TEXT};C50.9;\n")) == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 @pytest.mark.parametrize("separator", [";", ",", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -19,6 +19,7 @@ from onkocode.records.schemas import write_table
 from onkocode.tracking import TrackedRun
 
 from .conftest import LABELS, TEMPLATES, schema_of
+from .scoring import score
 
 OFFLINE = Tracking.model_validate({"mode": "offline", "project": "trial"})
 BLOCK, HEADER = 32768, 7
@@ -144,36 +145,19 @@ def no_text_in(folder: Path, texts: list[str]) -> None:
 
 
 def measure(folder: Path, tracking: str) -> Path:
-    """Run measure-answers on four answers of a patient each; returns its table."""
-    rows = [
-        {
-            "model": "tiny",
-            "epoch": 3,
-            "condition": "free",
-            "dataset": "clinic",
-            "question_id": f"q{number}",
-            "entry_id": f"secret-{number}",
-            "cluster": f"patient-{number}",
-            "task": "icd10",
-            "formulation_id": "icd10-01",
-            "split": "test",
-            "expected": "C50.9",
-            "predicted": "C50.9",
-            "valid": True,
-            "exact": number < 3,
-            "partial": True,
-            "exists": True,
-            "terminal": True,
-            "several": False,
-            "tokens": 4,
-            "seconds": 0.5,
-        }
+    """Run score-answers on four answers of a patient each; returns the metrics."""
+    answer = {"model": "tiny", "epoch": 3, "condition": "free", "dataset": "clinic", "rank": 1, "tokens": 4}
+    asked = {"task": "icd10", "block": "icd10", "formulation_id": "icd10-01", "split": "test", "code": "C50.9"}
+    rows: list[dict[str, object]] = [
+        {"question_id": f"q{number}", "entry_id": f"secret-{number}", "cluster": f"patient-{number}"}
+        | {"answer": "C50.9" if number < 3 else "C50.4", "seconds": 0.5}
         for number in range(4)
     ]
-    write_table(pl.DataFrame(rows, schema=schema_of("judged")), "judged", folder / "judged.parquet")
-    output = folder / "results" / "metrics.parquet"
-    command = ["measure-answers", "--judged", str(folder / "judged.parquet"), "--bootstrap", "10"]
-    assert main([*command, "--tracking", tracking, "--output", str(output)]) == 0
+    files = {name: folder / f"{name}.parquet" for name in ("predictions", "questions")}
+    for name, more in (("predictions", answer), ("questions", asked)):
+        table = pl.DataFrame([{key: (row | more).get(key) for key in schema_of(name)} for row in rows], schema_of(name))
+        write_table(table, name, files[name])
+    _, output = score(folder, {"clinic": files["predictions"]}, {"clinic": files["questions"]}, "--tracking", tracking)
     return output
 
 

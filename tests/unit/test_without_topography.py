@@ -18,6 +18,7 @@ from onkocode.reporting.replicates import write_replicate_table
 from onkocode.reporting.size_accuracy import plot_size_accuracy
 from onkocode.reporting.thinking_mode import plot_thinking_mode
 from tests.conftest import Tables
+from tests.unit.scoring import score_command
 from tests.unit.test_cli import tables
 from tests.unit.test_reporting_figures import model
 
@@ -105,12 +106,9 @@ def metrics_of(files: Files, folder: Path, epoch: int, condition: str, answer: s
     stem = folder / f"{epoch}-{condition}"
     paths = [Path(f"{stem}-{name}.parquet") for name in ("predictions", "judged", "metrics")]
     write_table(predictions, "predictions", paths[0])
-    spaces = ["--icd10gm", str(files["icd10gm-codes"]), "--icdo3", str(files["icdo3-codes"])]
-    asked = ["--predictions", str(paths[0]), "--questions", str(files["questions"])]
-    assert main(["judge-answers", *asked, *spaces, "--output", str(paths[1])]) == 0
+    tables = ({"mine": paths[0]}, {"mine": files["questions"]}, {"mine": paths[1]})
     baseline = ["--baseline", str(folder / "0-free-judged.parquet")] if (epoch, condition) != (0, "free") else []
-    measured = ["--judged", str(paths[1]), *baseline, "--bootstrap", "20", "--tracking", '{"mode": "off"}']
-    assert main(["measure-answers", *measured, "--output", str(paths[2])]) == 0
+    assert main([*score_command(folder, *tables, paths[2]), *baseline, "--tracking", '{"mode": "off"}']) == 0
     return paths[2]
 
 

@@ -21,20 +21,37 @@ PAPER_MODELS = [
 def test_paper_study_has_all_its_jobs(project):
     counts = job_counts(project.run("-n").stdout)
     assert counts["train_epoch"] == 40
-    assert counts["evaluate_checkpoint"] == 48
+    assert counts["fit_coder"] == 2
+    assert counts["evaluate_checkpoint"] == 48 + 2
     assert counts["evaluate_thinking"] == 3
     assert counts["prepare_model"] == 8
-    assert counts["summarise_checkpoint"] == 48
+    assert counts["score_checkpoint"] == 48 + 2
+    assert counts["score_thinking"] == 3
     assert counts["plot_thinking_mode"] == 1
 
 
 def test_no_training_job_is_given_a_test_set(project):
     output = project.run("--configfile", "config/quickstart.yaml", "-n").stdout
-    for verb, count in (("pretrain-model", 3), ("train-epoch", 9)):
+    for verb, count in (("pretrain-model", 3), ("train-epoch", 9), ("fit-coder", 2)):
         commands = [line for line in output.splitlines() if f"onkocode {verb}" in line]
         assert len(commands) == count
         assert not [line for line in commands if "private/" in line or "texts" in line]
     assert "private/texts/example/questions.parquet" in output  # that is where the test set is
+
+
+def test_fitted_coders_have_one_job_and_no_base(project):
+    quickstart = ("--configfile", "config/quickstart.yaml", "-n")
+    counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
+    assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["score_checkpoint"] == 1
+    assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
+    commands = [line for line in project.run(*quickstart).stdout.splitlines() if "nearest-label" in line]
+    (asked,) = [line for line in commands if "onkocode evaluate-checkpoint" in line]
+    assert "--condition free --coder results/training/nearest-label/epoch-1/coder --questions" in asked
+    assert "--base" not in asked
+    (fitted,) = [line for line in commands if "onkocode fit-coder" in line]
+    assert "private/" not in fitted
+    (measured,) = [line for line in commands if "onkocode score-answers" in line]
+    assert "epoch-0" not in measured  # there is no base to gain on
 
 
 def test_slurm_profile_is_found_by_its_name(project):
@@ -115,7 +132,7 @@ def test_repeated_recipe_key_is_found_although_yaml_keeps_the_last(project):
     ("edit", "expected"),
     [
         (("id;text;icd10;", "id;text;code;"), "no column 'icd10'"),
-        ((";C50.4;C50.4;P001", ";C50.7;C50.4;P001"), "line 2: column 'icd10': 'C50.7' does not exist"),
+        ((";C50.4;C50.4;8010/3;P001", ";C50.7;C50.4;8010/3;P001"), "line 2: column 'icd10': 'C50.7' does not exist"),
     ],
 )
 def test_mistakes_in_a_test_set_show_before_any_training(project, edit, expected):
@@ -160,7 +177,7 @@ def test_every_rule_is_complete_and_thin(rule):
 
 
 def test_jobs_on_gpus_name_what_they_need():
-    for name in ("train_epoch", "evaluate_checkpoint", "evaluate_thinking"):
+    for name in ("train_epoch", "fit_coder", "evaluate_checkpoint", "evaluate_thinking"):
         (rule,) = [block for block in rules_with_a_command() if block.startswith(f"{name}:")]
         for resource in ("threads:", "gpu=", "gpu_model=", "mem_mb=", "runtime="):
             assert resource in rule
@@ -170,12 +187,13 @@ def test_jobs_on_gpus_name_what_they_need():
 
 def test_heavy_steps_are_jobs_of_the_cluster_and_local_ones_ask_for_nothing():
     blocks = {block.split(":")[0]: block for block in rules_with_a_command()}
-    for name in ("build_questions", "check_leakage", "export_questions", "pretrain_model", "train_epoch"):
+    heavy = ["build_questions", "check_leakage", "export_questions", "pretrain_model", "train_epoch", "fit_coder"]
+    for name in [*heavy, "evaluate_checkpoint", "evaluate_thinking", "score_checkpoint"]:
         assert "localrule" not in blocks[name]
         assert "mem_mb=" in blocks[name]
         assert "runtime=" in blocks[name]
     asking = {name for name, block in blocks.items() if "localrule: True" in block and "\n    resources:" in block}
-    assert asking <= {"judge_answers", "measure_answers"}  # what a cluster never sees
+    assert asking == set()  # a cluster never sees it
 
 
 def test_lint_and_format_are_clean():

@@ -45,8 +45,7 @@ def test_published_adapter_is_fetched_and_tested_but_not_trained(project: Projec
     assert counts["train_epoch"] == 3  # those of the other model
     assert counts["fetch_adapter"] == 1
     assert counts["evaluate_checkpoint"] == 4 + 2
-    assert counts["judge_answers"] == (4 + 2) * 2
-    assert counts["summarise_checkpoint"] == 4 + 2
+    assert counts["score_checkpoint"] == 4 + 2
     assert counts["plot_loss_curves"] == 1
     assert "Training published" not in output
     assert "results/models/published/adapter" in block(output, "Asking published, epoch 1")

@@ -15,6 +15,7 @@ from tests.workflow.test_docs import ON_A_COPY, ON_THE_QUICKSTART
 CONFIG_FILES = ("config/config.yaml", "config/quickstart.yaml")
 CONFIG = ("--configfile", "config/quickstart.yaml", "--cores", "2")
 MODELS = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
+FITTED = ["majority-code", "nearest-label"]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,18 @@ def test_specificity_is_measured_on_labels_that_were_not_trained(metrics, model)
     assert rows["clusters"].unique().to_list() == [30]
 
 
+def test_similar_labels_code_better_than_the_commonest_code(metrics):
+    accuracy = metrics.filter(
+        (pl.col("task") == "icd10") & (pl.col("metric") == "accuracy") & (pl.col("denominator") == "all")
+    )
+    rows = accuracy.filter(pl.col("stratum") == "heldout_label").unique(["model", "epoch"]).sort("epoch")
+    found = {model: rows.filter(pl.col("model") == model).select("epoch", "value").rows() for model in FITTED}
+    ((epoch, commonest),) = found["majority-code"]
+    ((_, nearest),) = found["nearest-label"]
+    assert epoch == 1
+    assert commonest < 0.05 < 0.3 < nearest
+
+
 def test_all_outputs_are_there(quickstart):
     results = quickstart.root / "results"
     for figure in ("loss_curves", "accuracy_by_epoch", "heldout_by_epoch", "size_accuracy", "thinking_mode"):
@@ -75,6 +88,10 @@ def test_all_outputs_are_there(quickstart):
             folder = results / f"training/{model}/epoch-{epoch}"
             assert (folder / "adapter/adapter_model.safetensors").is_file()
             assert (folder / "state/optimizer.pt").is_file()
+    for model in FITTED:
+        assert (results / f"evaluation/{model}/epoch-1/summary.html").is_file()
+        assert (results / f"training/{model}/epoch-1/coder/settings.json").is_file()
+        assert json.loads((results / f"models/{model}/model.json").read_text())["kind"] == model
 
 
 def test_training_log_goes_on_over_the_epochs(quickstart):
@@ -143,7 +160,7 @@ def test_private_folder_is_closed(quickstart):
     private = quickstart.root / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     predictions = list((private / "predictions").rglob("*.parquet"))
-    assert len(predictions) == 3 * 4 * 2 + 2
+    assert len(predictions) == 3 * 4 * 2 + 2 + 2 * 2
     for path in predictions:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
@@ -193,24 +210,24 @@ def test_changed_test_set_repeats_no_training(quickstart):
     file = quickstart.root / "example/texts.csv"
     before = file.read_bytes()
     try:
-        file.write_bytes(before + b"T999;Magen-Ca, Korpus;C16.2;C16.2;P999\n")
+        file.write_bytes(before + b"T999;Magen-Ca, Korpus;C16.2;C16.2;;P999\n")
         counts = job_counts(quickstart.run(*CONFIG, "-n").stdout)
     finally:
         file.write_bytes(before)
     assert counts["read_texts"] == 1
-    assert counts["evaluate_checkpoint"] == 12
-    assert "train_epoch" not in counts
+    assert counts["evaluate_checkpoint"] == 12 + 2
+    assert not {"train_epoch", "fit_coder"} & set(counts)
 
 
 def test_mended_parser_repeats_no_generation(quickstart):
-    counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "judge_answers").stdout)
-    assert counts["judge_answers"] == 26
+    counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "score_checkpoint", "score_thinking").stdout)
+    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12 + 2, 2)
     assert not {"evaluate_checkpoint", "evaluate_thinking", "train_epoch"} & set(counts)
 
 
 def test_config_is_saved_as_a_record(quickstart):
     text = (quickstart.root / "results/config.yaml").read_text(encoding="utf-8")
-    assert "models:\n- tiny-qwen3-s\n- tiny-qwen3-m\n- tiny-llama\n" in text
+    assert "models:\n" + "".join(f"- {model}\n" for model in MODELS + FITTED) in text
 
 
 def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):

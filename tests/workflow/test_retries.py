@@ -23,6 +23,7 @@ with recorded(Path(sys.argv[sys.argv.index("--scratch") + 1])):
 """
 FILES = {
     "train_epoch": "results/training/tiny-llama/epoch-1/metrics.jsonl",
+    "fit_coder": "results/training/nearest-label/epoch-1/coder",
     "evaluate_checkpoint": "private/predictions/tiny-llama/epoch-0/free/catalogue.parquet",
     "evaluate_thinking": "private/predictions/tiny-qwen3-s/epoch-0/thinking/example.parquet",
 }

@@ -1,6 +1,7 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
+from onkocode.config.base import CATALOGUE
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
@@ -63,11 +64,9 @@ wildcard_constraints:
     built=either(study.config.tiny_models),
     data=either(study.config.data),
     testset=either(study.config.texts),
-    dataset=r"(?!metrics\b)[a-z0-9][a-z0-9._-]*",
     catalogue="alphaid|icd10gm|icdo3|ops|crosswalk",
     version=r"[\w.]+",
     epoch=r"\d+",
-    condition="free|thinking",
     option="tracking|consent",
 
 
@@ -125,7 +124,8 @@ def built_model(wildcards):
 
 def base_of_model(wildcards):
     # The replicates of a recipe are trained from one and the same base.
-    return f"<results>/models/{study.base_of(wildcards.model)}/base.json"
+    base = study.base_of(wildcards.model)
+    return [f"<results>/models/{base}/base.json"] if base else []
 
 
 def local_adapter(wildcards):
@@ -155,42 +155,58 @@ def answers_of(predictions):
     )
 
 
+def coder_of_model(wildcards):
+    fitted = wildcards.model in study.fitted_models
+    return [f"<results>/training/{wildcards.model}/epoch-1/coder"] if fitted else []
+
+
 def adapter_of_checkpoint(wildcards):
-    if int(wildcards.epoch) == 0:
+    if int(wildcards.epoch) == 0 or wildcards.model in study.fitted_models:
         return []
     if study.is_published(wildcards.model):
         return [f"<results>/models/{wildcards.model}/adapter"]
     return [f"<results>/training/{wildcards.model}/epoch-{wildcards.epoch}/adapter"]
 
 
-def questions_of_dataset(wildcards):
-    if wildcards.dataset == "catalogue":
-        return questions_of_model(wildcards)
-    return f"<private>/texts/{wildcards.dataset}/questions.parquet"
+def predictions(condition):
+    folder = f"<private>/predictions/{{model}}/epoch-{{epoch}}/{condition}"
+    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(condition)]
 
 
-def codes_of_dataset(catalogue):
-    return lambda wildcards: "<results>/catalogues/{}/codes.parquet".format(
-        study.catalogue(catalogue, study.recipes[wildcards.model].config.data)
-        if wildcards.dataset == "catalogue"
-        else study.text_codes(catalogue, wildcards.dataset)
-    )
+def judged_answers(condition):
+    folder = f"<results>/evaluation/{{model}}/epoch-{{epoch}}/{condition}"
+    return [f"{folder}/{dataset}.parquet" for dataset in study.datasets(condition)]
 
 
-def judged_answers(wildcards):
-    folder = f"<results>/evaluation/{wildcards.model}/epoch-{wildcards.epoch}/{wildcards.condition}"
-    return [
-        f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)
+def judged_baseline(condition):
+    return lambda wildcards: [
+        f"<results>/evaluation/{study.base_of(wildcards.model)}/epoch-0/free/{dataset}.parquet"
+        for dataset in study.datasets(condition)
+        if study.base_of(wildcards.model) is not None
+        and (int(wildcards.epoch) > 0 or condition != "free")
     ]
 
 
-def judged_baseline(wildcards):
-    if int(wildcards.epoch) == 0 and wildcards.condition == "free":
-        return []
-    folder = f"<results>/evaluation/{study.base_of(wildcards.model)}/epoch-0/free"
-    return [
-        f"{folder}/{dataset}.parquet" for dataset in study.datasets(wildcards.condition)
+def questions_asked(condition):
+    return lambda wildcards: [
+        (
+            questions_of_model(wildcards)
+            if dataset == CATALOGUE
+            else f"<private>/texts/{dataset}/questions.parquet"
+        )
+        for dataset in study.datasets(condition)
     ]
+
+
+def codes_asked(catalogue, condition):
+    return lambda wildcards: [
+        f"<results>/catalogues/{study.label_space(catalogue, dataset, wildcards.model)}/codes.parquet"
+        for dataset in study.datasets(condition)
+    ]
+
+
+def data_sets(input):
+    return [Path(file).stem for file in input.predictions]
 
 
 def metrics_of_checkpoints(wildcards):
@@ -240,6 +256,7 @@ def endings_in(scratch):
 
 
 endings_of_training = endings_in("<scratch>/training/{model}/epoch-{epoch}")
+endings_of_fitting = endings_in("<scratch>/training/{model}/epoch-1")
 endings_of_asking = endings_in("<private>/scratch/{model}/epoch-{epoch}/free")
 endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-0/thinking")
 

@@ -1,4 +1,4 @@
-# Checkpoints answer, answers are judged, judgements become metrics.
+# Checkpoints answer, answers are judged and measured.
 
 
 rule evaluate_checkpoint:
@@ -6,16 +6,14 @@ rule evaluate_checkpoint:
         base=base_of_model,
         built=built_model,
         adapter=adapter_of_checkpoint,
+        coder=coder_of_model,
         questions=questions_of_model,
         texts=[
             f"<private>/texts/{testset}/questions.parquet"
             for testset in study.test_sets
         ],
     output:
-        [
-            f"<private>/predictions/{{model}}/epoch-{{epoch}}/free/{dataset}.parquet"
-            for dataset in study.datasets()
-        ],
+        predictions("free"),
     log:
         "<logs>/evaluate_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
@@ -34,7 +32,11 @@ rule evaluate_checkpoint:
         ),
     params:
         settings=lambda wildcards: slices.testing(study, wildcards.model),
-        adapter=lambda wildcards, input: optional("--adapter", input.adapter),
+        made_of=lambda wildcards, input: [
+            *optional("--base", input.base),
+            *optional("--adapter", input.adapter),
+            *optional("--coder", input.coder),
+        ],
         questions=lambda wildcards, input: named(
             study.datasets(), [input.questions, *input.texts]
         ),
@@ -45,7 +47,7 @@ rule evaluate_checkpoint:
         "Asking {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
         "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition free "
-        "--base {input.base:q} {params.adapter:q} --questions {params.questions:q} --settings {params.settings:q} "
+        "{params.made_of:q} --questions {params.questions:q} --settings {params.settings:q} "
         "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
@@ -92,55 +94,68 @@ rule evaluate_thinking:
         "--answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
-rule judge_answers:
+rule score_checkpoint:
     input:
-        predictions="<private>/predictions/{model}/epoch-{epoch}/{condition}/{dataset}.parquet",
-        questions=questions_of_dataset,
-        icd10gm=codes_of_dataset("icd10gm"),
-        icdo3=codes_of_dataset("icdo3"),
-    output:
-        "<results>/evaluation/{model}/epoch-{epoch}/{condition}/{dataset}.parquet",
-    log:
-        "<logs>/judge_answers/{model}/epoch-{epoch}/{condition}/{dataset}.log",
-    benchmark:
-        "<benchmarks>/judge_answers/{model}/epoch-{epoch}/{condition}/{dataset}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    message:
-        "Judging {wildcards.model:q}, epoch {wildcards.epoch:q}, {wildcards.condition:q}, on {wildcards.dataset:q}"
-    shell:
-        "onkocode judge-answers --predictions {input.predictions:q} --questions {input.questions:q} "
-        "--icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --output {output:q} > {log:q} 2>&1"
-
-
-rule measure_answers:
-    input:
-        judged=judged_answers,
-        baseline=judged_baseline,
+        predictions=predictions("free"),
+        questions=questions_asked("free"),
+        icd10gm=codes_asked("icd10gm", "free"),
+        icdo3=codes_asked("icdo3", "free"),
+        baseline=judged_baseline("free"),
         tracking=ancient("<results>/options/tracking.json"),
     output:
-        "<results>/evaluation/{model}/epoch-{epoch}/{condition}/metrics.parquet",
+        judged=judged_answers("free"),
+        metrics="<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet",
+        summary=report(
+            "<results>/evaluation/{model}/epoch-{epoch}/summary.html",
+            category="Checkpoints",
+            subcategory="{model}",
+            caption="../report/summary.rst",
+            labels={"model": "{model}", "epoch": "{epoch}"},
+        ),
+        numbers="<results>/evaluation/{model}/epoch-{epoch}/summary.tsv",
     log:
-        "<logs>/measure_answers/{model}/epoch-{epoch}/{condition}.log",
+        "<logs>/score_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
-        "<benchmarks>/measure_answers/{model}/epoch-{epoch}/{condition}.tsv"
-    localrule: True
+        "<benchmarks>/score_checkpoint/{model}/epoch-{epoch}.tsv"
     conda:
         "../envs/onkocode.yaml"
     resources:
         mem_mb=4000,
-        runtime=30,
+        runtime=60,
     params:
+        predictions=lambda wildcards, input: named(data_sets(input), input.predictions),
+        questions=lambda wildcards, input: named(data_sets(input), input.questions),
+        icd10gm=lambda wildcards, input: named(data_sets(input), input.icd10gm),
+        icdo3=lambda wildcards, input: named(data_sets(input), input.icdo3),
+        judged=lambda wildcards, input, output: named(data_sets(input), output.judged),
         bootstrap=study.config.evaluation.bootstrap,
+        summary=lambda wildcards, output: optional("--summary", output.get("summary")),
     message:
-        "Measuring {wildcards.model:q}, epoch {wildcards.epoch:q}, {wildcards.condition:q}"
+        "Scoring {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
-        "onkocode measure-answers --judged {input.judged:q} --baseline {input.baseline:q} --bootstrap {params.bootstrap:q} "
-        "--tracking @{input.tracking:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode score-answers --predictions {params.predictions:q} --questions {params.questions:q} "
+        "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --baseline {input.baseline:q} "
+        "--bootstrap {params.bootstrap:q} --tracking @{input.tracking:q} --judged {params.judged:q} {params.summary:q} "
+        "--output {output.metrics:q} > {log:q} 2>&1"
+
+
+use rule score_checkpoint as score_thinking with:
+    input:
+        predictions=predictions("thinking"),
+        questions=questions_asked("thinking"),
+        icd10gm=codes_asked("icd10gm", "thinking"),
+        icdo3=codes_asked("icdo3", "thinking"),
+        baseline=judged_baseline("thinking"),
+        tracking=ancient("<results>/options/tracking.json"),
+    output:
+        judged=judged_answers("thinking"),
+        metrics="<results>/evaluation/{model}/epoch-{epoch}/thinking/metrics.parquet",
+    log:
+        "<logs>/score_thinking/{model}/epoch-{epoch}.log",
+    benchmark:
+        "<benchmarks>/score_thinking/{model}/epoch-{epoch}.tsv"
+    message:
+        "Scoring {wildcards.model:q} in thinking mode"
 
 
 rule collect_metrics:

@@ -88,8 +88,9 @@ rule describe_model:
         recipe=lambda wildcards: optional(
             "--replicate-of", study.recipes[wildcards.model].replicate_of
         ),
+        base=lambda wildcards, input: optional("--base", list(input)),
     message:
         "Describing {wildcards.model:q}"
     shell:
-        "onkocode describe-model --model {wildcards.model:q} --settings {params.settings:q} --base {input:q} "
+        "onkocode describe-model --model {wildcards.model:q} --settings {params.settings:q} {params.base:q} "
         "{params.recipe:q} --output {output:q} > {log:q} 2>&1"

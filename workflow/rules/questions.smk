@@ -48,9 +48,7 @@ rule build_text_questions:
     conda:
         "../envs/onkocode.yaml"
     params:
-        formulations=lambda wildcards: study.config.texts[
-            wildcards.testset
-        ].formulations,
+        formulations=lambda wildcards: slices.formulations(study, wildcards.testset),
     message:
         "Building the questions on the test set {wildcards.testset:q}"
     shell:

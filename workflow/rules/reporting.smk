@@ -251,32 +251,6 @@ rule tabulate_replicates:
         "--output {output.main:q} > {log:q} 2>&1"
 
 
-rule summarise_checkpoint:
-    input:
-        "<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet",
-    output:
-        main=report(
-            "<results>/evaluation/{model}/epoch-{epoch}/summary.html",
-            category="Checkpoints",
-            subcategory="{model}",
-            caption="../report/summary.rst",
-            labels={"model": "{model}", "epoch": "{epoch}"},
-        ),
-        numbers="<results>/evaluation/{model}/epoch-{epoch}/summary.tsv",
-    log:
-        "<logs>/summarise_checkpoint/{model}/epoch-{epoch}.log",
-    benchmark:
-        "<benchmarks>/summarise_checkpoint/{model}/epoch-{epoch}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
-    message:
-        "Summarising {wildcards.model:q}, epoch {wildcards.epoch:q}"
-    shell:
-        "onkocode summarise-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --metrics {input:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
-
-
 rule write_config:
     output:
         "<results>/config.yaml",

@@ -60,5 +60,6 @@ rule training:
             f"<results>/training/{model}/epoch-{epoch}/adapter"
             for model, epoch in study.trained_checkpoints
         ],
+        [f"<results>/training/{model}/epoch-1/coder" for model in study.fitted_models],
     message:
         "All models are trained"

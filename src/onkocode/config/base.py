@@ -2,10 +2,21 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from onkocode.records.errors import InputError
+from onkocode.tasks import TASKS
 
+CATALOGUE = "catalogue"  # key of the data set of catalogue questions
+FREE, THINKING = "free", "thinking"  # conditions under which questions are asked
 M = TypeVar("M", bound=BaseModel)
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths
@@ -18,12 +29,22 @@ def _as_list(value: Any) -> Any:
 
 Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]
 Quantisation = Literal["none", "8bit", "4bit"]
-Task = Literal["icd10", "topography", "tumour"]
 Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 AugmentationKind = Literal["abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound"]
+
+
+def _known_task(key: str) -> str:
+    """Refuse what is no key of the table of tasks."""
+    if key not in TASKS:
+        raise ValueError(f"must be one of {', '.join(TASKS)}")
+    return key
+
+
+# Not an enumeration: the schema of the configuration would list the tasks a second time.
+TaskKey = Annotated[str, AfterValidator(_known_task)]
 
 
 class Section(BaseModel):

@@ -3,16 +3,19 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
+from onkocode.config.base import CATALOGUE
+from onkocode.config.coders import LanguageModelConfig
+from onkocode.config.models import BuiltBase
 from onkocode.config.resolve import (
-    Recipe,
+    ModelRecipe,
     builtin_presets,
     presets,
     replicate_key,
     replicates,
     resolve_data,
-    resolve_recipe,
+    resolve_model,
 )
-from onkocode.config.schema import BuiltBase, Config, RecipeConfig
+from onkocode.config.schema import Config
 
 KeyPath = tuple[str | int, ...]
 
@@ -21,8 +24,12 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield what single fields cannot know: references between keys, and names given twice."""
     yield from _references(("models",), config.models, config.recipes, "recipes")
     yield from _references(("test_sets",), config.test_sets, config.texts, "texts")
-    for name in sorted(set(config.models) & {"catalogue"} | set(config.test_sets) & {"catalogue"}):
-        yield ("models" if name in config.models else "test_sets",), f"{name!r} is a reserved name; choose another"
+    for section, names, reserved in (
+        ("models", config.models, {CATALOGUE}),
+        ("test_sets", config.test_sets, {CATALOGUE, "metrics"}),  # the results of a test set lie beside metrics.parquet
+    ):
+        for name in sorted(reserved & set(names)):
+            yield (section,), f"{name!r} is a reserved name; choose another"
     for name in sorted(set(config.presets) & set(builtin_presets())):
         yield ("presets", name), "redefines a built-in preset; choose another name"
     for name, folder in config.pathvars.items():
@@ -37,14 +44,8 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 yield ("data", key), f"{needing[0]} needs the key crosswalk (a version of the ICD-O-3 to ICD-10 rules)"
     for key, recipe in config.recipes.items():
         yield from _references(("recipes", key, "data"), [recipe.data], config.data, "data")
-        yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
-        if isinstance(recipe.base, BuiltBase):
-            yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
-        yield from _check_kind(key, recipe)
-        yield from _check_seeds(config, key)
-        if _is_trained(config, key):
-            yield from _check_recovery(resolve_recipe(config, key))
-            yield from _check_processes(resolve_recipe(config, key))
+        if isinstance(recipe, LanguageModelConfig):
+            yield from _check_language_model(config, key, recipe)
     for key, tiny in config.tiny_models.items():
         yield from _references(("tiny_models", key, "data"), [tiny.data], config.data, "data")
         if tiny.hidden_size % (2 * tiny.heads):
@@ -61,10 +62,23 @@ def cross_check(config: Config) -> Iterator[tuple[KeyPath, str]]:
             labels.setdefault(label, replicate.model)
 
 
-def _check_kind(key: str, recipe: RecipeConfig) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the keys of a recipe that its kind lacks, or that mean nothing to it."""
+def _check_language_model(config: Config, key: str, recipe: LanguageModelConfig) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with a language model's recipe."""
+    yield from _references(("recipes", key, "preset"), [recipe.preset], presets(config), "presets")
+    if isinstance(recipe.base, BuiltBase):
+        yield from _references(("recipes", key, "base"), [recipe.base.built], config.tiny_models, "tiny_models")
+    yield from _check_adapter(key, recipe)
+    resolved = resolve_model(config, key) if _complete(config, key) else None
+    yield from _check_seeds(config, key, recipe, resolved)
+    if resolved is not None and resolved.is_trained:
+        yield from _check_recovery(resolved)
+        yield from _check_processes(resolved)
+
+
+def _check_adapter(key: str, recipe: LanguageModelConfig) -> Iterator[tuple[KeyPath, str]]:
+    """Yield where a recipe's kind and its adapter contradict each other, and what means nothing to an adapter."""
     path = ("recipes", key)
-    if recipe.kind == "llm":
+    if not recipe.is_published:
         if recipe.adapter is not None:
             yield (
                 (*path, "kind"),
@@ -77,12 +91,14 @@ def _check_kind(key: str, recipe: RecipeConfig) -> Iterator[tuple[KeyPath, str]]
         yield (*path, "training", name), "means nothing to a published adapter, which is not trained here; remove it"
 
 
-def _check_seeds(config: Config, key: str) -> Iterator[tuple[KeyPath, str]]:
-    """Yield what is wrong with a recipe's seeds."""
-    recipe, path = config.recipes[key], ("recipes", key, "seeds")
+def _check_seeds(
+    config: Config, key: str, recipe: LanguageModelConfig, resolved: ModelRecipe | None
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with a recipe's seeds; it is resolved where its preset exists."""
+    path = ("recipes", key, "seeds")
     if recipe.seeds is None:
         return
-    if _complete(config, key) and not _is_trained(config, key):
+    if resolved is not None and not resolved.is_trained:
         yield path, "means nothing to a model that is not trained here; remove it"
     if recipe.training.seed is not None:
         yield ("recipes", key, "training", "seed"), "stands beside seeds, which give the seeds of training; remove one"
@@ -93,7 +109,7 @@ def _check_seeds(config: Config, key: str) -> Iterator[tuple[KeyPath, str]]:
             yield path, f"seed {seed} makes the key {replicate_key(key, seed)}, which is a recipe already; rename one"
 
 
-def _check_recovery(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
+def _check_recovery(recipe: ModelRecipe) -> Iterator[tuple[KeyPath, str]]:
     """Yield the entries of a recipe's own recovery policy that would make a run bolder: rate up, or clipping looser."""
     if recipe.config.training.recovery is None:
         return  # a preset's policy, which fits some recipes better than others
@@ -108,7 +124,7 @@ def _check_recovery(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
         rate, norm = new or rate, step.max_grad_norm or norm
 
 
-def _check_processes(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
+def _check_processes(recipe: ModelRecipe) -> Iterator[tuple[KeyPath, str]]:
     """Yield numbers of processes and GPUs that do not go together."""
     processes, gpus = recipe.training.processes, recipe.config.resources.gpus_training
     if processes > 1 and gpus not in (0, processes):
@@ -125,14 +141,10 @@ def _check_processes(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
             )
 
 
-def _is_trained(config: Config, key: str) -> bool:
-    """Tell whether a recipe is complete and trained here."""
-    return _complete(config, key) and resolve_recipe(config, key).is_trained
-
-
 def _complete(config: Config, key: str) -> bool:
-    """Tell whether a recipe's preset exists, so that it can be resolved."""
-    return config.recipes[key].preset in presets(config)
+    """Tell whether a recipe can be resolved: it has no preset, or one that exists."""
+    recipe = config.recipes[key]
+    return not isinstance(recipe, LanguageModelConfig) or recipe.preset in presets(config)
 
 
 def _references(

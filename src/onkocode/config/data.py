@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from onkocode.config.base import AugmentationKind, Key, PositiveInt, Section, Share, Version, Versions, describe
+from onkocode.tasks import YES_WITH_CODE
 
 
 class Catalogues(Section):
@@ -76,7 +77,9 @@ class Data(Section):
         True, description="Ask for the inclusion labels of OPS as well; only the ClaML file has them."
     )
     yes_with_code: str = Field(
-        "Ja, {code}", pattern=r"^[^{}]*\{code\}[^{}]*$", description="Answer to yes/no-with-code for a tumour."
+        YES_WITH_CODE,
+        pattern=r"^[^{}]*\{code\}[^{}]*$",
+        description="Answer to yes/no-with-code for a tumour; it is read by its `Ja` and its code.",
     )
     topography_from_alphaid: bool = Field(
         False, description="Add topography questions on the Alpha-ID labels whose code has exactly one topography."

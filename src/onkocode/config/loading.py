@@ -4,12 +4,14 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from onkocode.config.checks import KeyPath, cross_check
+from onkocode.config.coders import KINDS
 from onkocode.config.schema import Config
 from onkocode.records.errors import InputError
 
@@ -79,7 +81,7 @@ def _validate(plain: Any) -> tuple[Config | None, list[tuple[KeyPath, str]]]:
     try:
         return Config.model_validate(plain), []
     except ValidationError as error:
-        found = [(_key_path(problem["loc"], plain), _message(problem)) for problem in error.errors()]
+        found = [(_key_path(_location(problem), plain), _message(problem)) for problem in error.errors()]
         return None, list(dict.fromkeys(found))
 
 
@@ -101,11 +103,13 @@ def _without(plain: Any, paths: Sequence[KeyPath]) -> Any:
 
 def _message(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
-        fields = _fields_at(problem["loc"][:-1])
-        close = difflib.get_close_matches(str(problem["loc"][-1]), fields, n=1)
-        return "unknown key" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
+        return _unknown_key(str(problem["loc"][-1]), problem["loc"][:-1])
+    if problem["type"] == "kind":
+        return _unknown_kind(problem["input"]["kind"])
     if problem["type"] == "missing":
         return "required key is missing"
+    if problem["type"] == "model_type":
+        return "must be a mapping of keys"
     if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return (
             f"must hold exactly one of {'hub and path' if problem['loc'][-1] == 'adapter' else 'hub, path and built'}"
@@ -117,21 +121,58 @@ def _message(problem: Mapping[str, Any]) -> str:
     return str(problem["msg"]).removeprefix("Value error, ") + shown
 
 
-def _fields_at(location: Sequence[str | int]) -> list[str]:
-    """Return the field names of the section at a location, walking over mapping keys, list indexes and unions."""
-    sections: list[type[BaseModel]] = [Config]
+def _unknown_key(key: str, location: Sequence[str | int]) -> str:
+    sections = _sections_at(location)
+    close = difflib.get_close_matches(key, [name for section in sections for name in section.model_fields], n=1)
+    if close:
+        return f"unknown key; did you mean {close[0]!r}?"
+    others = [kind for kind, section in KINDS.items() if key in section.model_fields and section not in sections]
+    if others and set(sections) <= set(KINDS.values()):
+        return f"means nothing to this kind of coder, only to {', '.join(others)}; remove it, or set another kind"
+    return "unknown key; remove it"
+
+
+def _unknown_kind(given: object) -> str:
+    close = difflib.get_close_matches(str(given), KINDS, n=1)
+    return f"must be one of {', '.join(KINDS)} (is {given!r})" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _sections_at(location: Sequence[str | int]) -> list[type[BaseModel]]:
+    """Return the sections at pydantic's location, which names mapping keys, list indexes and alternatives of unions."""
+    found: list[tuple[str | None, Any]] = [(None, Config)]
     for part in location:
-        holding = [section for section in sections if part in section.model_fields]
-        if holding:
-            inner = [model for section in holding for model in _models_in(section.model_fields[str(part)].annotation)]
-            sections = inner or holding
-    return [name for section in sections for name in section.model_fields]
+        chosen: list[tuple[str | None, Any]] = [(None, annotation) for tag, annotation in found if tag == part]
+        found = chosen or [inner for _, annotation in found for inner in _alternatives(_inside(annotation, part))]
+    return [annotation for _, annotation in found if _is_section(annotation)]
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+def _inside(annotation: Any, part: str | int) -> Any:
+    """Return the type of a section's field, or of the values of a mapping or list."""
+    if _is_section(annotation):
+        field = annotation.model_fields.get(part)
+        return field and field.annotation
+    return get_args(annotation)[-1] if get_origin(annotation) in (dict, list) else None
+
+
+def _alternatives(annotation: Any, tag: str | None = None) -> list[tuple[str | None, Any]]:
+    """Return the alternatives of a union, each with its tag if it has one; or the type alone."""
+    if get_origin(annotation) is Annotated:
+        tags = [item.tag for item in annotation.__metadata__ if isinstance(item, Tag)]
+        return _alternatives(annotation.__origin__, tags[0] if tags else tag)
+    if get_origin(annotation) in (Union, UnionType):
+        return [inner for alternative in get_args(annotation) for inner in _alternatives(alternative)]
+    return [(tag, annotation)]
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _location(problem: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return where a mistake is: without the alternative of a recipe, and an unknown kind at its key."""
+    alternatives = {section.__name__ for section in KINDS.values()}
+    location = tuple(part for part in problem["loc"] if part not in alternatives)
+    return (*location, "kind") if problem["type"] == "kind" else location
 
 
 def _key_path(location: Sequence[str | int], merged: Any) -> KeyPath:

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from onkocode.config.coders import FitSettings, LanguageModelConfig, RecipeConfig
 from onkocode.config.data import Data
-from onkocode.config.schema import Config, Preset, RecipeConfig
+from onkocode.config.schema import Config, Preset
 from onkocode.config.training import Testing, Training
 
 
@@ -17,14 +18,40 @@ class Recipe(BaseModel):
 
     model: str
     config: RecipeConfig
-    training: Training
-    testing: Testing
     replicate_of: str | None = None  # the recipe's key, where `model` stands for one of its seeds
 
     @property
     def is_trained(self) -> bool:
+        """Tell whether it is trained here, epoch by epoch."""
+        return False
+
+    @property
+    def is_fitted(self) -> bool:
+        """Tell whether it is fitted here, by one job."""
+        return isinstance(self.config, FitSettings)
+
+    @property
+    def last_epoch(self) -> int:
+        """Return the number of the last checkpoint; what has no epochs is epoch 1."""
+        return 1
+
+
+class ModelRecipe(Recipe):
+    """A language model's recipe with every value filled in. Its base is epoch 0."""
+
+    config: LanguageModelConfig
+    training: Training
+    testing: Testing
+
+    @property
+    def is_trained(self) -> bool:
         """Tell whether it is trained here: no adapter of somebody else, and no base model that is only tested."""
-        return self.config.kind == "llm" and self.training.epochs > 0
+        return not self.config.is_published and self.training.epochs > 0
+
+    @property
+    def last_epoch(self) -> int:
+        """Return the number of the last checkpoint; a published adapter is epoch 1."""
+        return 1 if self.config.is_published else self.training.epochs
 
 
 @cache
@@ -42,10 +69,20 @@ def presets(config: Config) -> dict[str, Preset]:
 def resolve_recipe(config: Config, model: str) -> Recipe:
     """Return the complete recipe of a `{model}` key."""
     recipe = config.recipes[model]
+    if isinstance(recipe, LanguageModelConfig):
+        return resolve_model(config, model)
+    return Recipe(model=model, config=recipe)
+
+
+def resolve_model(config: Config, model: str) -> ModelRecipe:
+    """Return the complete recipe of a language model; TypeError for a coder that is none."""
+    recipe = config.recipes[model]
+    if not isinstance(recipe, LanguageModelConfig):
+        raise TypeError(f"{model} is no language model")
     preset = presets(config)[recipe.preset]
     training = _set_values(preset.training) | _set_values(recipe.training)
     testing = _set_values(preset.testing) | _set_values(recipe.testing)
-    return Recipe(
+    return ModelRecipe(
         model=model,
         config=recipe,
         training=Training.model_validate(training),
@@ -59,6 +96,8 @@ def replicates(config: Config, key: str) -> list[Recipe]:
     Replicates differ in the seed of training, in key and in label, and in nothing else.
     """
     recipe = resolve_recipe(config, key)
+    if not isinstance(recipe, ModelRecipe):
+        return [recipe]
     return [
         recipe.model_copy(
             update={

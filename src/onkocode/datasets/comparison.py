@@ -7,10 +7,11 @@ import polars as pl
 
 from onkocode.datasets.matching import locate
 from onkocode.questions.answers import KINDS, TITLES, with_kinds
-from onkocode.questions.blocks import HELDOUT_NEGATIVE, YES
+from onkocode.questions.blocks import HELDOUT_NEGATIVE
 from onkocode.questions.counts import FURTHER_TITLES, TABLE_1
 from onkocode.questions.formulations import PLACE
 from onkocode.records.ids import shuffled, text_key
+from onkocode.tasks import YES
 from onkocode.text_tables import Cell, text_table
 
 COLUMNS = ("question", "answer", "text", "block", "formulation_id", "entry_id", "origin_id", "split")  # of ours

@@ -45,7 +45,7 @@ def write_splits(table: pl.LazyFrame, folder: Path, system_prompt: str | None = 
 
 
 def written_hash(splits: Sequence[Split]) -> str:
-    """Return the SHA-256 over canonical rows in id order, read back from the files; see `build.questions_hash`."""
+    """Return the SHA-256 over canonical rows in id order, read back from the files; see `build.canonical_rows`."""
     frames = [
         pl.scan_parquet(list(split.files), glob=False).with_columns(split=pl.lit(split.name)).select(HASHED)
         for split in splits

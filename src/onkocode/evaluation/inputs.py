@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 from pydantic import Field
 
-from onkocode.config.base import Section
+from onkocode.config.base import CATALOGUE, FREE, THINKING, Section
 from onkocode.config.schema import Evaluation, Thinking
-from onkocode.evaluation.sampling import CATALOGUE, THINKING, chosen_questions
+from onkocode.evaluation.sampling import chosen_questions
 from onkocode.records.errors import InputError
 
 Counts = dict[str, dict[str, dict[str, int]]]
@@ -39,10 +39,10 @@ def count_inputs(
         trained = questions.filter(pl.col("split") == "train").height
         if not trained:
             raise InputError(f"data key {key!r} has no training questions; check its options")
-        chosen_questions(questions, CATALOGUE, "free", evaluation, thinking)
+        chosen_questions(questions, CATALOGUE, FREE, evaluation, thinking)
         report["data"][key] = {"questions": questions.height, "training questions": trained}
     for key, questions in texts.items():
-        for condition in ("free", THINKING) if settings.thinking else ("free",):
+        for condition in (FREE, THINKING) if settings.thinking else (FREE,):
             chosen_questions(questions, key, condition, evaluation, thinking)
         report["texts"][key] = {"texts": questions["entry_id"].n_unique(), "clusters": questions["cluster"].n_unique()}
     return report

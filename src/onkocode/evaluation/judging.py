@@ -1,12 +1,17 @@
-"""From raw answers to judged rows, which hold codes and truth values but no text."""
+"""From raw answers to judged rows, which hold codes and truth values but no text: here an answer is right or wrong."""
 
 from collections.abc import Mapping
 
 import polars as pl
 
+from onkocode.catalogues.vocabulary.codes import category_of
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.records.errors import InputError
+from onkocode.records.schemas import JUDGED
+from onkocode.tasks import NO, TASKS, Task
+
+JUDGEMENT = ("expected", "predicted", "valid", "exact", "partial", "exists", "terminal", "several", "cut")
 
 
 def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Mapping[str, LabelSpace]) -> pl.DataFrame:
@@ -15,7 +20,7 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     Args:
         predictions: schema PREDICTIONS.
         questions: schema QUESTIONS; every predicted question must stand there.
-        spaces: label space per task with codes.
+        spaces: label space by system of codes.
 
     Raises:
         InputError: predictions on questions that are not in the table.
@@ -24,35 +29,43 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     asked = questions.select(columns).rename({"answer": "expected_answer"})
     joined = predictions.filter(pl.col("rank") == 1).join(asked, on="question_id", how="left", maintain_order="left")
     if joined["task"].null_count():
-        raise InputError("the predictions answer questions that are not in the table; evaluate again")
-    rows = [
-        _judge(task, parse_answer(task, answer), code or expected, accepted, spaces)
+        raise InputError(
+            f"data set {joined['dataset'][0]!r}: the predictions answer questions that are not in the table; "
+            "evaluate again"
+        )
+    rows: list[dict[str, object]] = [
+        _judge(TASKS[task], parse_answer(task, answer), code or expected, accepted, spaces)
         for task, answer, code, expected, accepted in joined.select(
             "task", "answer", "code", "expected_answer", "accepted"
         ).iter_rows()
     ]
-    judged = pl.DataFrame(
-        rows, schema_overrides={"exists": pl.Boolean, "terminal": pl.Boolean}, infer_schema_length=None
-    )
-    return pl.concat([joined, judged], how="horizontal")
+    judgements = pl.DataFrame(rows, schema={name: JUDGED[name] for name in JUDGEMENT})
+    return pl.concat([joined, judgements], how="horizontal").select(list(JUDGED))
 
 
 def _judge(
-    task: str, parsed: Parsed, expected: str, accepted: list[str] | None, spaces: Mapping[str, LabelSpace]
+    task: Task, parsed: Parsed, expected: str, accepted: list[str] | None, spaces: Mapping[str, LabelSpace]
 ) -> dict[str, object]:
-    """Judge one answer. Exact = the expected or another accepted code; partial = its first three characters."""
+    """Judge one answer. Exact = the expected or another accepted code; partial = a code of the same category.
+
+    Where yes is to be said with the code, exact and partial need the right decision as well: `Nein` is no code.
+    """
     value = parsed.value
     right = {expected, *(accepted or [])}
-    space = spaces.get(task)
-    known = value is not None and space is not None
+    space = spaces[task.system] if task.system and value != NO else None
     return {
         "expected": expected,
         "predicted": value,
         "valid": value is not None,
         "exact": value in right,
-        "partial": value is not None and value[:3] in {code[:3] for code in right},
-        "exists": space.exists(value) if known and space and value else None,
-        "terminal": space.is_terminal(value) if known and space and value else None,
+        "partial": value is not None and _partly(value, task) in {_partly(code, task) for code in right},
+        "exists": space.exists(value) if space and value else None,
+        "terminal": space.is_terminal(value) if space and value else None,
         "several": parsed.several,
         "cut": parsed.cut,
     }
+
+
+def _partly(value: str, task: Task) -> str:
+    """Return what of an answer must be right for it to be partially right."""
+    return category_of(value, task.system) if task.system and value != NO else value

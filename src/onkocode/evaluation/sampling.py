@@ -4,15 +4,11 @@ import math
 
 import polars as pl
 
+from onkocode.config.base import CATALOGUE, THINKING
 from onkocode.config.schema import Evaluation, Thinking
-from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled
-
-CATALOGUE = "catalogue"
-THINKING = "thinking"
-# Each evaluated task is asked with the formulations of the block of the same name.
-BLOCK_OF_TASK = {"icd10": "icd10", "topography": "topography", "tumour": "tumour"}
+from onkocode.tasks import TASKS
 
 
 def chosen_questions(
@@ -57,7 +53,7 @@ def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> pl.Dat
 
     In the sample an entry keeps all its formulations, since metrics are clustered by entry.
     """
-    blocks = [BLOCK_OF_TASK[task] for task in settings.tasks]
+    blocks = [TASKS[task].block for task in settings.tasks]
     chosen = questions.filter(pl.col("block").is_in(blocks) & pl.col("split").is_in(settings.splits))
     if settings.entries is None or chosen.is_empty():
         return chosen
@@ -80,9 +76,3 @@ def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> pl.DataFr
     ids = sorted(chosen["entry_id"].unique().to_list())
     kept = shuffled(ids, settings.seed, "thinking", ids)[: max(1, math.floor(settings.share * len(ids) + 0.5))]
     return chosen.filter(pl.col("entry_id").is_in(kept))
-
-
-def with_short_answer(questions: pl.DataFrame, formulations: str) -> list[str]:
-    """Return the question texts with the sentence that asks for a short answer."""
-    sentences = {name: block.short for name, block in load_formulations(formulations).items()}
-    return [f"{text}\n{sentences[block]}" for text, block in questions.select("question", "block").iter_rows()]

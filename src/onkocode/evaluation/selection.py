@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from onkocode.config.base import CATALOGUE
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.records.errors import InputError
 from onkocode.records.files import new_file
@@ -39,7 +40,7 @@ def select_checkpoints(metrics: pl.DataFrame, texts: list[str], valid_floor: flo
         Columns as in `SELECTION`; at most a row per model and way to choose, sorted by model, then as in `CHOICES`. For
         a model without any epoch that may be chosen in the paper's way, the epoch is null and the remark says so.
     """
-    found = [_best(_candidates(metrics, "catalogue", ["heldout_label"], "all"), "development")]
+    found = [_best(_candidates(metrics, CATALOGUE, ["heldout_label"], "all"), "development")]
     if texts:
         found.append(_best(_candidates(metrics, texts[0], ["all", "test"], "all"), "test"))
         valid = _candidates(metrics, texts[0], ["all", "test"], "valid")
@@ -58,25 +59,11 @@ def floor_text(valid_floor: float) -> str:
     return f"in no epoch are {100 * valid_floor:g} % of the answers valid"
 
 
-def chosen_epoch(selection: pl.DataFrame, model: str) -> int:
-    """Return the epoch chosen on the development split, or on the test set where there is no such split.
+def chosen_epochs(selection: pl.DataFrame) -> dict[str, int]:
+    """Return, of every model that has one, the epoch chosen on the development split, else on the test set.
 
     Over all answers both times: an epoch that only the paper's way chose is not taken.
-
-    Raises:
-        InputError: no epoch of the model was selected.
     """
-    epochs = chosen_epochs(selection)
-    if model not in epochs:
-        raise InputError(
-            f"model {model}: no trained epoch has an ICD-10 accuracy on held-out labels or on the first test set; "
-            "evaluate one of its epochs with the task icd10 first"
-        )
-    return epochs[model]
-
-
-def chosen_epochs(selection: pl.DataFrame) -> dict[str, int]:
-    """Return the chosen epoch of every model that has one, as `chosen_epoch` does."""
     own = selection.filter(pl.col("selected_by") != "paper", pl.col("epoch").is_not_null())
     preferred = own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
     return dict(zip(preferred["model"].to_list(), preferred["epoch"].to_list(), strict=True))

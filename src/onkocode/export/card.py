@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
+from onkocode.config.base import CATALOGUE
 from onkocode.models.prompts import DATE
 from onkocode.questions.formulations import PLACE, load_formulations
 from onkocode.questions.lineage import recorded
@@ -185,12 +186,12 @@ def rate_rows(rates: pl.DataFrame) -> list[list[str]]:
 
     Catalogue questions stand apart by split, test sets as a whole.
     """
-    catalogue, whole = pl.col("dataset") == "catalogue", pl.col("stratum") == "all"
+    catalogue, whole = pl.col("dataset") == CATALOGUE, pl.col("stratum") == "all"
     chosen = rates.filter(pl.col("condition") == "free", catalogue != whole)
-    rows = [["questions", "task", "n", "exact", "exact, of the valid", "first three characters", "invalid"]]
+    rows = [["questions", "task", "n", "exact", "exact, of the valid", "category", "invalid"]]
     for keys, part in chosen.group_by(["dataset", "stratum", "task"], maintain_order=True):
         dataset, stratum, task = (str(key) for key in keys)
-        name = f"catalogue: {STRATA.get(stratum, stratum)}" if dataset == "catalogue" else f"test set {dataset}"
+        name = f"catalogue: {STRATA.get(stratum, stratum)}" if dataset == CATALOGUE else f"test set {dataset}"
         asked = part.filter(pl.col("metric") == "accuracy", pl.col("denominator") == "all")["n"]
         cells = [_rate(part, metric, denominator) for metric, denominator in MEASURES]
         rows.append([name, task, f"{asked[0]:,}" if asked.len() else "–", *cells])

@@ -20,10 +20,11 @@ from onkocode.models.prompts import encode_prompts, prompt_format
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import PLACE, load_formulations
 from onkocode.records.errors import InputError
+from onkocode.tasks import PROTOCOL, TASKS
 
 # In words of the project's own; asked to compare models, not to score them.
 TEXTS = ("Bösartiger Tumor der linken Niere", "Adenokarzinom im Sigma", "Gutartiges Muttermal am Rücken")
-BLOCKS = ("icd10", "topography", "tumour")
+BLOCKS = tuple(TASKS[key].block for key in PROTOCOL)
 # Largest difference in norm that is rounding: bfloat16 has eight bits of mantissa, and every layer rounds.
 ROUNDING = {"fp32": 1e-3, "bf16": 0.1}
 SHARD = "5GB"

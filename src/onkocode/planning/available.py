@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from onkocode.config.data import Data
-from onkocode.config.schema import Base, BuiltBase, HubBase, TinyModel
+from onkocode.config.models import Base, BuiltBase, HubBase
+from onkocode.config.schema import TinyModel
 from onkocode.config.training import Training
 from onkocode.models.architectures import (
     Architecture,

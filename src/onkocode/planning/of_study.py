@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onkocode.config import Recipe
+from onkocode.config import ModelRecipe
 from onkocode.models.gpus import Gpu, find_gpu
 from onkocode.planning.available import count_questions, find_base, find_lengths
 from onkocode.planning.calibration import Speed, paper_speed
@@ -42,7 +42,7 @@ def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results
     rates = rates_by_device(runs, subjects)
     plans: list[Plan] = []
     for model in models:
-        recipe = study.recipes[model]
+        recipe = study.language_models[model]
         kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
         for gpu in kinds:
             late = [Ending("time")] * TRIES
@@ -64,12 +64,13 @@ def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]
     trained = [model for model in models if study.recipes[model].is_trained]
     if not trained:
         raise InputError("none of the recipes is trained here, so there is nothing to plan")
-    left_out = [f"{model} is not trained here" for model in models if model not in trained]
+    left_out = [f"{model} is not trained here" for model in models if model not in trained + study.fitted_models]
+    left_out += [f"{model} is fitted in one job" for model in models if model in study.fitted_models]
     return trained, left_out + [f"{model} costs what {first} does" for model, first in alike.items()]
 
 
 def _subject(study: Study, model: str, results: Path) -> Subject:
-    recipe = study.recipes[model]
+    recipe = study.language_models[model]
     try:
         found = find_base(recipe.config.base, study.config.tiny_models, results)
     except InputError as error:
@@ -79,7 +80,7 @@ def _subject(study: Study, model: str, results: Path) -> Subject:
     return Subject(found.architecture, found.bytes, count, source, find_lengths(found, table, recipe.training))
 
 
-def _plan(recipe: Recipe, subject: Subject, gpu: Gpu | None, speed: Speed | None, asked: Sequence[float]) -> Plan:
+def _plan(recipe: ModelRecipe, subject: Subject, gpu: Gpu | None, speed: Speed | None, asked: Sequence[float]) -> Plan:
     resources = recipe.config.resources
     count = 0 if gpu is None else max(1, resources.gpus_training, recipe.training.processes)
     try:
@@ -88,13 +89,13 @@ def _plan(recipe: Recipe, subject: Subject, gpu: Gpu | None, speed: Speed | None
         raise InputError(f"recipes.{recipe.model}: {error}") from None
 
 
-def _asked(recipe: Recipe) -> Gpu | None:
+def _asked(recipe: ModelRecipe) -> Gpu | None:
     """Return the GPU that a recipe asks the cluster for; None when it asks for none, or in words of its own."""
     resources = recipe.config.resources
     return find_gpu(resources.gpu_model) if resources.gpus_training and resources.gpu_model else None
 
 
-def _speed(recipe: Recipe, gpu: Gpu | None, rates: Mapping[str, Mapping[str, float]]) -> Speed | None:
+def _speed(recipe: ModelRecipe, gpu: Gpu | None, rates: Mapping[str, Mapping[str, float]]) -> Speed | None:
     """Return the speed of one's own runs on that device; where there are none, that of the paper."""
     measured = measured_speed(CPU if gpu is None else gpu.name, rates)
     if measured is not None or gpu is None:

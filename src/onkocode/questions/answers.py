@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from onkocode.questions.blocks import NO, YES
+from onkocode.tasks import NO, YES
 
 KINDS = ("icd10", "topography", "morphology", "ops", "yes-no", "yes-code", "both-codes", "other")
 TITLES = {

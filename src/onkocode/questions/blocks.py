@@ -8,10 +8,11 @@ import polars as pl
 from onkocode.catalogues.versions.confirm import check_alphaid
 from onkocode.catalogues.vocabulary.codes import SECONDARY
 from onkocode.config.data import Data
+from onkocode.questions.formulations import COUNTS
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, shuffled
+from onkocode.tasks import NO, TASKS, YES, YES_WITH_CODE, Task
 
-YES, NO = "Ja", "Nein"
 HELDOUT_NEGATIVE = "heldout_negative"
 COLUMNS = ("entry_id", "kind", "cluster", "code", "text", "text_key", "accepted", "flags")
 NONE = pl.lit(None, pl.String)
@@ -94,20 +95,25 @@ def combine_versions(
 
 def core_blocks(selection: Selection, options: Data) -> dict[str, pl.DataFrame]:
     """Return per block of Table 1 its entries with `answer` and `expected` (code; null where yes/no is asked)."""
-    code = pl.col("code")
-    positive, procedures = selection.positive, selection.procedures
+    code, procedures = pl.col("code"), selection.procedures
     negative = selection.negative.with_columns(answer=pl.lit(NO), expected=NONE)
-    prefix, suffix = options.yes_with_code.split("{code}")
-    coded = positive.with_columns(answer=pl.lit(prefix) + code + pl.lit(suffix), expected=code)
-    return {
-        "icd10": positive.with_columns(answer=code, expected=code),
-        "tumour": pl.concat([positive.with_columns(answer=pl.lit(YES), expected=NONE), negative]),
-        "tumour-icd10": pl.concat([coded, negative]),
+    axes = {"topography": selection.topography, "morphology": selection.morphology}
+    blocks = {
         "ops": procedures.with_columns(answer=code, expected=code),
         "ops-tumour": procedures.with_columns(answer=pl.lit(NO), expected=NONE),
-        "morphology": selection.morphology.with_columns(answer=code, expected=code),
-        "topography": selection.topography.with_columns(answer=code, expected=code),
     }
+    for task in TASKS.values():
+        right = with_answers(axes.get(task.system or "", selection.positive), task, code, options.yes_with_code)
+        blocks[task.block] = pl.concat([right, negative]) if task.decides else right
+    return {name: blocks[name] for name in COUNTS}
+
+
+def with_answers(entries: pl.DataFrame, task: Task, code: pl.Expr, yes_with_code: str = YES_WITH_CODE) -> pl.DataFrame:
+    """Add the right answer to a task about tumours, and `expected`, the code in it (null where yes/no is asked)."""
+    if task.system is None:
+        return entries.with_columns(answer=pl.lit(YES), expected=NONE)
+    before, after = yes_with_code.split("{code}") if task.decides else ("", "")
+    return entries.with_columns(answer=pl.lit(before) + code + pl.lit(after), expected=code)
 
 
 def topography_from_alphaid(positive: pl.DataFrame, topographies: pl.DataFrame) -> pl.DataFrame:

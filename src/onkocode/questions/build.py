@@ -4,7 +4,7 @@ Questions arise in id order, a slice of entries at a time, so that memory does n
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,7 @@ from onkocode.config.data import Data
 from onkocode.questions.augmentation import augment
 from onkocode.questions.blocks import (
     HELDOUT_NEGATIVE,
-    NO,
     NONE,
-    YES,
     CatalogueTables,
     Selection,
     core_blocks,
@@ -25,10 +23,12 @@ from onkocode.questions.blocks import (
     sample_hash,
     select_entries,
     topography_from_alphaid,
+    with_answers,
 )
 from onkocode.questions.formulations import PLACE, Block, formulations_hash, load_formulations
 from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.errors import InputError
+from onkocode.tasks import NO, PROTOCOL, TASKS, Task
 
 SLICE = 10_000  # entries (one per block) that are turned into questions at once
 # Blocks whose labels are rewritten. In yes/no blocks rewritten tumours alone would teach that such writing means yes.
@@ -95,27 +95,30 @@ def build_questions(sources: CatalogueTables, options: Data) -> QuestionSet:
     return QuestionSet(questions, stream.facts)
 
 
-def build_text_questions(texts: pl.DataFrame, version: str) -> pl.DataFrame:
-    """Return the questions on a user's texts: ICD-10, topography and tumour yes/no under every formulation.
+def build_text_questions(texts: pl.DataFrame, version: str, further: Collection[str] = ()) -> pl.DataFrame:
+    """Return the questions on a user's texts under every formulation.
 
-    Every text is a tumour, so the answer to yes/no is always yes. A text without topography is not asked for it.
+    Every text is a tumour, so the answer to yes/no is always yes. A text without a task's code is not asked for it.
+
+    Args:
+        texts: schema ENTRIES.
+        version: of the formulations.
+        further: keys of tasks beyond those of the protocol.
     """
     formulations = load_formulations(version)
-    expected = {"icd10": pl.col("code"), "topography": pl.col("topography"), "tumour": NONE}
-    frames = []
-    for name, code in expected.items():
-        coded = texts.filter(pl.col("topography").is_not_null()) if name == "topography" else texts
-        asked = coded.with_columns(expected=code, origin_id=pl.col("entry_id"), block=pl.lit(name))
-        frames.append(asked.with_columns(answer=pl.col("expected").fill_null(YES), split=pl.lit("test")))
-    templates = pl.concat([_template_rows(formulations[name], set()) for name in expected])
-    questions = _questions(pl.concat(frames, how="diagonal"), templates).sort("question_id")
+    tasks = [task for task in TASKS.values() if task.key in {*PROTOCOL, *further}]
+    templates = pl.concat([_template_rows(formulations[task.block], set()) for task in tasks])
+    plan = pl.concat([_asked_of_texts(texts, task) for task in tasks])
+    questions = _questions(plan, templates).sort("question_id")
     _check_unique(questions)
     return questions
 
 
-def questions_hash(questions: pl.DataFrame) -> str:
-    """Return the SHA-256 over canonical rows in id order; the same on every machine."""
-    return hashlib.sha256(canonical_rows(questions.sort("question_id"))).hexdigest()
+def _asked_of_texts(texts: pl.DataFrame, task: Task) -> pl.DataFrame:
+    coded = texts if task.column is None else texts.filter(pl.col(task.column).is_not_null())
+    return with_answers(coded, task, pl.col(task.column or "code")).with_columns(
+        origin_id=pl.col("entry_id"), block=pl.lit(task.block), split=pl.lit("test")
+    )
 
 
 def canonical_rows(questions: pl.DataFrame) -> bytes:

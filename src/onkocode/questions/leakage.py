@@ -27,14 +27,18 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from tqdm import tqdm
 
-from onkocode.questions.blocks import NO, YES
+from onkocode.catalogues.vocabulary.codes import CATEGORY_LENGTHS
 from onkocode.records.ids import text_key
+from onkocode.tasks import NO, TASKS, YES
 
 KINDS = ("exact", "normalised", "near")  # from the strongest to the weakest
 # The label's code is the text's; is of the same category; is another one; cannot be compared with it.
 CODE_AGREEMENTS = ("same", "category", "other", "unknown")
 TRAINING = ("train", "heldout_formulation")
 UNSEEN = ("heldout_label", "heldout_negative")
+
+YES_NO = "yes-no"
+SYSTEMS = {task.key: task.system for task in TASKS.values() if task.system}
 
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})  # case-folding writes ß as ss
 WORD = re.compile(r"[^\W_]+")
@@ -48,7 +52,7 @@ class Texts:
     """Texts to be compared, and what is to be answered to them."""
 
     texts: pl.DataFrame  # id, text; an id may have several texts
-    codes: pl.DataFrame  # id, system, code; the system `tumour` holds yes or no
+    codes: pl.DataFrame  # id, system, code; the system `YES_NO` holds yes or no
 
     @property
     def count(self) -> int:
@@ -61,7 +65,7 @@ def texts_of_questions(questions: pl.DataFrame, splits: Sequence[str]) -> Texts:
     asked = questions.filter(pl.col("split").is_in(splits)).unique(["entry_id", "text", "task", "code", "answer"])
     coded = asked.filter(pl.col("code").is_not_null()).select(
         pl.col("entry_id").alias("id"),
-        pl.col("task").replace("tumour-icd10", "icd10").alias("system"),
+        pl.col("task").replace(SYSTEMS).alias("system"),
         pl.concat_list(pl.col("code").str.split(" "), pl.col("accepted").fill_null([])).alias("code"),
     )
     coded = coded.explode("code", empty_as_null=False).with_columns(
@@ -73,7 +77,7 @@ def texts_of_questions(questions: pl.DataFrame, splits: Sequence[str]) -> Texts:
     )
     yes_no = asked.filter(pl.col("code").is_null() & pl.col("answer").is_in([YES, NO]))
     yes_no = yes_no.select(
-        pl.col("entry_id").alias("id"), pl.lit("tumour").alias("system"), pl.col("answer").alias("code")
+        pl.col("entry_id").alias("id"), pl.lit(YES_NO).alias("system"), pl.col("answer").alias("code")
     )
     texts = asked.select(pl.col("entry_id").alias("id"), "text").unique()
     return Texts(texts, pl.concat([coded, yes_no]).unique())
@@ -81,13 +85,12 @@ def texts_of_questions(questions: pl.DataFrame, splits: Sequence[str]) -> Texts:
 
 def texts_of_entries(entries: pl.DataFrame) -> Texts:
     """Return a user's test set, of which every text is a tumour, with its codes."""
+    expected = {task.system: pl.concat_list(task.column) for task in TASKS.values() if task.system and task.column}
+    expected["icd10gm"] = pl.concat_list(pl.col("code"), pl.col("accepted").fill_null([]))
+    expected[YES_NO] = pl.concat_list(pl.lit(YES))
     codes = [
         entries.select(pl.col("entry_id").alias("id"), pl.lit(system).alias("system"), code.alias("code"))
-        for system, code in {
-            "icd10": pl.concat_list(pl.col("code"), pl.col("accepted").fill_null([])),
-            "topography": pl.concat_list("topography"),
-            "tumour": pl.concat_list(pl.lit(YES)),
-        }.items()
+        for system, code in expected.items()
     ]
     known = pl.concat(codes).explode("code", empty_as_null=False).filter(pl.col("code").is_not_null())
     return Texts(entries.select(pl.col("entry_id").alias("id"), "text"), known.unique())
@@ -209,12 +212,12 @@ def _agreements(pairs: pl.DataFrame, test_codes: pl.DataFrame, training_codes: p
         .join(test_codes.select("system", test_id="id", expected="code"), on="test_id")
         .join(training_codes.select("system", training_id="id", trained="code"), on=["training_id", "system"])
     )
-    width = pl.when(pl.col("system").is_in(["morphology", "ops"])).then(4).otherwise(3)  # 8140/3, 5-870; C50.9
+    width = pl.col("system").replace_strict(CATEGORY_LENGTHS, default=None, return_dtype=pl.Int64)
     same = pl.col("expected") == pl.col("trained")
     category = pl.col("expected").str.head(width) == pl.col("trained").str.head(width)
     agreement = pl.when(same).then(pl.lit("same")).when(category).then(pl.lit("category")).otherwise(pl.lit("other"))
     ranked = shared.with_columns(
-        yes_no=pl.col("system") == "tumour", code_agreement=agreement.cast(pl.Enum(CODE_AGREEMENTS))
+        yes_no=pl.col("system") == YES_NO, code_agreement=agreement.cast(pl.Enum(CODE_AGREEMENTS))
     )
     best = ranked.sort("yes_no", "code_agreement").unique(["test_id", "training_id"], keep="first", maintain_order=True)
     return best.select("test_id", "training_id", "code_agreement")

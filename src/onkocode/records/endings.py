@@ -118,10 +118,11 @@ class _Record:
             known: there can be no other cause behind.
         """
         self.over.set()
-        self.thread.join()
+        self.thread.join(timeout=LOOK + 5)  # it may wait for SLURM's answer, and writes nothing after it
         if cause is None:
             with suppress(OSError):
                 (self.folder / ENDINGS_FILE).unlink(missing_ok=True)
+                self.folder.rmdir()  # where nothing else is in it
             return
         self._look()
         # Of several processes that train together, one may have been killed.

@@ -25,6 +25,7 @@ PACKAGES = (
     "bitsandbytes",
     "accelerate",
     "polars",
+    "scikit-learn",
     "rapidfuzz",
     "snakemake",
     "matplotlib",

@@ -85,7 +85,7 @@ PREDICTIONS = {
     "batch": pl.Int64,
 }
 ANSWERS = {
-    "key": pl.String,  # hash of model, decoding and prompt; see evaluation.answers
+    "key": pl.String,  # hash of model, decoding and prompt; see coders.answers
     "rank": pl.Int64,
     "answer": pl.String,  # raw; may repeat a user's text
     "score": pl.Float64,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from onkocode.config.base import CATALOGUE
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.records.errors import InputError
 from onkocode.reporting.inputs import (
@@ -27,6 +28,7 @@ from onkocode.reporting.inputs import (
     read_models,
 )
 from onkocode.reporting.style import Look, draw_intervals, in_order, labels, looks, print_style, save_with_numbers
+from onkocode.tasks import CODED
 
 MEASURE_STYLES: dict[str, Any] = {"accuracy": "-", "partial_accuracy": "--", "invalid_rate": ":"}
 HELDOUT_STRATA = ("train", "heldout_formulation", "heldout_label")
@@ -64,7 +66,7 @@ def heldout_numbers(metrics: pl.DataFrame, models: Sequence[Model]) -> pl.DataFr
     Columns as in `accuracy_numbers`.
     """
     rows = interval_rows(metrics, "accuracy", "all").filter(
-        pl.col("dataset") == "catalogue", pl.col("stratum").is_in(HELDOUT_STRATA), pl.col("task") != "tumour"
+        pl.col("dataset") == CATALOGUE, pl.col("stratum").is_in(HELDOUT_STRATA), pl.col("task").is_in(CODED)
     )
     return _numbers(rows, models)
 
@@ -85,7 +87,7 @@ def draw_accuracy_by_epoch(
     """
     few = few_valid(numbers, valid_floor)
     tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
-    columns = _present(numbers, ["catalogue", *texts])
+    columns = _present(numbers, [CATALOGUE, *texts])
     shown, look = in_order(models, numbers), looks(models)
     with print_style():
         figure = Figure(figsize=(max(5.8, 3.6 * len(columns)), 0.9 + 2.1 * len(tasks)), layout="constrained")
@@ -119,7 +121,7 @@ def draw_heldout_by_epoch(numbers: pl.DataFrame, models: Sequence[Model]) -> Fig
         figure = Figure(figsize=(max(5.4, 2.5 * len(strata)), 0.9 + 2.1 * len(tasks)), layout="constrained")
         grid = figure.subplots(len(tasks), len(strata), sharex=True, sharey=True, squeeze=False)
         for index, axes in enumerate(grid.flat):
-            task, target = tasks[index // len(strata)], Target("catalogue", strata[index % len(strata)])
+            task, target = tasks[index // len(strata)], Target(CATALOGUE, strata[index % len(strata)])
             rows = at_target(numbers, target).filter(pl.col("task") == task)
             _draw_models(axes, rows, shown, look, style=None)
             axes.set_title(f"({chr(97 + index)}) {STRATA[target.stratum].capitalize()}")
@@ -191,7 +193,7 @@ def plot_heldout_by_epoch(metrics: Sequence[Path], models: Sequence[Path], figur
 
 
 def _columns(metrics: pl.DataFrame, texts: Sequence[str], stratum: str | None) -> list[Target]:
-    catalogue = Target("catalogue", stratum or first_stratum(metrics, "catalogue", ["train", "all"]))
+    catalogue = Target(CATALOGUE, stratum or first_stratum(metrics, CATALOGUE, ["train", "all"]))
     return [catalogue, *(Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts)]
 
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from onkocode import tasks
+from onkocode.config.base import CATALOGUE
+from onkocode.evaluation.metrics import METRICS
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import read_table
 
-TASKS = {"icd10": "ICD-10", "topography": "ICD-O topography", "tumour": "Tumour yes/no"}
+TASKS = {task.key: task.label for task in tasks.TASKS.values()}
 STRATA = {
     "all": "all questions",
     "train": "training questions",
@@ -22,7 +25,7 @@ STRATA = {
     "heldout_negative": "held-out non-tumours",
     "test": "test questions",
 }
-MEASURES = {"accuracy": "Accuracy", "partial_accuracy": "Partial accuracy", "invalid_rate": "Invalid answers"}
+MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
 PREFERRED_METHOD = "cluster-bootstrap"
 TRAINING = {
     "model": pl.String,
@@ -40,16 +43,16 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Model:
-    """What a figure or table says about a model; ``parameters`` is a count."""
+    """What a figure or table says about a model; ``parameters`` is a count. None: it has no such thing."""
 
     key: str
     label: str
     family: str
-    architecture: str
-    parameters: int
+    architecture: str | None
+    parameters: int | None
     thinking: bool
-    quantisation_training: str
-    quantisation_testing: str
+    quantisation_training: str | None
+    quantisation_testing: str | None
     hub: str | None
     gpus_training: int
     gpus_testing: int
@@ -68,7 +71,7 @@ class Target:
     @property
     def label(self) -> str:
         """Name for people."""
-        if self.dataset == "catalogue":
+        if self.dataset == CATALOGUE:
             return f"Catalogue, {STRATA.get(self.stratum, self.stratum)}"
         return f"Test set {self.dataset}"
 
@@ -144,7 +147,7 @@ def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
     """
     if texts:
         return [Target(text, first_stratum(metrics, text, ["all", "test"])) for text in texts]
-    return [Target("catalogue", first_stratum(metrics, "catalogue", ["heldout_label", "train", "all"]))]
+    return [Target(CATALOGUE, first_stratum(metrics, CATALOGUE, ["heldout_label", "train", "all"]))]
 
 
 def first_stratum(metrics: pl.DataFrame, dataset: str, wanted: Sequence[str]) -> str:
@@ -168,7 +171,9 @@ def _read_model(path: Path) -> Model:
     facts: dict[str, Any] = record | {"key": record.get("model")}
     names = [field.name for field in fields(Model)]
     facts = {"trained": True} | facts
-    missing = [name for name in names if facts.get(name) is None and name not in ("hub", "replicate_of", "seed")]
+    needed = ("key", "label", "family", "thinking", "gpus_training", "gpus_testing", "trained")
+    missing = [name for name in names if facts.get(name) is None and (name in needed or name not in record)]
+    missing = [name for name in missing if name not in ("replicate_of", "seed", "hub")]
     if missing:
         raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")
     chosen: dict[str, Any] = {name: facts.get(name) for name in names}

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.config.schema import VALID_FLOOR
+from onkocode.evaluation.metrics import METRICS, UNITS
 from onkocode.evaluation.selection import CHOICES, select_checkpoints
 from onkocode.records.errors import InputError
 from onkocode.reporting.choices import choice_notes
@@ -25,6 +26,7 @@ from onkocode.reporting.inputs import (
     targets,
 )
 from onkocode.reporting.style import write_tsv
+from onkocode.tasks import PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ TABLE_4 = tuple(
     Measure(task, metric, denominator, title)
     for task in TASKS
     for metric, denominator, title in _TITLES
-    if (task, metric) != ("tumour", "partial_accuracy")
+    if task in METRICS[metric].tasks
 )
 INTERVAL_NOTE = (
     "Below each rate: 95 % interval from a bootstrap clustered by text (all formulations of a text stay together); "
@@ -75,10 +77,12 @@ def performance_table(
     Returns:
         A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
         trained), epoch, selected_by (null for the base; the ways in `CHOICES` that chose it, joined by " + "), then
-        for each measure of `TABLE_4` its value, low and high (in %) and n (its denominator). A checkpoint that was not
-        tested on a set of questions has no row there.
+        for each measure of `TABLE_4`, as far as its task is of the paper or was asked, its value, low and high (in %)
+        and n (its denominator). A checkpoint that was not tested on a set of questions has no row there.
     """
-    lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in TABLE_4}
+    tasks = {*PROTOCOL, *metrics["task"].unique().to_list()}
+    measures = [measure for measure in TABLE_4 if measure.task in tasks]
+    lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in measures}
     rows = [
         row
         for target in questions
@@ -86,7 +90,7 @@ def performance_table(
         for epoch, selected_by in _checkpoints(selection, model.key)
         if (row := _performance_row(lookup, model, target, epoch, selected_by)) is not None
     ]
-    return pl.DataFrame(rows, schema=_performance_schema())
+    return pl.DataFrame(rows, schema=_performance_schema(measures))
 
 
 def write_performance_table(
@@ -131,17 +135,8 @@ def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.Dat
     rows = metrics.filter(pl.col("model") == model, pl.col("epoch") == epoch)
     if rows.is_empty():
         raise InputError(f"the metrics hold nothing on model {model}, epoch {epoch}; evaluate it first")
-    name = pl.col("metric")
-    unit = (
-        pl.when(name.str.starts_with("seconds"))
-        .then(pl.lit("s"))
-        .when(name.str.starts_with("tokens"))
-        .then(pl.lit("tokens"))
-        .when(name.str.starts_with("gain"))
-        .then(pl.lit("points"))
-        .otherwise(pl.lit("%"))
-    )
-    factor = pl.when(unit.is_in(["s", "tokens"])).then(1.0).otherwise(100.0)
+    unit = pl.col("metric").replace_strict({metric.key: metric.unit for metric in METRICS.values()})
+    factor = unit.replace_strict(UNITS)
     return (
         rows.sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
         .unique(KEYS, keep="first", maintain_order=True)
@@ -193,17 +188,17 @@ def _performance_row(
     return row if found else None
 
 
-def _performance_schema() -> dict[str, Any]:
+def _performance_schema(measures: Sequence[Measure]) -> dict[str, Any]:
     schema: dict[str, Any] = dict.fromkeys(("dataset", "stratum", "model", "label", "state"), pl.String)
     schema |= {"epoch": pl.Int64, "selected_by": pl.String}
-    for measure in TABLE_4:
+    for measure in measures:
         schema |= {measure.name + suffix: pl.Float64 for suffix in ("", "_low", "_high")}
         schema[measure.name + "_n"] = pl.Int64
     return schema
 
 
 def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
-    measures = [measure for measure in TABLE_4 if frame[measure.name + "_n"].drop_nulls().len()]
+    measures = [one for one in TABLE_4 if one.name in frame.columns and frame[one.name + "_n"].drop_nulls().len()]
     columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
     names: list[tuple[str, Measure]] = []
     for measure in measures:
@@ -220,7 +215,7 @@ def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
         cells = [_asked(row, measure) if kind == "n" else _rate(row, measure) for kind, measure in names]
         rows.append([row["label"], Target(row["dataset"], row["stratum"]).label, _epoch(row), *cells])
     notes = [
-        "Accuracy: exact code. Partial: first three characters, exact ones included. Invalid: no answer of the asked "
+        "Accuracy: exact code. Partial: its category, exact ones included. Invalid: no answer of the asked "
         "form could be read. All in %. (valid): of the valid answers, as in Lenz et al. 2025; (all): of all questions, "
         "an invalid answer counts as wrong. n: questions asked.",
         INTERVAL_NOTE,
@@ -246,7 +241,7 @@ def _summary_page(frame: pl.DataFrame, model: str, epoch: int) -> str:
         interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
         asked = "–" if row["n"] is None else f"{row['n']:,}"
         name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
-        facts = [name, row["condition"], TASKS.get(row["task"], row["task"]), row["metric"].replace("_", " ")]
+        facts = [name, row["condition"], TASKS.get(row["task"], row["task"]), METRICS[row["metric"]].label]
         rows.append([*facts, row["denominator"], asked, _text(row["value"], digits), interval, row["unit"]])
     return html_page(f"{model}, epoch {epoch}", columns, rows, [_SUMMARY_NOTE], ruled)
 

@@ -45,7 +45,7 @@ def size_numbers(
         low, high (in %).
     """
     facts = pl.DataFrame(
-        [(model.key, model.label, model.parameters, epochs.get(model.key)) for model in models],
+        [(model.key, model.label, model.parameters, epochs.get(model.key)) for model in models if model.parameters],
         schema={"model": pl.String, "label": pl.String, "parameters": pl.Int64, "chosen": pl.Int64},
         orient="row",
     )
@@ -86,10 +86,11 @@ def draw_size_accuracy(
             _draw_points(axes, numbers.filter(pl.col("task") == task), look)
             axes.set_ylim(-3, 103)
             axes.set_ylabel(f"({chr(97 + index)}) {TASKS[task]}\n% of {denominator} answers")
-        _size_axis(panels[-1], [model.parameters for model in shown])
+        sizes = [model.parameters or 0 for model in shown]  # of those that have a size
+        _size_axis(panels[-1], sizes)
         for axes in panels:
             axes.grid(visible=False, axis="x")
-            axes.vlines([model.parameters for model in shown], -3, 103, color="#d9d9d9", linewidth=0.5, zorder=0.5)
+            axes.vlines(sizes, -3, 103, color="#d9d9d9", linewidth=0.5, zorder=0.5)
         _name_models(panels[0], shown, look)
         panels[-1].set_xlabel(f"Parameters (log scale) · {target.label}")
         figure.legend(handles=_legend(ceilings), loc="outside lower center", ncols=3 if ceilings else 2)
@@ -189,13 +190,13 @@ def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
 
 
 def _name_models(axes: Axes, models: Sequence[Model], look: dict[str, Look]) -> None:
-    ordered = sorted(models, key=lambda model: model.parameters)
+    ordered = sorted(models, key=lambda model: model.parameters or 0)
     to_axes = axes.transData + axes.transAxes.inverted()
-    wanted = [float(to_axes.transform((model.parameters, 0))[0]) for model in ordered]
+    wanted = [float(to_axes.transform((model.parameters or 0, 0))[0]) for model in ordered]
     for model, place in zip(ordered, spread(wanted, LABEL_GAP), strict=True):
         axes.annotate(
             model.label,
-            xy=(model.parameters, 1),
+            xy=(model.parameters or 0, 1),
             xycoords=axes.get_xaxis_transform(),
             xytext=(place, 1.06),
             textcoords="axes fraction",

@@ -80,11 +80,13 @@ def model_table(models: Sequence[Model], hours: Mapping[str, float]) -> pl.DataF
             "model": [model.key for model in models],
             "label": [model.label for model in models],
             "hub": pl.Series([model.hub for model in models], dtype=pl.String),
-            "parameters_billions": [model.parameters / 1e9 for model in models],
+            "parameters_billions": pl.Series(
+                [model.parameters / 1e9 if model.parameters else None for model in models], dtype=pl.Float64
+            ),
             "quantisation_training": pl.Series(
                 [model.quantisation_training if model.trained else None for model in models], dtype=pl.String
             ),
-            "quantisation_testing": [model.quantisation_testing for model in models],
+            "quantisation_testing": pl.Series([model.quantisation_testing for model in models], dtype=pl.String),
             "gpus_training": pl.Series(
                 [model.gpus_training if model.trained else None for model in models], dtype=pl.Int64
             ),
@@ -116,7 +118,7 @@ def write_model_table(models: Sequence[Path], training: Sequence[Path], table: P
         [
             str(row["label"]),
             row["hub"] or "–",
-            f"{row['parameters_billions']:.3g}",
+            "–" if row["parameters_billions"] is None else f"{row['parameters_billions']:.3g}",
             *[
                 QUANTISATIONS.get(row[name], row[name] or "–")
                 for name in ("quantisation_training", "quantisation_testing")

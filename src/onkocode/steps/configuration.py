@@ -13,7 +13,7 @@ from onkocode.steps.app import step
 from onkocode.steps.options import Json, SomePaths
 from onkocode.terminal import say, writes_utf8
 
-Slice = Literal["data", "base", "description", "training", "testing", "thinking"]
+Slice = Literal["data", "base", "description", "training", "coder", "testing", "thinking"]
 
 
 @step(by_hand=True)
@@ -29,9 +29,11 @@ def settings(*, config: SomePaths, of: Slice, key: str) -> None:
     from onkocode.study import Study, slices
 
     study = Study(merge_files(config), config)
-    known = study.config.data if of == "data" else study.recipes
+    models = {"description": study.recipes, "testing": study.recipes, "coder": study.fitted_models}
+    known = study.config.data if of == "data" else models.get(of, study.language_models)
     if key not in known:
-        raise InputError(f"--key {key}: not in use (known: {', '.join(known)})")
+        problem = "has no such settings" if key in study.recipes else "not in use"
+        raise InputError(f"--key {key}: {problem} (known: {', '.join(known)})")
     text = getattr(slices, of)(study, key)
     # These are for a command line, so no letter may become another one.
     say(text if writes_utf8() else json.dumps(json.loads(text), separators=(",", ":")))

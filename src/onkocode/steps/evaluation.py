@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from onkocode.terminal import say
 if TYPE_CHECKING:
     import polars as pl
 
+    from onkocode.coders.interface import Coder
     from onkocode.config.schema import Tracking
     from onkocode.evaluation.asking import Asking
 
@@ -29,22 +29,24 @@ def evaluate_checkpoint(
     model: str,
     epoch: int,
     condition: Condition,
-    base: Path,
+    base: Path | None = None,
     adapter: Path | None = None,
+    coder: Path | None = None,
     questions: SomeNamedPaths,
     settings: Annotated[Asking, SETTINGS],
     scratch: Path,
     answers: Path,
     output: SomeNamedPaths,
 ) -> None:
-    """Let a model answer all data sets, on a base that is loaded once.
+    """Let a coder answer all data sets; the base of a language model is loaded once.
 
     Args:
         model: the {model} key
         epoch: 0 is the base model
         condition: how it is asked
-        base: base.json of prepare-model
-        adapter: adapter directory (from epoch 1 on)
+        base: base.json of prepare-model, for a language model
+        adapter: its adapter directory (from epoch 1 on)
+        coder: directory of fit-coder, for a coder that is no language model
         questions: question tables
         settings: testing, evaluation, thinking: JSON, or @FILE; keys left out have their defaults (`onkocode settings`)
         scratch: directory for saves within the evaluation
@@ -54,105 +56,131 @@ def evaluate_checkpoint(
     outputs, asked_for = dict(output), dict(questions)
     if set(outputs) != set(asked_for):
         raise InputError("--questions and --output must have the same names")
-    if (epoch > 0) != (adapter is not None):
+    if (base is None) == (coder is None):
+        raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
+    if base is not None and (epoch > 0) != (adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
-    for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
+    for path in [*outputs.values(), scratch / "answers"]:
         restrict_to_owner(path)
 
-    import polars as pl
-
-    from onkocode.evaluation.answers import AnswerStore
-    from onkocode.evaluation.asking import Checkpoint, asked_of
-    from onkocode.evaluation.generation import answer_missing
-    from onkocode.evaluation.sampling import THINKING
+    from onkocode.evaluation.asking import ask, choose_questions
     from onkocode.records.schemas import read_table, write_table
 
+    asked, made_of = _fitted(coder) if coder else _language_model(base, adapter, condition, settings, answers, scratch)
     with recorded(scratch):
-        inputs = {"base": base, **asked_for} | ({"adapter": adapter} if adapter else {})
-        record = Provenance("evaluate-checkpoint", settings.model_dump(), inputs, settings.thinking.seed)
-        checkpoint = Checkpoint(read_model(base), adapter)
-        coder = checkpoint.identity(settings.testing)
+        record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
         tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-        asked = asked_of(checkpoint, coder, condition, tables, settings)
-        store = AnswerStore(answers, scratch, coder)
-        load = partial(checkpoint.load, settings.testing)
-        decoding, shard = settings.decoding(condition), settings.evaluation.shard
-        new = answer_missing(load, asked.tokenizer, asked.prompts, decoding, store, shard)
-        record.add(prompt_sha256=asked.form.sha256, prompts=len(asked.prompts), asked=new)
-        for name, frame in asked.questions.items():
-            identity = frame.select(
-                model=pl.lit(model),
-                epoch=pl.lit(epoch, pl.Int64),
-                condition=pl.lit(condition),
-                dataset=pl.lit(name),
-                question_id=pl.col("question_id"),
-            )
-            predictions = pl.concat([identity, store.answers(asked.keys[name])], how="horizontal").sort("question_id")
-            if condition == THINKING:  # where the prompt opens the thought, the answer alone does not show it
-                predictions = predictions.with_columns(answer=pl.lit(asked.form.opened) + pl.col("answer"))
+        predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
+        record.add(**asked.facts)
+        for name, frame in predictions.items():
             record.write(outputs[name])
-            write_table(predictions, "predictions", outputs[name])
-    store.close()
-    say(f"{new} of {len(asked.prompts)} prompts asked, the others had an answer")
+            write_table(frame, "predictions", outputs[name])
+    say(asked.finish())
+
+
+def _language_model(
+    base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
+) -> tuple[Coder, dict[str, Path]]:
+    """Return a language model as a coder, and the files that make it."""
+    restrict_to_owner(kept / "answers")
+    from onkocode.coders.language_model import Checkpoint, LanguageModel
+
+    inputs = {"base": base, "adapter": adapter}
+    files = {role: path for role, path in inputs.items() if path is not None}
+    checkpoint, shard = Checkpoint(read_model(files["base"]), adapter), settings.evaluation.shard
+    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard), files
+
+
+def _fitted(folder: Path) -> tuple[Coder, dict[str, Path]]:
+    """Return a fitted coder, and the files that make it."""
+    from onkocode.coders.fitted import FittedCoder, files_of
+
+    return FittedCoder(folder), {f"coder {name}": path for name, path in files_of(folder).items()}
 
 
 @step()
-def judge_answers(*, predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> None:
-    """Judge predictions; the result holds no text.
-
-    Args:
-        predictions: table of evaluate-checkpoint
-        questions: the questions that were asked
-        icd10gm: label space of ICD-10-GM
-        icdo3: label space of ICD-O-3
-        output: file to write
-    """
-    import polars as pl
-
-    from onkocode.catalogues.vocabulary.label_space import SYSTEM_OF_TASK, LabelSpace
-    from onkocode.evaluation.judging import judge_answers as judge
-    from onkocode.records.schemas import read_table, write_table
-
-    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
-    record = Provenance("judge-answers", {}, inputs)
-    codes = pl.concat([read_table(icd10gm, "codes"), read_table(icdo3, "codes")])
-    spaces = {task: LabelSpace.of(codes, system) for task, system in SYSTEM_OF_TASK.items()}
-    judged = judge(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
-    record.write(output)
-    write_table(judged, "judged", output)
-
-
-@step()
-def measure_answers(
+def score_answers(
     *,
-    judged: SomePaths,
+    predictions: SomeNamedPaths,
+    questions: SomeNamedPaths,
+    icd10gm: SomeNamedPaths,
+    icdo3: SomeNamedPaths,
     baseline: Sequence[Path] = (),
     bootstrap: int = 1000,
     tracking: Annotated[Tracking | None, SETTINGS] = None,
+    judged: SomeNamedPaths,
+    summary: Path | None = None,
     output: Path,
 ) -> None:
-    """Compute rates and gains with intervals for one checkpoint.
+    """Judge the answers of one checkpoint, and compute rates and gains with intervals; the results hold no text.
 
     Args:
-        judged: tables of judge-answers
+        predictions: tables of evaluate-checkpoint
+        questions: the questions that were asked
+        icd10gm: label spaces of ICD-10-GM
+        icdo3: label spaces of ICD-O-3
         baseline: the base model's judged tables, for gains
         bootstrap: resamples
         tracking: W&B: JSON of `tracking`; off by default
-        output: file to write
+        judged: judged tables to write
+        summary: table of all rates to write (HTML; the TSV lies in the same folder)
+        output: metrics to write
     """
     import polars as pl
 
-    from onkocode.evaluation.metrics import measure
-    from onkocode.records.schemas import read_table, write_table
-
-    of_base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
-    inputs = {str(path): path for path in [*judged, *baseline]}
-    record = Provenance("measure-answers", {"bootstrap": bootstrap}, inputs)
-    metrics = measure(pl.concat([read_table(path, "judged") for path in judged]), of_base, bootstrap)
-    record.write(output)
-    write_table(metrics, "metrics", output)
+    tables = [dict(pairs) for pairs in (predictions, questions, icd10gm, icdo3, judged)]
+    if any(set(table) != set(tables[0]) for table in tables):
+        raise InputError("--predictions, --questions, --icd10gm, --icdo3 and --judged must have the same names")
+    rows = pl.concat([_judged(*(table[name] for table in tables)) for name in tables[0]])
+    metrics = _measured(rows, [path for _, path in judged], baseline, bootstrap, output)
+    if summary is not None:
+        _summarise(metrics, output, summary)
     if tracking is not None and tracking.mode != "off":
         _mirror(metrics, tracking, output)
+
+
+def _judged(predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> pl.DataFrame:
+    """Judge the answers to one data set; write and return the judged rows."""
+    import polars as pl
+
+    from onkocode.catalogues.vocabulary.label_space import label_spaces
+    from onkocode.evaluation.judging import judge_answers
+    from onkocode.records.schemas import read_table, write_table
+
+    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
+    record = Provenance("score-answers", {}, inputs)
+    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in (icd10gm, icdo3)]))
+    judged = judge_answers(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
+    record.write(output)
+    write_table(judged, "judged", output)
+    return judged
+
+
+def _measured(
+    judged: pl.DataFrame, files: Sequence[Path], baseline: Sequence[Path], bootstrap: int, output: Path
+) -> pl.DataFrame:
+    """Write and return the metrics of judged rows, which stand in the files as well."""
+    import polars as pl
+
+    from onkocode.evaluation.measuring import measure
+    from onkocode.records.schemas import read_table, write_table
+
+    record = Provenance("score-answers", {"bootstrap": bootstrap}, {str(path): path for path in [*files, *baseline]})
+    base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
+    metrics = measure(judged, base, bootstrap)
+    record.write(output)
+    write_table(metrics, "metrics", output)
+    return metrics
+
+
+def _summarise(metrics: pl.DataFrame, file: Path, output: Path) -> None:
+    """Write the table of one checkpoint from its metrics, which stand in the file."""
+    from onkocode.reporting.performance import write_performance_summary
+
+    record = Provenance("score-answers", {}, {str(file): file})
+    model, epoch = metrics.select("model", "epoch").row(0)
+    write_performance_summary([file], model, epoch, output)
+    record.write(output)
 
 
 def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
@@ -177,7 +205,7 @@ def collect_metrics(
     """Put the metrics of all checkpoints into one table and select the best checkpoints.
 
     Args:
-        metrics: tables of measure-answers
+        metrics: tables of score-answers
         texts: keys of the test sets, in order
         valid_floor: least share of valid answers, 0 to 1 (evaluation.valid_floor)
         output: file to write

@@ -12,10 +12,11 @@ from onkocode.records.files import new_directory
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
 from onkocode.steps.common import write_json
-from onkocode.steps.options import FORMULATIONS, SETTINGS, SomePaths
+from onkocode.steps.options import FORMULATIONS, SETTINGS, Json, SomePaths
 
 if TYPE_CHECKING:
-    from onkocode.config.schema import AdapterSettings, BaseModelSettings, RecipeConfig, TinyModel
+    from onkocode.config.models import AdapterSettings, BaseModelSettings
+    from onkocode.config.schema import TinyModel
 
 
 @step()
@@ -77,7 +78,7 @@ def prepare_model(*, settings: Annotated[BaseModelSettings, SETTINGS], built: Pa
         built: directory of pretrain-model, for a tiny model
         output: file to write
     """
-    from onkocode.config.schema import BuiltBase
+    from onkocode.config.models import BuiltBase
     from onkocode.models.base_check import check_base
     from onkocode.models.locate import describe_base, locate_base
 
@@ -117,40 +118,22 @@ def fetch_adapter(*, settings: Annotated[AdapterSettings, SETTINGS], base: Path,
 
 @step()
 def describe_model(
-    *,
-    model: str,
-    settings: Annotated[RecipeConfig, SETTINGS],
-    base: Path,
-    replicate_of: str | None = None,
-    output: Path,
+    *, model: str, settings: Json, base: Path | None = None, replicate_of: str | None = None, output: Path
 ) -> None:
-    """Put together what figures and tables say of a model.
+    """Put together what figures and tables say of a coder.
 
     Args:
         model: the {model} key
         settings: recipe: JSON, or @FILE; keys left out have their defaults (see `onkocode settings`)
-        base: base.json of prepare-model
+        base: base.json of prepare-model, for a language model
         replicate_of: key of the recipe that the model is one seed of
         output: file to write
     """
-    recipe, located = settings, read_model(base)
-    record = Provenance("describe-model", recipe.model_dump(mode="json"), {"base": base})
-    description = {
-        "model": model,
-        "label": recipe.label,
-        "family": recipe.family,
-        "architecture": located["architecture"],
-        "hub": located["hub"],
-        "revision": located["revision"],
-        "parameters": int(recipe.parameters or located["parameters"]),
-        "thinking": recipe.thinking,
-        "trained": recipe.kind == "llm" and recipe.training.epochs != 0,
-        "quantisation_training": recipe.training.quantisation or "none",
-        "quantisation_testing": recipe.testing.quantisation or "none",
-        "gpus_training": recipe.resources.gpus_training,
-        "gpus_testing": recipe.resources.gpus_testing,
-    }
-    if replicate_of:
-        description |= {"replicate_of": replicate_of, "seed": recipe.training.seed}
+    from onkocode.config.coders import read_recipe
+    from onkocode.models.description import describe
+
+    recipe = read_recipe(settings)
+    record = Provenance("describe-model", recipe.model_dump(mode="json"), {"base": base} if base else {})
+    description = {"model": model} | describe(recipe, read_model(base) if base else None, replicate_of)
     record.write(output)
     write_json(output, description)

@@ -12,6 +12,7 @@ from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
 from onkocode.steps.options import FORMULATIONS, SETTINGS, SomePaths
+from onkocode.tasks import TASKS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,12 +69,15 @@ def build_questions(
 
 
 @step()
-def build_text_questions(*, texts: Path, formulations: str = FORMULATIONS, output: Path) -> None:
+def build_text_questions(
+    *, texts: Path, formulations: str = FORMULATIONS, tasks: Sequence[str] = (), output: Path
+) -> None:
     """Build the questions on a test set.
 
     Args:
         texts: entries of read-texts
         formulations: version of the formulations
+        tasks: tasks beyond ICD-10, topography and yes/no
         output: file to write
     """
     from onkocode.questions.build import build_text_questions as build
@@ -81,8 +85,11 @@ def build_text_questions(*, texts: Path, formulations: str = FORMULATIONS, outpu
     from onkocode.records.schemas import read_table, write_table
 
     restrict_to_owner(output)
-    record = Provenance("build-text-questions", {"formulations": formulations}, {"texts": texts})
-    questions = build(read_table(texts, "entries"), formulations)
+    if unknown := sorted(set(tasks) - set(TASKS)):
+        raise InputError(f"--tasks: {unknown[0]!r} is no task; known are {', '.join(TASKS)}")
+    settings = {"formulations": formulations} | ({"tasks": list(tasks)} if tasks else {})
+    record = Provenance("build-text-questions", settings, {"texts": texts})
+    questions = build(read_table(texts, "entries"), formulations, tasks)
     record.add(questions=questions.height, formulations_sha256=formulations_hash(formulations))
     record.write(output)
     write_table(questions, "questions", output)

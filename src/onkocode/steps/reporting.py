@@ -176,20 +176,3 @@ def tabulate_replicates(*, metrics: Path, models: SomePaths, texts: Sequence[str
     record = _record("tabulate-replicates", [metrics, *models], texts=list(texts))
     replicates.write_replicate_table([metrics], models, texts, output)
     record.write(output)
-
-
-@step()
-def summarise_checkpoint(*, model: str, epoch: int, metrics: Path, output: Path) -> None:
-    """Write the table of one checkpoint.
-
-    Args:
-        model: the {model} key
-        epoch: 0 is the base model
-        metrics: table of measure-answers
-        output: HTML to write; the TSV lies in the same folder
-    """
-    from onkocode.reporting import performance
-
-    record = _record("summarise-checkpoint", [metrics], model=model, epoch=epoch)
-    performance.write_performance_summary([metrics], model, epoch, output)
-    record.write(output)

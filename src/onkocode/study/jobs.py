@@ -6,16 +6,15 @@ from typing import Any
 
 from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
 from onkocode.catalogues.formats.parse import DATASETS
-from onkocode.config import Recipe, load_config, replicates, resolve_data
+from onkocode.config import ModelRecipe, Recipe, load_config, replicates, resolve_data
+from onkocode.config.base import CATALOGUE
 from onkocode.config.data import Data
-from onkocode.config.schema import BuiltBase, LocalAdapter
+from onkocode.config.models import BuiltBase, LocalAdapter
 from onkocode.models.locate import ADAPTER_WEIGHTS
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import PROJECT, located
-
-CATALOGUE = "catalogue"
 
 
 class Study:
@@ -31,6 +30,9 @@ class Study:
             self.models_of[key] = list(found)
             self.recipes |= found
         self.models = list(self.recipes)
+        self.language_models: dict[str, ModelRecipe] = {
+            model: recipe for model, recipe in self.recipes.items() if isinstance(recipe, ModelRecipe)
+        }
         self.data: dict[str, Data] = {key: resolve_data(self.config, key) for key in self.config.data}
         self.test_sets = list(self.config.test_sets)
         self.sources_file = as_argument(located(self.config.catalogues.sources, project))
@@ -51,7 +53,7 @@ class Study:
         """Models whose thinking mode is tested; it is asked about test sets only, and of the base, so of one seed."""
         return [
             model
-            for model, recipe in self.recipes.items()
+            for model, recipe in self.language_models.items()
             if recipe.config.thinking and self.test_sets and self.base_of(model) == model
         ]
 
@@ -62,18 +64,20 @@ class Study:
 
     def is_published(self, model: str) -> bool:
         """Tell whether a model is an adapter of somebody else, which is tested here, not trained."""
-        return self.recipes[model].config.kind == "published-adapter"
+        return model in self.language_models and self.language_models[model].config.is_published
 
     def epochs(self, model: str, first: int = 1) -> list[int]:
-        """Epochs of a model; 0 is the base model, and a published adapter counts as epoch 1.
+        """Epochs of a model; 0 is the base model, and what is not trained in epochs counts as epoch 1.
 
         The replicates of a recipe share their base, which is tested as epoch 0 of the first one.
         """
-        last = 1 if self.is_published(model) else self.recipes[model].training.epochs
-        return list(range(first if self.base_of(model) == model else max(first, 1), last + 1))
+        tests_base = self.base_of(model) == model
+        return list(range(first if tests_base else max(first, 1), self.recipes[model].last_epoch + 1))
 
-    def base_of(self, model: str) -> str:
-        """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates."""
+    def base_of(self, model: str) -> str | None:
+        """Return the model whose epoch 0 is a model's base: itself, or the first of its replicates; None: no base."""
+        if model not in self.language_models:
+            return None
         return self.models_of[self.recipes[model].replicate_of or model][0]
 
     def checkpoints(self, first: int = 1) -> list[tuple[str, int]]:
@@ -82,13 +86,18 @@ class Study:
 
     @property
     def trained_models(self) -> list[str]:
-        """Models that are trained here: no published adapters, and no base models that are only tested."""
+        """Models that are trained here, epoch by epoch."""
         return [model for model, recipe in self.recipes.items() if recipe.is_trained]
 
     @property
     def trained_checkpoints(self) -> list[tuple[str, int]]:
         """The pairs of model and epoch that are trained here."""
         return [(model, epoch) for model in self.trained_models for epoch in self.epochs(model)]
+
+    @property
+    def fitted_models(self) -> list[str]:
+        """Coders that are fitted here, by one job."""
+        return [model for model, recipe in self.recipes.items() if recipe.is_fitted]
 
     def datasets(self, condition: str = "free") -> list[str]:
         """Data sets that are asked under a condition."""
@@ -127,6 +136,12 @@ class Study:
         """Return `<dataset>-<version>` of the label space that a test set's codes follow."""
         return f"{dataset}-{getattr(self.config.texts[test_set], dataset)}"
 
+    def label_space(self, catalogue: str, dataset: str, model: str) -> str:
+        """Return `<catalogue>-<version>` of the label space that the answers of a model to a data set are judged by."""
+        if dataset == CATALOGUE:
+            return self.catalogue(catalogue, self.recipes[model].config.data)
+        return self.text_codes(catalogue, dataset)
+
     def _formulations(self) -> set[str]:
         data, texts = self.data, self.config.texts
         return {data[key].formulations for key in self.data_keys} | {texts[key].formulations for key in self.test_sets}
@@ -162,12 +177,13 @@ class Study:
 
     def built(self, model: str) -> str | None:
         """Return the key of the tiny model that is a recipe's base, if it is one."""
-        base = self.recipes[model].config.base
+        recipe = self.language_models.get(model)
+        base = recipe and recipe.config.base
         return base.built if isinstance(base, BuiltBase) else None
 
     def local_adapter(self, model: str) -> list[str]:
         """Return what a published adapter in a local directory is fetched from, so that a change is seen; else none."""
-        adapter = self.recipes[model].config.adapter
+        adapter = self.language_models[model].config.adapter
         if not isinstance(adapter, LocalAdapter):
             return []
         weights = adapter.path / ADAPTER_WEIGHTS

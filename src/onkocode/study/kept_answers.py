@@ -7,16 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.config.base import validated
-from onkocode.evaluation.answers import AnswerStore
-from onkocode.evaluation.asking import Asking, Checkpoint, asked_of
+from onkocode.coders.answers import AnswerStore
+from onkocode.coders.language_model import Checkpoint
+from onkocode.config.base import CATALOGUE, validated
+from onkocode.evaluation.asking import Asking, choose_questions
 from onkocode.models.record import read_model
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
-from onkocode.study.jobs import CATALOGUE, Study
+from onkocode.study.jobs import Study
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Place:
     @property
     def base(self) -> Path:
         """Record of prepare-model."""
-        return self.results / "models" / self.study.base_of(self.model) / "base.json"
+        return self.results / "models" / str(self.study.base_of(self.model)) / "base.json"
 
     @property
     def adapter(self) -> Path | None:
@@ -63,7 +64,8 @@ def places_of(study: Study) -> Iterator[Place]:
     """Yield the checkpoints of a study under each condition."""
     results, private = (Path(study.config.pathvars.get(name, name)) for name in ("results", "private"))
     for model, epoch in study.checkpoints(0):
-        yield Place(study, results, private, model, epoch, "free")
+        if model in study.language_models:  # other coders keep no answers
+            yield Place(study, results, private, model, epoch, "free")
     for model in study.thinking_models:
         yield Place(study, results, private, model, 0, "thinking")
 
@@ -84,18 +86,19 @@ def keep_answers_of(place: Place) -> int:
     checkpoint = Checkpoint(read_model(place.base), place.adapter)
     coder = checkpoint.identity(settings.testing)
     tables = {name: read_table(place.questions(name), "questions") for name in predictions}
-    asked = asked_of(checkpoint, coder, place.condition, tables, settings)
-    if asked.form.sha256 != record["prompt_sha256"]:
+    asked = choose_questions(tables, place.condition, settings)
+    _, prompts = checkpoint.prompts(coder, place.condition, asked, settings)
+    if prompts.form.sha256 != record["prompt_sha256"]:
         raise InputError("the chat template is another one now")
     kept, scratch = place.private / "answers" / place.below, place.private / "scratch" / place.below / "kept"
     for folder in (kept, scratch):
         restrict_to_owner(folder / "answers")
     store = AnswerStore(kept, scratch, coder)
     for name, table in predictions.items():
-        ids = asked.questions[name].select("question_id").with_columns(key=pl.Series(asked.keys[name]))
+        ids = asked[name].select("question_id").with_columns(key=pl.Series(prompts.keys[name]))
         answers = table.join(ids, on="question_id").unique("key", keep="first", maintain_order=True)
         # In a prediction, the mark with which the prompt opens a thought may stand before the answer.
-        answers = answers.with_columns(pl.col("answer").str.strip_prefix(asked.form.opened))
+        answers = answers.with_columns(pl.col("answer").str.strip_prefix(prompts.form.opened))
         store.add(answers.filter(~pl.col("key").is_in(list(store.keys))))
     count = len(store.keys)
     store.close()

@@ -27,8 +27,9 @@ def gpus(study: Study, model: str, stage: str, previous: Path | None = None, end
     recipe = study.recipes[model]
     if stage == "testing":
         return recipe.config.resources.gpus_testing
+    trained = study.language_models.get(model)
     wanting = any(ending.cause in ("gpus", "gpu-memory") for ending in endings)
-    recovery = [step.gpus or 0 for step in recipe.training.recovery] if wanting else []
+    recovery = [step.gpus or 0 for step in trained.training.recovery] if trained and wanting else []
     kept = int(read_overrides(previous).get("gpus", 0))
     return max([recipe.config.resources.gpus_training, *recovery, kept])
 

@@ -4,9 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from onkocode.config.coders import RecipeConfig
 from onkocode.records.ids import canonical_json
 from onkocode.study import requests
 from onkocode.study.jobs import Study
+from onkocode.tasks import PROTOCOL, TASKS
 
 
 def data(study: Study, data_key: str) -> str:
@@ -27,6 +29,17 @@ def leakage(study: Study) -> str:
     return as_json(study.config.leakage)
 
 
+def formulations(study: Study, test_set: str) -> str | list[str]:
+    """Settings of build-text-questions: the version of the formulations, and tasks beyond the protocol's.
+
+    Where there are none, the version alone, as it always was: otherwise an upgrade would ask all models again.
+    """
+    version = study.config.texts[test_set].formulations
+    asked = {*study.config.evaluation.tasks, *study.config.thinking.tasks}
+    further = [task for task in TASKS if task in asked and task not in PROTOCOL]
+    return [version, "--tasks", *further] if further else version
+
+
 def columns(study: Study, test_set: str) -> str:
     """Settings of read-texts; morphology only where it is set, so that older test sets are not read again."""
     columns = study.config.texts[test_set].columns
@@ -40,36 +53,48 @@ def tiny_model(study: Study, built: str) -> str:
 
 def base(study: Study, model: str) -> str:
     """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
-    return canonical_json({"base": study.recipes[model].config.base.model_dump(mode="json")})
+    return canonical_json({"base": study.language_models[model].config.base.model_dump(mode="json")})
 
 
 def description(study: Study, model: str) -> str:
     """Settings of describe-model: what figures and tables name."""
-    recipe = study.recipes[model]
     resources = {
         "gpus_training": requests.gpus(study, model, "training"),
         "gpus_testing": requests.gpus(study, model, "testing"),
     }
-    shown = recipe.config.model_dump(
+    shown = study.recipes[model].config.model_dump(
         mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
     )
-    shown["training"] = {"quantisation": recipe.training.quantisation}
+    return canonical_json(shown | _model_description(study, model) | {"resources": resources})
+
+
+def _model_description(study: Study, model: str) -> dict[str, Any]:
+    """Return what is named of the training and testing of a language model; nothing for another coder."""
+    recipe = study.language_models.get(model)
+    if recipe is None:
+        return {}
+    training: dict[str, Any] = {"quantisation": recipe.training.quantisation}
     if not study.epochs(model):
-        shown["training"]["epochs"] = 0
+        training["epochs"] = 0
     if recipe.replicate_of is not None:
-        shown["training"]["seed"] = recipe.training.seed
-    shown["testing"] = {"quantisation": recipe.testing.quantisation}
-    return canonical_json(shown | {"resources": resources})
+        training["seed"] = recipe.training.seed
+    return {"training": training, "testing": {"quantisation": recipe.testing.quantisation}}
+
+
+def coder(study: Study, model: str) -> str:
+    """Settings of fit-coder: the kind and its own keys."""
+    shared = set(RecipeConfig.model_fields)
+    return canonical_json(study.recipes[model].config.model_dump(mode="json", exclude=shared))
 
 
 def adapter(study: Study, model: str) -> str:
     """Settings of fetch-adapter."""
-    return canonical_json(study.recipes[model].config.model_dump(mode="json", include={"adapter"}))
+    return canonical_json(study.language_models[model].config.model_dump(mode="json", include={"adapter"}))
 
 
 def training(study: Study, model: str) -> str:
     """Settings of train-epoch."""
-    return as_json(study.recipes[model].training)
+    return as_json(study.language_models[model].training)
 
 
 def testing(study: Study, model: str) -> str:
@@ -97,7 +122,10 @@ def merged(study: Study) -> str:
 
 
 def _asking(study: Study, model: str) -> dict[str, Any]:
-    recipe = study.recipes[model]
+    """Return how a language model answers; nothing for another coder, which has its settings with it."""
+    recipe = study.language_models.get(model)
+    if recipe is None:
+        return {}
     return {
         "testing": recipe.testing.model_dump(mode="json"),
         "system_prompt": recipe.training.system_prompt,

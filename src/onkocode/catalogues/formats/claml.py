@@ -33,7 +33,7 @@ from onkocode.catalogues.formats.claml_reading import (
     raise_unsound,
     read_claml,
 )
-from onkocode.catalogues.vocabulary.codes import ICD10, OPS, behaviour, is_tumour
+from onkocode.catalogues.vocabulary.codes import ICD10, OPS, behaviour, category_of, is_tumour
 from onkocode.catalogues.vocabulary.entries import entry_frame
 
 TITLES = ("preferred", "preferredLong")
@@ -79,7 +79,7 @@ def parse_claml_icd10gm(path: Path) -> pl.DataFrame:
             "title": item.title,
             "chapter": chapters[code],
             "group": _block(claml, item.above, _ICD10GM)[:3],
-            "category": code[:3],
+            "category": category_of(code, "icd10gm"),
             "behaviour": behaviour(code),
             "tumour": is_tumour(code),
         }
@@ -116,7 +116,7 @@ def parse_claml_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFram
             "title": item.title,
             "chapter": code[0],
             "group": _block(claml, item.above, _OPS)[:4],
-            "category": code[:4],
+            "category": category_of(code, "ops"),
             "behaviour": None,
             "tumour": False,
         }

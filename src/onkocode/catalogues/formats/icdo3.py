@@ -19,7 +19,7 @@ from onkocode.catalogues.formats.claml_reading import (
     raise_unsound,
     read_claml,
 )
-from onkocode.catalogues.vocabulary.codes import MORPHOLOGY_BEHAVIOUR
+from onkocode.catalogues.vocabulary.codes import MORPHOLOGY_BEHAVIOUR, category_of
 from onkocode.catalogues.vocabulary.entries import entry_frame
 
 LABEL_RUBRICS = ("preferred", "inclusion")
@@ -96,7 +96,7 @@ def _code_row(code: str, name: str, claml: Claml, item: ClamlClass, *, terminal:
         "terminal": terminal,
         "chapter": "T" if topography else "M",
         "group": claml.block(item.code),
-        "category": code[:3] if topography else code[:4],
+        "category": category_of(code, kind),
         "behaviour": None if topography else MORPHOLOGY_BEHAVIOUR.get(code[-1]),
         "tumour": True,
     }

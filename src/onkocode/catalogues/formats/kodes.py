@@ -20,7 +20,7 @@ from onkocode.catalogues.formats.reading import (
     split_fields,
     split_table,
 )
-from onkocode.catalogues.vocabulary.codes import ICD10, OPS, behaviour, is_tumour
+from onkocode.catalogues.vocabulary.codes import ICD10, OPS, behaviour, category_of, is_tumour
 from onkocode.catalogues.vocabulary.entries import entry_frame
 from onkocode.records.errors import InputError, first_of
 
@@ -49,7 +49,7 @@ def parse_icd10gm(path: Path) -> pl.DataFrame:
         pl.Series("behaviour", [behaviour(code) for code in codes], dtype=pl.String),
         pl.Series("tumour", [is_tumour(code) for code in codes], dtype=pl.Boolean),
         system=pl.lit("icd10gm"),
-        category=pl.col("code").str.slice(0, 3),
+        category=pl.Series([category_of(code, "icd10gm") for code in codes], dtype=pl.String),
     )
 
 
@@ -71,7 +71,7 @@ def parse_ops(path: Path, version: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         "chapter",
         "group",
         system=pl.lit("ops"),
-        category=pl.col("code").str.slice(0, 4),
+        category=pl.Series([category_of(code, "ops") for code in rows["code"]], dtype=pl.String),
         behaviour=pl.lit(None, pl.String),
         tumour=pl.lit(False),
     )

@@ -63,7 +63,7 @@ def read_texts(
         raise InputError(f"{path}: {len(problems)} problem(s) in the test set {key!r}:\n{first_of(problems)}")
     if not reading.entries:
         raise InputError(f"{path}: the test set {key!r} has no rows")
-    placeholders = [f"{n} placeholder(s) stand for no {axis}" for axis, n in reading.placeholders.items()]
+    placeholders = [f"{n} placeholder(s) stand for no {axis}" for axis, n in reading.placeholders.items() if n]
     return _frame(reading), [*marks_note(reading.taken), *forms_note(reading.taken), *placeholders, *rows.note]
 
 

@@ -1,10 +1,16 @@
-"""The form of codes and what follows from a code alone. Source: ICD-10-GM, chapter II; ICD-O-3, part topography."""
+"""The form of codes and what follows from a code alone. Source: ICD-10-GM, chapter II; ICD-O-3, both axes; OPS."""
 
 import re
 
 ICD10 = re.compile(r"[A-Z]\d{2}(\.\d{1,2})?", re.ASCII)
 OPS = re.compile(r"\d-[0-9a-z]{2}([0-9a-z](\.[0-9a-z]{1,2})?)?", re.ASCII)
 SECONDARY = ("C77", "C78", "C79")
+CATEGORY_LENGTHS = {"icd10gm": 3, "topography": 3, "morphology": 4, "ops": 4}  # C50, C50, 8140, 5-87
+
+
+def category_of(code: str, system: str) -> str:
+    """Return the category of a code by its form, whether or not the code exists: `8140` of `8140/3`."""
+    return code[: CATEGORY_LENGTHS[system]]
 
 
 def is_tumour(code: str) -> bool:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-SYSTEM_OF_TASK = {"icd10": "icd10gm", "topography": "topography"}
-
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """Codes of one system of one catalogue version, with whether each is terminal."""
+    """Codes and categories of one system of one catalogue version, with whether each is terminal.
+
+    A category that is no code of its own, such as the four digits `8140` of the morphology, stands there as well.
+    """
 
     terminal: dict[str, bool]
 
@@ -17,7 +18,8 @@ class LabelSpace:
     def of(cls, codes: pl.DataFrame, system: str) -> "LabelSpace":
         """Take one system out of a label space table (schema CODES)."""
         rows = codes.filter(pl.col("system") == system)
-        return cls(dict(zip(rows["code"].to_list(), rows["terminal"].to_list(), strict=True)))
+        categories = dict.fromkeys(rows["category"].drop_nulls().to_list(), False)
+        return cls(categories | dict(zip(rows["code"].to_list(), rows["terminal"].to_list(), strict=True)))
 
     def exists(self, code: str) -> bool:
         """Tell whether the code stands in the catalogue, terminal or not."""
@@ -26,3 +28,8 @@ class LabelSpace:
     def is_terminal(self, code: str) -> bool:
         """Tell whether the code may be used for coding."""
         return self.terminal.get(code, False)
+
+
+def label_spaces(codes: pl.DataFrame) -> dict[str, LabelSpace]:
+    """Return the label space of every system in a table (schema CODES)."""
+    return {system: LabelSpace.of(codes, system) for system in codes["system"].unique()}

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from tqdm import tqdm
 
-from onkocode.evaluation.answers import AnswerStore, Decoding
+from onkocode.coders.answers import AnswerStore, Decoding
 from onkocode.models.tokenizing import stop_ids
 from onkocode.records.ids import digest
 

@@ -1,0 +1,1 @@
+"""Coders: whatever answers questions, behind one interface."""

@@ -1,0 +1,182 @@
+"""The kinds of coders: what a recipe of each kind may say.
+
+A kind is a class here, whose field `kind` names it, and an alternative of `AnyRecipe`. A kind that one job fits has its
+code in the module of `onkocode.coders` that is named like it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from onkocode.config.base import Key, PositiveInt, Section, Seed, validated
+from onkocode.config.models import Adapter, Base
+from onkocode.config.training import TestingChange, TrainingChange
+from onkocode.records.errors import InputError
+
+
+class Resources(Section):
+    """What one job of a recipe asks the cluster for."""
+
+    gpus_training: int = Field(0, ge=0, description="GPUs of a training job.")
+    gpus_testing: int = Field(0, ge=0, description="GPUs of a testing job.")
+    gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
+    memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job.")
+    max_memory_mb: PositiveInt | None = Field(
+        None,
+        description="The most that a retry asks for: twice the memory each time that it ran out, and no more for any "
+        "other cause; null = four times memory_mb.",
+    )
+    threads: PositiveInt = Field(1, description="CPU cores of a training or testing job.")
+    training_hours: float = Field(
+        1.0,
+        gt=0,
+        description="Time limit of the job of an epoch, which saves and leaves before it and goes on in a retry.",
+    )
+    testing_hours: float = Field(
+        1.0, gt=0, description="Time limit of an evaluation; a retry goes on from the last save."
+    )
+    max_hours: float | None = Field(
+        None,
+        gt=0,
+        description="The most that a retry asks for: twice the time whenever a job was killed at its limit, before it "
+        "could save and leave; null = never more than training_hours or testing_hours.",
+    )
+
+    @model_validator(mode="after")
+    def _ceilings(self) -> Self:
+        if self.max_memory_mb is not None and self.max_memory_mb < self.memory_mb:
+            raise ValueError("max_memory_mb must not be below memory_mb")
+        if self.max_hours is not None and self.max_hours < max(self.training_hours, self.testing_hours):
+            raise ValueError("max_hours must not be below training_hours or testing_hours")
+        return self
+
+
+class RecipeConfig(Section):
+    """What every recipe says of its coder. Its key is the `{model}` of all paths."""
+
+    label: str = Field(description="Name in figures and tables.")
+    family: str = Field(description="Model family; one colour in figures.")
+    data: Key = Field(description="Data key that it is trained on, and asked about.")
+    resources: Resources = Field(
+        default_factory=lambda: Resources.model_validate({}), description="What its jobs ask the cluster for."
+    )
+
+
+class LanguageModelConfig(RecipeConfig):
+    """A language model: its base, and how it is trained and tested; or a ready adapter on it."""
+
+    kind: Literal["llm", "published-adapter"] = Field(
+        "llm",
+        description="Kind of coder: llm is trained here; published-adapter is a ready adapter of somebody else, which "
+        "is tested as epoch 1, with its base as epoch 0.",
+    )
+    base: Base = Field(description="Where the base model comes from: hub, path or built.")
+    adapter: Adapter | None = Field(
+        None,
+        description="Where a published adapter comes from: hub or path. It is asked in the chat template of its base.",
+    )
+    parameters: float | None = Field(None, gt=0, description="Number of parameters; null = counted from the weights.")
+    preset: Key = Field(
+        "paper",
+        description="Preset that gives the values which are not set here; of its training keys, a published adapter "
+        "takes system_prompt alone.",
+    )
+    training: TrainingChange = Field(
+        default_factory=TrainingChange,
+        description="What differs from the preset; a published adapter may set system_prompt alone.",
+    )
+    testing: TestingChange = Field(default_factory=TestingChange, description="What differs from the preset.")
+    seeds: list[Seed] | None = Field(
+        None,
+        min_length=1,
+        description="Train once per seed, as replicates with the keys `<recipe>.s<seed>`; null = once, with "
+        "training.seed.",
+    )
+    thinking: bool = Field(False, description="The base model has a thinking mode that is to be tested as well.")
+
+    @property
+    def is_published(self) -> bool:
+        """Tell whether it is an adapter of somebody else, which is tested here, not trained."""
+        return self.kind == "published-adapter"
+
+
+class FitSettings(Section):
+    """What the fit of a coder depends on, and nothing else: its kind and the keys of its own."""
+
+    kind: str = Field(description="Kind of coder.")
+    candidates: PositiveInt = Field(5, description="Ranked answers to each question, where there are as many.")
+
+
+class MajorityCode(FitSettings):
+    """The most frequent answers of the training entries, whatever the text: what any other coder must surpass."""
+
+    kind: Literal["majority-code"] = Field(description="Kind of coder: the most frequent codes.")
+
+
+class NearestLabel(FitSettings):
+    """The answers of the training labels that are most alike in their character n-grams."""
+
+    kind: Literal["nearest-label"] = Field(description="Kind of coder: the codes of the most similar labels.")
+    ngrams: list[PositiveInt] = Field(
+        [2, 5],
+        min_length=2,
+        max_length=2,
+        description="Shortest and longest character n-grams; they end at the edges of words.",
+    )
+
+    @field_validator("ngrams")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if value[0] > value[1]:
+            raise ValueError("the shortest must not be longer than the longest")
+        return value
+
+
+class MajorityCodeConfig(RecipeConfig, MajorityCode):
+    """A recipe of the kind majority-code."""
+
+
+class NearestLabelConfig(RecipeConfig, NearestLabel):
+    """A recipe of the kind nearest-label."""
+
+
+def _class_of(value: Any) -> str | None:
+    """Return the name of the class that a recipe is read with; None when there is no such kind."""
+    kind = value.get("kind", "llm") if isinstance(value, Mapping) else getattr(value, "kind", "llm")
+    return KINDS[kind].__name__ if isinstance(kind, str) and kind in KINDS else None
+
+
+AnyRecipe = Annotated[
+    Annotated[LanguageModelConfig, Tag("LanguageModelConfig")]
+    | Annotated[MajorityCodeConfig, Tag("MajorityCodeConfig")]
+    | Annotated[NearestLabelConfig, Tag("NearestLabelConfig")],
+    Discriminator(_class_of, custom_error_type="kind", custom_error_message="is no kind of coder"),
+]
+_CLASSES: tuple[type[RecipeConfig], ...] = tuple(
+    get_args(alternative)[0] for alternative in get_args(get_args(AnyRecipe)[0])
+)
+KINDS = {kind: section for section in _CLASSES for kind in get_args(section.model_fields["kind"].annotation)}
+
+
+def read_recipe(settings: Any) -> RecipeConfig:
+    """Return what describe-model is told of a recipe; raises InputError with every mistake."""
+    kind = settings.get("kind", "llm") if isinstance(settings, Mapping) else None
+    if kind not in KINDS:
+        raise InputError(f"--settings: kind must be one of {', '.join(KINDS)}")
+    return validated(KINDS[kind], settings)
+
+
+def read_fit_settings(settings: Any) -> FitSettings:
+    """Return the settings of fit-coder; raises InputError with every mistake."""
+    section = fit_settings(settings.get("kind")) if isinstance(settings, Mapping) else None
+    if section is None:
+        fitted = [kind for kind in KINDS if fit_settings(kind)]
+        raise InputError(f"--settings: kind must be one of {', '.join(fitted)}")
+    return validated(section, settings)
+
+
+def fit_settings(kind: str | None) -> type[FitSettings] | None:
+    """Return the settings of fit-coder for a kind; None where no such job fits it."""
+    bases = KINDS[kind].__bases__ if kind is not None and kind in KINDS else ()
+    return next((base for base in bases if issubclass(base, FitSettings)), None)

@@ -1,0 +1,86 @@
+"""From judged answers to metrics with their intervals, in one tidy table."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from onkocode.evaluation.intervals import clopper_pearson, cluster_bootstrap
+from onkocode.evaluation.metrics import METRICS, Metric
+
+BY = ["model", "epoch", "condition", "dataset", "task"]
+QUESTION = ["dataset", "task", "question_id"]
+Row = dict[str, object]
+
+
+def measure(judged: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> pl.DataFrame:
+    """Return metrics (schema METRICS) of the judged rows of one model, epoch and condition.
+
+    Rates get a Clopper–Pearson interval over questions and a bootstrap interval clustered by `cluster` (entry, text or
+    patient): twelve formulations of one text are not twelve texts. Other metrics get the second one alone.
+
+    Args:
+        judged: schema JUDGED, any number of data sets and tasks.
+        baseline: judged rows of the base model (epoch 0, condition free) for paired gains; None at the base itself.
+        resamples: of the bootstrap.
+    """
+    rows: list[Row] = []
+    for keys, part in judged.group_by(BY, maintain_order=True):
+        head: Row = dict(zip(BY, keys, strict=True))
+        for stratum, answers in _strata(part):
+            for metric in METRICS.values():
+                if head["task"] in metric.tasks and head["condition"] in metric.conditions:
+                    about = head | {"stratum": stratum, "metric": metric.key}
+                    rows += (about | row for row in _measured(metric, answers, baseline, resamples))
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _strata(part: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield "all", part
+    splits = sorted(part["split"].unique().to_list())
+    if len(splits) > 1:
+        for split in splits:
+            yield split, part.filter(pl.col("split") == split)
+    elif splits[0] != "test":
+        yield splits[0], part
+
+
+def _measured(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> Iterator[Row]:
+    """Yield the rows of a metric; none where it was not recorded, or is about other answers or no base."""
+    values = _differences(metric, answers, baseline) if metric.paired else _values(metric, answers)
+    if values.is_empty() or values["value"].null_count():
+        return
+    for denominator in metric.denominators:
+        chosen = values.filter(pl.col("valid")) if denominator == "valid" else values
+        for row in _with_intervals(chosen, metric.unit == "%", resamples):
+            yield {"denominator": denominator} | row
+
+
+def _values(metric: Metric, answers: pl.DataFrame) -> pl.DataFrame:
+    """Return value, cluster and validity of the answers that a metric is about."""
+    chosen = answers if metric.among is None else answers.filter(metric.among)
+    return chosen.select(*QUESTION, "cluster", "valid", value=metric.value.cast(pl.Float64))
+
+
+def _differences(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the paired differences to the base model over the questions that both were asked."""
+    now = _values(metric, answers)
+    if baseline is None:
+        return now.clear()
+    before = _values(metric, baseline).select(*QUESTION, before="value")
+    return now.join(before, on=QUESTION).with_columns(value=pl.col("value") - pl.col("before"))
+
+
+def _with_intervals(values: pl.DataFrame, rate: bool, resamples: int) -> Iterator[Row]:
+    """Yield the mean of the values, once with each of its intervals."""
+    grouped = values.group_by("cluster").agg(hits=pl.col("value").sum(), total=pl.len()).sort("cluster")
+    sums, totals = grouped["hits"].to_numpy(), grouped["total"].to_numpy().astype(np.float64)
+    k, n = float(sums.sum()), int(totals.sum())
+    row: Row = {"k": k, "n": n, "clusters": len(totals), "value": k / n if n else None}
+    if rate:
+        yield row | _interval("clopper-pearson", clopper_pearson(int(k), n))
+    yield row | _interval("cluster-bootstrap", cluster_bootstrap(sums, totals, resamples, bounded=rate))
+
+
+def _interval(method: str, bounds: tuple[float | None, float | None]) -> Row:
+    return {"low": bounds[0], "high": bounds[1], "method": method}
