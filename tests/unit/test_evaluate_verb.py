@@ -366,7 +366,7 @@ def test_why_it_ended_stands_in_scratch_until_it_is_done(place: Place, monkeypat
     errors = [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), KeyboardInterrupt()]
     for error in errors:
         with monkeypatch.context() as patch:
-            patch.setattr("onkocode.evaluation.asking.load_base", raising(error))
+            patch.setattr("onkocode.coders.language_model.load_base", raising(error))
             with pytest.raises(type(error)):
                 main(place.arguments("run", 1, "free", ("clinic",)))
     assert [ending.cause for ending in read_endings(scratch)] == ["memory", "gpu-memory", "stopped"]
