@@ -10,7 +10,7 @@ import pytest
 
 from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.models.corpus import Document, build_corpus
-from onkocode.records.schemas import TABLES
+from onkocode.records.schemas import columns_of
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = {
@@ -88,7 +88,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory, corpus: list[Document]
 
 def schema_of(table: str) -> Any:
     """Return the columns and types of a table."""
-    return TABLES[table].columns
+    return columns_of(table)
 
 
 LABELS = [
@@ -125,9 +125,10 @@ def question_rows(dataset: str, split: str | None = None) -> list[dict[str, obje
                         "formulation_id": formulation,
                         "task": task,
                         "question": template.format(text),
+                        "text": text,
                         "answer": expected or "Ja",
                         "code": expected,
-                        "accepted": None,
+                        "accepted": [],
                         "split": split or ("heldout_label" if entry == "E08" else "train"),
                         "origin_id": f"{dataset}:{entry}",
                     }

@@ -1,9 +1,7 @@
 """Run an attempt over all epochs in one go, as a process of torchrun: what jobs of one epoch each are compared with."""
 
-import sys
-
-from onkocode.cli import main
 from onkocode.training.callbacks import Saves
+from onkocode.training.worker import work
 
 
 def go_on(self, args, state, control, **kwargs):
@@ -13,4 +11,4 @@ def go_on(self, args, state, control, **kwargs):
 
 if __name__ == "__main__":
     setattr(Saves, "on_epoch_end", go_on)  # noqa: B010
-    sys.exit(main(sys.argv[1:]))
+    work()

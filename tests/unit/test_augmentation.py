@@ -16,7 +16,7 @@ from onkocode.questions.abbreviations.table import COLUMNS, parse_abbreviations
 from onkocode.questions.augmentation import augment
 from onkocode.records.errors import InputError
 from onkocode.records.ids import digest, text_key
-from onkocode.records.schemas import ENTRIES
+from onkocode.records.schemas import columns_of
 
 KINDS = ("abbreviation", "side", "stage", "grading", "certainty", "typing-error", "compound")
 Row = tuple[str, str | None, str]
@@ -33,7 +33,7 @@ def entries(*rows: Row, kind: str = "diagnosis") -> pl.DataFrame:
             | {"accepted": ["C80.9"], "cluster": key, "dataset": "x", "version": "1", "topography": None}
             for key, code, text in rows
         ],
-        schema=ENTRIES,  # type: ignore[arg-type]
+        schema=columns_of("entries"),
     )
 
 
@@ -544,7 +544,7 @@ def test_columns_are_carried_along_and_flags_added() -> None:
 def test_nothing_to_rewrite_gives_no_rows_but_all_columns() -> None:
     made = augment(entries(("a", "C20", "Ca")), options("compound"))
     assert made.is_empty()
-    assert made.schema == {**ENTRIES, "origin_id": pl.String}
+    assert made.schema == {**columns_of("entries"), "origin_id": pl.String}
 
 
 def test_a_kind_that_finds_no_place_any_more_leaves_no_flag() -> None:

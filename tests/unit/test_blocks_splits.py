@@ -19,7 +19,7 @@ from onkocode.questions.blocks import (
 )
 from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.ids import text_key
-from onkocode.records.schemas import CODES, ENTRIES
+from onkocode.records.schemas import columns_of
 from tests.conftest import Tables, sources_of
 
 
@@ -35,7 +35,7 @@ def entries(kind: str, *rows: tuple[str, str | None, str], flags: tuple[str, ...
             | {"accepted": [], "cluster": key, "dataset": "x", "version": "1", "topography": None}
             for key, code, text in rows
         ],
-        schema=ENTRIES,  # type: ignore[arg-type]
+        schema=columns_of("entries"),
     )
 
 
@@ -63,7 +63,7 @@ ICDO3 = pl.concat(
 OPS = entries("procedure", ("o1", "5-87", "Eingriffe"), ("o2", "5-870", "Exzision"), ("o3", "5-870.a", "Mit Draht"))
 TUMOURS = pl.DataFrame(
     [{"code": code, "tumour": code < "D49"} for code in ("C50.9", "C78.0", "D24", "C61", "E11.9", "I10", "J18.9")],
-    schema=CODES,
+    schema=columns_of("codes"),
 )
 
 

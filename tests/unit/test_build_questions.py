@@ -17,7 +17,7 @@ from onkocode.questions.build import (
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.errors import InputError
 from onkocode.records.ids import text_key
-from onkocode.records.schemas import ENTRIES, QUESTIONS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.tasks import PROTOCOL, TASKS
 from tests.conftest import Tables, questions_hash, sources_of
 
@@ -141,7 +141,7 @@ def test_the_table_can_be_written(example_questions: QuestionSet, tmp_path_facto
     path = tmp_path_factory.mktemp("questions") / "questions.parquet"
     write_table(example_questions.questions, "questions", path)
     back = read_table(path, "questions")
-    assert dict(back.schema) == {name: kind() if isinstance(kind, type) else kind for name, kind in QUESTIONS.items()}
+    assert dict(back.schema) == columns_of("questions")
     assert questions_hash(back) == EXAMPLE_HASH
 
 
@@ -248,7 +248,7 @@ def test_augmented_rows_are_trained_only_and_keep_their_origin(example: Tables, 
 def test_questions_on_texts_by_hand() -> None:
     row = {"entry_id": "mine:1", "kind": "text", "code": "C50.4", "topography": "C50.9", "text": "Mamma-Ca"}
     more = {"text_key": text_key("Mamma-Ca"), "cluster": "mine:P1", "accepted": [], "flags": []}
-    texts = pl.DataFrame([row | more], schema=ENTRIES)  # type: ignore[arg-type]
+    texts = pl.DataFrame([row | more], schema=columns_of("entries"))
     questions = build_text_questions(texts, "v1")
     assert dict(questions.group_by("task").len().rows()) == {"icd10": 12, "topography": 10, "tumour": 6}
     answers = questions.select("task", "answer", "code").unique().sort("task").rows()
@@ -263,7 +263,7 @@ def test_further_tasks_add_questions_and_change_none() -> None:
     row = {"entry_id": "mine:1", "kind": "text", "code": "C50.4", "topography": "C50.9", "text": "Ca", "text_key": "ca"}
     known = row | {"cluster": "1", "accepted": [], "flags": [], "morphology": "8500/3"}
     unknown = known | {"entry_id": "mine:2", "cluster": "2", "morphology": None}
-    texts = pl.DataFrame([known, unknown], schema=ENTRIES)  # type: ignore[arg-type]
+    texts = pl.DataFrame([known, unknown], schema=columns_of("entries"))
     usual = build_text_questions(texts, "v1")
     assert set(usual["task"]) == {"icd10", "topography", "tumour"}
     for further in (["morphology"], ["tumour-icd10"], list(TASKS)):
@@ -289,10 +289,10 @@ def test_a_text_without_topography_is_not_asked_for_it() -> None:
         "accepted": [],
     }
     rows = [row | {"entry_id": "mine:1", "cluster": "1"}, row | {"entry_id": "mine:2", "cluster": "2"}]
-    none = build_text_questions(pl.DataFrame(rows, schema=ENTRIES), "v1")  # type: ignore[arg-type]
+    none = build_text_questions(pl.DataFrame(rows, schema=columns_of("entries")), "v1")
     assert dict(none.group_by("task").len().rows()) == {"icd10": 24, "tumour": 12}
     rows[1]["topography"] = "C50.9"
-    one = build_text_questions(pl.DataFrame(rows, schema=ENTRIES), "v1")  # type: ignore[arg-type]
+    one = build_text_questions(pl.DataFrame(rows, schema=columns_of("entries")), "v1")
     assert dict(one.group_by("task").len().rows()) == {"icd10": 24, "topography": 10, "tumour": 12}
     assert set(one.filter(pl.col("task") == "topography")["entry_id"]) == {"mine:2"}
     assert one.filter(pl.col("task") != "topography").equals(none)

@@ -35,7 +35,7 @@ from onkocode.catalogues.vocabulary.codes import behaviour, is_tumour
 from onkocode.catalogues.vocabulary.entries import entry_frame
 from onkocode.cli import main
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import CODES, TRANSITIONS
+from onkocode.records.schemas import columns_of
 
 Rows = list[tuple[object, ...]]
 COLUMNS = (Path(__file__).parents[2] / "config/catalogues.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
@@ -62,7 +62,7 @@ def space(*rows: str) -> pl.DataFrame:
                 "tumour": is_tumour(name),
             }
         )
-    return pl.DataFrame(found, schema=CODES)
+    return pl.DataFrame(found, schema=columns_of("codes"))
 
 
 def table(*rows: str) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def table(*rows: str) -> pl.DataFrame:
             (*(None if code == "UNDEF" else code for code in (old, new)), f == "A", b == "A")
             for old, new, f, b in fields
         ],
-        schema=TRANSITIONS,
+        schema=columns_of("transitions"),
         orient="row",
     )
 
@@ -358,7 +358,7 @@ def frame(pairs: dict[tuple[str, str], tuple[bool, bool]]) -> pl.DataFrame:
     ends: Rows = [(code, None, False, False) for code in "ABCD" if all(old != code for old, _ in pairs)]
     ends += [(None, code, False, False) for code in "ABCD" if all(new != code for _, new in pairs)]
     rows: Rows = [(*pair, *flags) for pair, flags in pairs.items()]
-    return pl.DataFrame(rows + ends, schema=TRANSITIONS, orient="row")
+    return pl.DataFrame(rows + ends, schema=columns_of("transitions"), orient="row")
 
 
 @given(YEARS)

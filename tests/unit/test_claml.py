@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from onkocode.catalogues.formats.claml import parse_claml_icd10gm, parse_claml_ops
 from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
 from onkocode.records.ids import digest
-from onkocode.records.schemas import CODES, ENTRIES
+from onkocode.records.schemas import columns_of
 from tests.unit.claml_files import chapter, claml, cls, modifier, rubric, used, write
+
+CODES, ENTRIES = columns_of("codes"), columns_of("entries")
 
 
 def icd(folder: Path, body: str) -> pl.DataFrame:

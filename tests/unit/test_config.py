@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from onkocode.config import Config, load_config, load_config_files, resolve_model, resolve_recipe
 from onkocode.config import coders as coders_module
+from onkocode.config import data as data_module
 from onkocode.config import models as models_module
 from onkocode.config import schema as schema_module
 from onkocode.config import training as training_module
@@ -90,15 +91,37 @@ def test_the_schema_describes_the_keys_of_a_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("whole", "change"),
+    ("whole", "change", "without"),
     [
-        (training_module.Training, training_module.TrainingChange),
-        (training_module.Testing, training_module.TestingChange),
+        (training_module.Training, training_module.TrainingChange, set()),
+        (training_module.Testing, training_module.TestingChange, set()),
+        (data_module.Data, data_module.DataChange, set(data_module.OF_A_DATA_KEY)),
     ],
 )
-def test_a_change_has_all_keys_and_sets_none(whole: type[BaseModel], change: type[BaseModel]) -> None:
-    assert list(change.model_fields) == list(whole.model_fields)
+def test_a_change_has_all_keys_and_sets_none(
+    whole: type[BaseModel], change: type[BaseModel], without: set[str]
+) -> None:
+    assert without < set(whole.model_fields)
+    assert list(change.model_fields) == [name for name in whole.model_fields if name not in without]
     assert change().model_dump(exclude_none=True) == {}
+    assert change.__doc__
+    assert "null = not set here" in change.__doc__
+
+
+@pytest.mark.parametrize(
+    ("change", "values"),
+    [
+        (training_module.TrainingChange, {"learning_rate": 0}),
+        (training_module.TrainingChange, {"lora_dropout": 1}),
+        (training_module.TrainingChange, {"recovery": [{"gpus": 0}]}),
+        (training_module.TestingChange, {"precision": "fp64"}),
+        (data_module.DataChange, {"ops_classes": []}),
+        (data_module.DataChange, {"seed": 1}),
+    ],
+)
+def test_a_change_has_the_constraints_of_the_whole(change: type[BaseModel], values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        change.model_validate(values)
 
 
 # -- the paper's values --

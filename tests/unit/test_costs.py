@@ -23,9 +23,10 @@ from onkocode.models import costs
 from onkocode.models.architectures import Architecture, Matrix, architecture_from, known, known_architecture
 from onkocode.models.gpus import GPUS, find_gpu, named_gpu, peak_flops
 from onkocode.models.loading import load_base
+from onkocode.paper import ReportedModel, paper
 from onkocode.planning import memory
-from onkocode.planning.calibration import PAPER, geometric_mean, leave_one_out, paper_checks, paper_rates
-from onkocode.planning.lengths import GROUP_BATCHES, counted_lengths, table_lengths
+from onkocode.planning.calibration import geometric_mean, leave_one_out, paper_checks, paper_rates
+from onkocode.planning.lengths import counted_lengths, table_lengths
 from onkocode.records.errors import InputError
 from onkocode.training import order
 from onkocode.training.trainer import add_lora, keep_float32
@@ -38,17 +39,16 @@ CONFIGS = {
     "mixtral": MixtralConfig,
 }
 ATTENTION = ["q_proj", "v_proj"]
-# Table 3 of Lenz et al. 2025 (10^9), and LoRA of rank 8 on q_proj and v_proj by hand: layers · 8 · (hidden + queries +
-# hidden + values).
-PAPER_MODELS = {
-    "Qwen/Qwen2.5-7B-Instruct-1M": (7.61, 28 * 8 * (3584 + 3584 + 3584 + 512)),
-    "meta-llama/Llama-3.1-8B-Instruct": (8.03, 32 * 8 * (4096 + 4096 + 4096 + 1024)),
-    "Qwen/Qwen3-8B": (8.19, 36 * 8 * (4096 + 4096 + 4096 + 1024)),
-    "mistralai/Mistral-Nemo-Instruct-2407": (12.2, 40 * 8 * (5120 + 4096 + 5120 + 1024)),
-    "Qwen/Qwen3-14B": (14.8, 40 * 8 * (5120 + 5120 + 5120 + 1024)),
-    "Qwen/Qwen3-32B": (32.8, 64 * 8 * (5120 + 8192 + 5120 + 1024)),
-    "mistralai/Mixtral-8x7B-Instruct-v0.1": (46.7, 32 * 8 * (4096 + 4096 + 4096 + 1024)),
-    "meta-llama/Llama-3.3-70B-Instruct": (70.6, 80 * 8 * (8192 + 8192 + 8192 + 1024)),
+# LoRA of rank 8 on q_proj and v_proj by hand: layers · 8 · (hidden + queries + hidden + values).
+ADAPTED = {
+    "Qwen/Qwen2.5-7B-Instruct-1M": 28 * 8 * (3584 + 3584 + 3584 + 512),
+    "meta-llama/Llama-3.1-8B-Instruct": 32 * 8 * (4096 + 4096 + 4096 + 1024),
+    "Qwen/Qwen3-8B": 36 * 8 * (4096 + 4096 + 4096 + 1024),
+    "mistralai/Mistral-Nemo-Instruct-2407": 40 * 8 * (5120 + 4096 + 5120 + 1024),
+    "Qwen/Qwen3-14B": 40 * 8 * (5120 + 5120 + 5120 + 1024),
+    "Qwen/Qwen3-32B": 64 * 8 * (5120 + 8192 + 5120 + 1024),
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": 32 * 8 * (4096 + 4096 + 4096 + 1024),
+    "meta-llama/Llama-3.3-70B-Instruct": 80 * 8 * (8192 + 8192 + 8192 + 1024),
 }
 
 
@@ -90,16 +90,15 @@ def trainable(model: Any) -> int:
 
 
 def test_the_table_holds_the_models_of_the_paper() -> None:
-    assert list(known()["models"]) == list(PAPER_MODELS) == [run.hub for run in PAPER]
+    assert list(known()["models"]) == list(ADAPTED) == [run.hub for run in paper().models.rows]
 
 
-@pytest.mark.parametrize("hub", PAPER_MODELS)
-def test_parameters_of_the_papers_models(hub: str) -> None:
-    billions, adapted = PAPER_MODELS[hub]
-    architecture = known_architecture(hub)
+@pytest.mark.parametrize("model", paper().models.rows, ids=lambda model: model.label)
+def test_parameters_of_the_papers_models(model: ReportedModel) -> None:
+    architecture = known_architecture(model.hub)
     assert architecture is not None
-    assert architecture.parameters / 1e9 == pytest.approx(billions, rel=0.01)
-    assert 8 * costs.lora_unit(architecture.matrices(), ATTENTION) == adapted
+    assert architecture.parameters / 1e9 == pytest.approx(model.parameters, rel=0.01)
+    assert 8 * costs.lora_unit(architecture.matrices(), ATTENTION) == ADAPTED[model.hub]
 
 
 def test_parameters_of_one_model_by_hand() -> None:
@@ -221,7 +220,7 @@ def test_no_rank_comes_closer(shapes: Mapping[str, Matrix], wanted: int) -> None
 
 def test_rank_for_equal_parameters_across_models() -> None:
     ranks = {}
-    for hub in PAPER_MODELS:
+    for hub in ADAPTED:
         architecture = known_architecture(hub)
         assert architecture is not None
         ranks[hub] = costs.lora_rank_for(16_384_000, architecture.matrices(), ATTENTION)
@@ -336,9 +335,8 @@ def test_padding_is_that_of_the_trainers_order(batch: int, grouped: bool) -> Non
     indexes = order.epoch_order(ids, lengths, 0, 0, batch, grouped)
     batches = [[lengths[i] for i in indexes[start : start + batch]] for start in range(0, len(indexes), batch)]
     real = sum(max(rows) * len(rows) for rows in batches) / len(lengths)
-    found = counted_lengths(lengths, [1], max(lengths), "test").padded(batch, GROUP_BATCHES if grouped else None)
+    found = counted_lengths(lengths, [1], max(lengths), "test").padded(batch, order.GROUP_BATCHES if grouped else None)
     assert found == pytest.approx(real, rel=0.01)
-    assert GROUP_BATCHES == order.GROUP_BATCHES
 
 
 def test_a_system_prompt_lengthens_the_questions() -> None:

@@ -22,10 +22,10 @@ from onkocode.datasets.describe import (
     ops_rules,
     split_counts,
 )
+from onkocode.paper import paper
 from onkocode.questions.build import QuestionSet
-from onkocode.questions.counts import TABLE_1
 from onkocode.records.provenance import read_provenance
-from onkocode.records.schemas import ENTRIES
+from onkocode.records.schemas import columns_of
 from onkocode.text_tables import difference, text_table
 from tests.conftest import Tables, sources_of
 
@@ -109,7 +109,7 @@ def procedures(*rows: tuple[str, list[str]]) -> pl.DataFrame:
         | {"text_key": f"{code} {place}", "cluster": "c", "accepted": []}
         for place, (code, flags) in enumerate(rows)
     ]
-    return pl.DataFrame(filled, schema=ENTRIES)  # type: ignore[arg-type]
+    return pl.DataFrame(filled, schema=columns_of("entries"))
 
 
 def test_rules_for_ops_are_counted_as_the_questions_would_be(example: Tables, quickstart: Config) -> None:
@@ -182,9 +182,9 @@ def test_the_table_holds_every_number_once(described: Description) -> None:
     table = description_table(described, [CatalogueFile("ops-x", "a.txt", "f" * 64, 12)])
     assert tuple(table.columns) == TIDY
     assert table.select("section", "item", "measure").is_duplicated().sum() == 0
-    paper = {row.block: row.questions for row in TABLE_1}
-    told = table.filter((pl.col("measure") == "questions") & pl.col("item").is_in(list(paper)))
-    assert {row["item"]: int(row["paper"]) for row in told.iter_rows(named=True)} == paper
+    printed = {row.block: row.questions for row in paper().questions.blocks}
+    told = table.filter((pl.col("measure") == "questions") & pl.col("item").is_in(list(printed)))
+    assert {row["item"]: int(row["paper"]) for row in told.iter_rows(named=True)} == printed
 
 
 # -- the verb --

@@ -20,7 +20,7 @@ from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.endings import read_endings
-from onkocode.records.schemas import JUDGED, METRICS, PREDICTIONS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 
 from .conftest import LABELS, question_rows, schema_of
 from .scoring import score
@@ -98,7 +98,7 @@ def test_base_and_adapter_answer_every_data_set(place: Place) -> None:
         for name in BOTH
     }
     for (run, name), frame in frames.items():
-        assert frame.schema == pl.Schema(PREDICTIONS)
+        assert frame.schema == pl.Schema(columns_of("predictions"))
         assert frame["question_id"].to_list() == sorted(row["question_id"] for row in question_rows(name))  # type: ignore[type-var]
         assert frame.select("model", "epoch", "condition", "dataset").unique().rows() == [
             ("tiny", int(run == "trained"), "free", name)
@@ -399,8 +399,8 @@ def test_no_text_and_no_answer_leaves_the_private_folder(place: Place, capfd: py
     assert main(place.arguments("trained", 1, "free", ("clinic",))) == 0
     judged, metrics = judged_and_measured(place, place.folder)
     captured = capfd.readouterr()
-    assert read_table(judged, "judged").schema == pl.Schema(JUDGED)
-    assert read_table(metrics, "metrics").schema == pl.Schema(METRICS)
+    assert read_table(judged, "judged").schema == pl.Schema(columns_of("judged"))
+    assert read_table(metrics, "metrics").schema == pl.Schema(columns_of("metrics"))
     written = [captured.out, captured.err]
     for path in judged.parent.iterdir():
         content = path.read_bytes().decode("utf-8", errors="replace")

@@ -100,11 +100,13 @@ def without_counts(rows: list[dict[str, float]]) -> list[dict[str, float]]:
 
 def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any]) -> Path:
     """Train all epochs in one go by torchrun; returns the last checkpoint, laid out like an epoch."""
-    arguments = command(base, questions, folder, 1, **values)
+    command(base, questions, folder, 1, **values)
     scratch = folder / "scratch"
     scratch.mkdir()
     attempt = scratch / "attempt.json"
-    attempt.write_text(json.dumps({"settings": values, "resume": None, "attempt": 1}), encoding="utf-8")
+    job = {"base": base, "epoch": 1, "previous": None, "scratch": scratch, "output": folder / "epoch-1"}
+    description = {"job": job, "questions": folder / "questions.parquet", "settings": values}
+    attempt.write_text(json.dumps(description | {"resume": None, "attempt": 1}, default=str), encoding="utf-8")
     torchrun = [
         sys.executable,
         "-m",
@@ -113,7 +115,7 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
         f"--nproc_per_node={values['processes']}",
     ]
     done = subprocess.run(
-        [*torchrun, str(Path(__file__).with_name("one_run.py")), *arguments],
+        [*torchrun, str(Path(__file__).with_name("one_run.py"))],
         env=os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)},
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ import pytest
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.judging import judge_answers
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import JUDGED
+from onkocode.records.schemas import columns_of
 
 from .conftest import schema_of
 
@@ -152,7 +152,7 @@ def test_exact_is_always_partial_and_valid() -> None:
 
 def test_every_column_of_the_schema_and_no_text() -> None:
     rows = table([(task, answer, code, accepted) for task, answer, code, accepted, *_ in CASES])
-    kept = rows.select(list(JUDGED))
+    kept = rows.select(list(columns_of("judged")))
     assert "question" not in rows.columns
     assert HIDDEN not in str(kept.to_dicts())
     assert "Jawohl" not in str(kept.to_dicts())

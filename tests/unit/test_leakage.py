@@ -26,7 +26,7 @@ from onkocode.questions.leakage import (
     texts_of_questions,
 )
 from onkocode.records.ids import shuffled, text_key
-from onkocode.records.schemas import ENTRIES, LEAKAGE, QUESTIONS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = st.text(LETTERS + "äöüß -,.", max_size=25)
@@ -53,7 +53,7 @@ def question(
 
 
 def questions(*rows: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=QUESTIONS)  # type: ignore[arg-type]
+    return pl.DataFrame(rows, schema=columns_of("questions"))
 
 
 def training(*rows: dict[str, object]) -> Texts:
@@ -77,7 +77,7 @@ def entry(key: str, text: str, code: str = "C50.9", topography: str = "C50.9", *
 
 
 def entries(*rows: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=ENTRIES)  # type: ignore[arg-type]
+    return pl.DataFrame(rows, schema=columns_of("entries"))
 
 
 def clinic(*rows: dict[str, object]) -> Texts:
@@ -341,7 +341,7 @@ def test_nothing_to_compare() -> None:
     for test, labels in ((none, known), (clinic(entry("clinic:1", "Brustkrebs")), training()), (none, training())):
         pairs = find_pairs(test, labels, 90)
         assert pairs.is_empty()
-        assert pairs.columns == list(LEAKAGE)[1:]
+        assert pairs.columns == list(columns_of("leakage"))[1:]
     assert count_pairs(find_pairs(none, known, 90), none.count)["texts"] == 0
 
 
@@ -489,7 +489,7 @@ def test_no_text_is_written_or_printed(tables: Path, refuse: str, capfd: pytest.
     for word in (MARKER, MARKER.lower(), "Niere", "niere", "Blase", "blase"):
         assert word not in out + err
         assert not any(word.encode() in path.read_bytes() for path in files)
-    assert read_table(tables / "private/pairs.parquet", "leakage").columns == list(LEAKAGE)
+    assert read_table(tables / "private/pairs.parquet", "leakage").columns == list(columns_of("leakage"))
     public = (tables / "results/leakage.json").read_text(encoding="utf-8")
     assert "clinic:" not in public
     assert "registry:" not in public

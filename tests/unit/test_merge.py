@@ -21,7 +21,7 @@ from onkocode.export.merge import compare_logits, merge_adapter, stored_precisio
 from onkocode.models.loading import load_adapter, load_base
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
-from onkocode.records.schemas import METRICS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.study import Study, slices
 
 from .test_model_card import Handed, trained_by_the_verb
@@ -120,13 +120,13 @@ def test_rates_of_the_checkpoint_stand_in_the_card(
         row | {"value": 0.25, "low": 0.125, "high": 0.5, "method": "cluster-bootstrap"},
         row | {"epoch": 2, "value": 0.75, "low": 0.5, "high": 0.9, "method": "clopper-pearson"},
     ]
-    write_table(pl.DataFrame(rows, schema=METRICS), "metrics", tmp_path / "metrics.parquet")
+    write_table(pl.DataFrame(rows, schema=columns_of("metrics")), "metrics", tmp_path / "metrics.parquet")
     metrics = ("--metrics", str(tmp_path / "metrics.parquet"))
     assert main(arguments(handed, tmp_path / "out", *metrics)) == 0
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| test set clinic | icd10 | 24 | 25.0 (12.5–50.0) | – | – | – |" in card
     assert "75.0" not in card
-    none = pl.DataFrame(rows[2:], schema=METRICS)
+    none = pl.DataFrame(rows[2:], schema=columns_of("metrics"))
     write_table(none, "metrics", tmp_path / "metrics.parquet")
     assert main(arguments(handed, tmp_path / "none", *metrics)) == 2
     assert "the metrics hold nothing on model tiny, epoch 1" in capsys.readouterr().err

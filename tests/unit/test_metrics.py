@@ -9,7 +9,7 @@ import pytest
 from onkocode.evaluation.intervals import clopper_pearson
 from onkocode.evaluation.measuring import measure
 from onkocode.evaluation.metrics import METRICS as DECLARED
-from onkocode.records.schemas import METRICS, read_table
+from onkocode.records.schemas import columns_of, read_table
 
 from .conftest import schema_of
 
@@ -289,7 +289,7 @@ def test_tumour_task_has_no_partial_gain() -> None:
 def test_data_sets_and_tasks_are_measured_apart_in_the_schema() -> None:
     both = pl.concat([frame(ICD10), frame(TUMOUR, "tumour"), frame(ICD10[:2], dataset="clinic")])
     metrics = measure(both, None, 50)
-    assert set(metrics.columns) == set(METRICS)
+    assert set(metrics.columns) == set(columns_of("metrics"))
     parts = metrics.select("dataset", "task").unique().sort("dataset", "task").rows()
     assert parts == [("catalogue", "icd10"), ("catalogue", "tumour"), ("clinic", "icd10")]
     clinic = metrics.filter(pl.col("dataset") == "clinic", pl.col("metric") == "accuracy", pl.col("stratum") == "all")

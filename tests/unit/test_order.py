@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from onkocode.training.order import EpochOrder, epoch_order
+from onkocode.training.order import epoch_order
+from onkocode.training.sampler import EpochOrder
 
 IDS = [f"alphaid-2024:I{number}/icd10/icd10-01" for number in range(103)]
 LENGTHS = [20 + (number * 37) % 41 for number in range(103)]

@@ -21,12 +21,12 @@ from onkocode.models import tiny
 from onkocode.models.architectures import known_architecture, read_architecture
 from onkocode.models.corpus import Document
 from onkocode.models.gpus import named_gpu
+from onkocode.paper import paper
 from onkocode.planning import available
 from onkocode.planning.calibration import Speed, paper_speed
 from onkocode.planning.lengths import table_lengths
 from onkocode.planning.past_runs import PastRun, compare_with_plans, measured_speed, rates_by_device
 from onkocode.planning.plan import Plan, Subject, make_plan
-from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
@@ -76,7 +76,7 @@ def test_plan_of_the_study_without_weights_or_torch(tmp_path: Path) -> None:
     found = numbers(tmp_path / "plan.tsv")
     item = "qwen2.5-7b on 1 x A40"
     assert found["plan", item, "trainable", "parameters"] == "2523136"
-    assert found["plan", item, "questions", "per epoch"] == str(TABLE_1_QUESTIONS)
+    assert found["plan", item, "questions", "per epoch"] == str(paper().questions.total)
     assert found["plan", item, "steps", "per epoch"] == "86353"  # 518,116 / 6, the step of a published checkpoint / 2
     assert float(found["memory", item, "weights", "bytes"]) == 2 * 7_615_616_512
     assert "2,523,136" in done.stdout
@@ -311,7 +311,7 @@ def test_records_that_cannot_be_read_are_passed_over(trained: Path, in_root: Pat
 def test_questions_of_the_paper_stand_in(config: Config, tmp_path: Path) -> None:
     data = config.data["catalogues-2024"]
     missing = tmp_path / "missing.parquet"
-    assert available.count_questions(missing, data)[0] == TABLE_1_QUESTIONS
+    assert available.count_questions(missing, data)[0] == paper().questions.total
     held = data.model_copy(update={"heldout_labels": 0.5, "heldout_formulations": 2})
     blocks = 13_600 * 10 + 27_200 * (4 + 2) + 2_964 * (8 + 2) + 2_804 * 8 + 1_338 * 8
     assert available.count_questions(missing, held)[0] == blocks / 2
@@ -337,7 +337,6 @@ def test_shape_of_a_tiny_model_before_it_is_built(architecture: str, tmp_path: P
     tiny.save(tiny.build_model(shape, tokenizer), tokenizer, tmp_path)
     built = read_architecture(tmp_path)
     expected = available.tiny_architecture(shape)
-    assert available.TINY_VOCABULARY == tiny.VOCABULARY
     same = {"vocabulary", "source"}
     assert {k: v for k, v in vars(built).items() if k not in same} == {
         k: v for k, v in vars(expected).items() if k not in same

@@ -30,7 +30,7 @@ from onkocode.records.ids import hash_file
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table, write_table
 from onkocode.reporting.inputs import read_models
-from onkocode.reporting.tables import model_table, write_model_table
+from onkocode.reporting.models_table import model_table
 from onkocode.study import Study, slices
 from tests.unit.training_jobs import train
 
@@ -520,9 +520,7 @@ def test_models_that_were_not_trained_here_have_no_training_in_table_3(
     assert table["quantisation_training"].to_list() == ["4bit", None, None]
     assert table["gpus_training"].to_list() == [0, None, None]
     assert table["hours"].to_list() == [1.5, None, None]
-    write_model_table(paths, [], tmp_path / "models.html")  # no log of training at all
-    assert "–: not trained here" in (tmp_path / "models.html").read_text(encoding="utf-8")
-    write_model_table(paths[:1], [], tmp_path / "models.html")
-    assert "–: not trained here" not in (tmp_path / "models.html").read_text(encoding="utf-8")
     files = [str(path) for path in paths]
-    assert main(["tabulate-models", "--models", *files, "--training", "--output", str(tmp_path / "verb.html")]) == 0
+    output = tmp_path / "models.html"  # no log of training at all
+    assert main(["draw", "--item", "models", "--models", *files, "--training", "--output", str(output)]) == 0
+    assert "–: not trained here" in output.read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from onkocode.catalogues.versions.recode import (
 from onkocode.catalogues.vocabulary.written_codes import Written, read_code
 from onkocode.cli import main
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import TRANSITIONS
+from onkocode.records.schemas import columns_of
 from tests.unit.test_changes import FROM_2023_TO_2024, NEW_2024, OLD_2023, space, table, write_sources, write_year
 
 VERSIONS = ("2023", "2024")
@@ -225,7 +225,7 @@ def sound(pairs: dict[tuple[str, str], tuple[bool, bool]]) -> pl.DataFrame:
         forward &= not any(row[0] == old and row[2] for row in rows)
         backward &= not any(row[1] == new and row[3] for row in rows)
         rows.append((old, new, forward, backward))
-    return pl.DataFrame(rows, schema=TRANSITIONS, orient="row")
+    return pl.DataFrame(rows, schema=columns_of("transitions"), orient="row")
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -12,34 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from onkocode.paper import paper
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import METRICS, write_table
-from onkocode.reporting import accuracy_by_epoch, loss_curves, size_accuracy, thinking_mode
-from onkocode.reporting.inputs import Model, Target, read_metrics, read_models, read_training
-from onkocode.reporting.style import looks, print_style, save_figure
+from onkocode.reporting import accuracy_by_epoch, heldout_by_epoch, loss_curves, size_accuracy, spacing, thinking_mode
+from onkocode.reporting.inputs import Target, read_metrics, read_models
+from onkocode.reporting.logs import read_failed, read_training
+from onkocode.reporting.style import looks, panel_letter, print_style, save_figure
+from tests.unit.reported import draw, frame, model, rate, study_files
 
 REGISTRY = Target("registry", "all")
-
-
-def model(key: str, parameters: int = 8_000_000_000, family: str = "f") -> Model:
-    return Model(key, key.upper(), family, "qwen3", parameters, True, "none", "none", None, 1, 1)
-
-
-def rate(value: float | None, **place: Any) -> list[dict[str, Any]]:
-    """Return both rows of a rate; their intervals are 0.1 and 0.2 wide on each side."""
-    row: dict[str, Any] = {"model": "a", "epoch": 0, "condition": "free", "dataset": "registry", "task": "icd10"}
-    row |= {"stratum": "all", "metric": "accuracy", "denominator": "valid", "k": 1.0, "n": 10, "clusters": 5} | place
-    widths = {"clopper-pearson": 0.1, "cluster-bootstrap": 0.2}
-    return [
-        row
-        | {"value": value, "method": method}
-        | {"low": None if value is None else value - width, "high": None if value is None else value + width}
-        for method, width in widths.items()
-    ]
-
-
-def frame(*rates: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame([row for rows in rates for row in rows], schema=METRICS)
 
 
 def lines(axes: Axes, label: str) -> list[list[float]]:
@@ -55,28 +36,28 @@ def training_rows(values: Sequence[float | None], key: str = "a", job: int = 1) 
     ]
 
 
-def write_inputs(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Write metrics of one model with base, thinking and one trained epoch, its description, and a log of training."""
+def write_inputs(folder: Path) -> dict[str, list[Path]]:
+    """Write results of one model with base, thinking and one trained epoch, and a log of training."""
     rows = []
     for task in ("icd10", "topography"):
         for epoch, condition, value in ((0, "free", 0.2), (0, "thinking", 0.3), (1, "free", 0.6)):
-            place = {"task": task, "epoch": epoch, "condition": condition, "n": 2 if condition == "thinking" else 10}
+            n = 2 if condition == "thinking" else 10
+            place = {"task": task, "epoch": epoch, "condition": condition, "n": n, "clusters": n // 2}
             rows += rate(value, **place)
             rows += rate(value + 0.1, **place, metric="partial_accuracy")
-            rows += rate(0.05, **place, metric="invalid_rate", denominator="all")
+            rows += rate(0.1, **place, metric="invalid_rate", denominator="all")
             rows += rate(value + 0.1, **place, metric="partial_accuracy", denominator="all")
-            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")
+            rows += rate(value * 10, **place, metric="seconds_per_question", denominator="all")[1:]
             rows += rate(value, **place, denominator="all") + rate(
                 value, **place | {"dataset": "catalogue", "stratum": "heldout_label"}, denominator="all"
             )
-    metrics, description = folder / "metrics.parquet", folder / "model.json"
-    write_table(frame(rows), "metrics", metrics)
-    facts = {name: value for name, value in vars(model("a")).items() if name != "key"}
-    description.write_text(json.dumps(facts | {"model": "a", "label": "Ä"}), encoding="utf-8")
     log = folder / "a" / "epoch-1" / "metrics.jsonl"
     log.parent.mkdir(parents=True)
     log.write_text('{"step": 1, "epoch": 0.5, "loss": 2.0, "seconds": 3}\n{"step": 2, "epoch": 1.0, "loss": 1.0}\n{"st')
-    return [metrics], [description], [log]
+    attempts = log.with_name("attempts.jsonl")
+    attempts.write_text(json.dumps({"epoch": 1, "losses": [[1, 0.5, 9.0]]}) + "\n", encoding="utf-8")
+    files = study_files(folder, frame(rows), [model("a", label="Ä")], ["registry"])
+    return files | {"training": [log], "attempts": [attempts]}
 
 
 def test_the_smoothed_loss_is_a_rolling_mean_without_the_rows_that_are_not_finite() -> None:
@@ -120,15 +101,14 @@ def test_accuracy_by_epoch_shows_the_values_in_percent_with_the_bootstrap_interv
     assert (first, last) == (10, 90)
     assert missing != missing  # NaN leaves a gap
     assert numbers.filter(pl.col("value") == 25).select("low", "high").row(0) == pytest.approx((5, 45))
-    assert registry.get_title(loc="left") == "(b) ICD-10 · Test set registry"
+    assert registry.get_title(loc="left") == "(b) Test set registry"
+    assert catalogue.get_ylabel() == "ICD-10\n%"
 
 
-def test_without_test_sets_only_the_catalogue_is_drawn_and_its_stratum_can_be_chosen() -> None:
+def test_without_test_sets_only_the_catalogue_is_drawn_with_what_was_trained() -> None:
     metrics = frame(*(rate(0.5, dataset="catalogue", stratum=stratum) for stratum in ("train", "heldout_label")))
     numbers = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [])
     assert numbers["stratum"].to_list() == ["train"]
-    chosen = accuracy_by_epoch.accuracy_numbers(metrics, [model("a")], [], stratum="heldout_label")
-    assert chosen["stratum"].to_list() == ["heldout_label"]
     assert len(accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], []).axes) == 1
 
 
@@ -137,8 +117,8 @@ def test_heldout_by_epoch_has_a_column_per_part_of_the_catalogue() -> None:
     place = {"dataset": "catalogue", "denominator": "all"}
     tasks = ("icd10", "topography", "tumour")
     rates = [rate(value, **place, task=task, stratum=part) for task in tasks for part, value in parts.items()]
-    numbers = accuracy_by_epoch.heldout_numbers(frame(*rates), [model("a")])
-    figure = accuracy_by_epoch.draw_heldout_by_epoch(numbers, [model("a")])
+    numbers = heldout_by_epoch.heldout_numbers(frame(*rates), [model("a")])
+    figure = heldout_by_epoch.draw_heldout_by_epoch(numbers, [model("a")])
     assert [lines(axes, "a") for axes in figure.axes] == [[[90]], [[80]], [[40]]] * 2
 
 
@@ -151,7 +131,7 @@ def test_size_accuracy_shows_base_and_chosen_epoch_of_each_model() -> None:
         rate(0.2, model="b", **every),
         rate(0.9, model="b"),
     )
-    models = [model("a", 2_000_000), model("b", 1_000_000)]
+    models = [model("a", parameters=2_000_000), model("b", parameters=1_000_000)]
     numbers = size_accuracy.size_numbers(metrics, models, {"a": 1}, REGISTRY)
     assert numbers.select("model", "parameters", "state", "epoch", "value").rows() == [
         ("b", 1_000_000, "base", 0, 20.0),
@@ -170,7 +150,7 @@ def test_the_line_over_sizes_goes_through_the_mean_of_models_of_one_size() -> No
     metrics = frame(
         *(rate(value, epoch=1, model=key, denominator="all") for key, value in (("a", 0.1), ("b", 0.4), ("c", 0.6)))
     )
-    models = [model("a", 1_000_000), model("b", 2_000_000), model("c", 2_000_000)]
+    models = [model("a", parameters=1_000_000), model("b", parameters=2_000_000), model("c", parameters=2_000_000)]
     numbers = size_accuracy.size_numbers(metrics, models, dict.fromkeys("abc", 1), REGISTRY)
     axes = size_accuracy.draw_size_accuracy(numbers, models, REGISTRY).axes[0]
     assert lines(axes, "accuracy trained") == [[10, 50]]
@@ -184,13 +164,14 @@ def test_ceilings_are_drawn_only_on_request() -> None:
         axes = size_accuracy.draw_size_accuracy(numbers, [model("a")], REGISTRY, ceilings=wanted).axes[0]
         rectangles = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
         bands.append([(patch.get_y(), patch.get_y() + patch.get_height()) for patch in rectangles])
-    assert bands == [[], [(60, 79), (81, 94)]]
+    ceiling = paper().quality.ceilings["icd10"]
+    assert bands == [[], [ceiling.exact, ceiling.partial]]
 
 
 def test_labels_are_spread_to_their_least_distance() -> None:
-    assert size_accuracy.spread([0.1, 0.5], 0.2) == [0.1, 0.5]
-    assert size_accuracy.spread([0.4, 0.5, 0.5], 0.1) == pytest.approx([1.4 / 3 - 0.1, 1.4 / 3, 1.4 / 3 + 0.1])
-    places = size_accuracy.spread([0.0, 0.01, 0.2, 0.21, 0.22, 0.9], 0.1)
+    assert spacing.spread([0.1, 0.5], 0.2) == [0.1, 0.5]
+    assert spacing.spread([0.4, 0.5, 0.5], 0.1) == pytest.approx([1.4 / 3 - 0.1, 1.4 / 3, 1.4 / 3 + 0.1])
+    places = spacing.spread([0.0, 0.01, 0.2, 0.21, 0.22, 0.9], 0.1)
     assert all(right - left >= 0.1 - 1e-9 for left, right in pairwise(places))
 
 
@@ -262,24 +243,21 @@ def test_rates_of_few_valid_answers_are_marked(invalid: float, marked: bool) -> 
     assert ("fewer than 90 % valid" in figure.get_supxlabel()) == marked
 
 
+FIGURES = ("loss_curves", "accuracy_by_epoch", "heldout_by_epoch", "size_accuracy", "thinking_mode")
+
+
 def test_files_of_every_figure_are_the_same_on_every_run(tmp_path: Path) -> None:
-    metrics, models, training = write_inputs(tmp_path)
-    found = []
+    files, found = write_inputs(tmp_path), []
     for folder in (tmp_path / "first", tmp_path / "second"):
-        loss_curves.plot_loss_curves(training, models, folder / "loss.svg")
-        accuracy_by_epoch.plot_accuracy_by_epoch(metrics, models, ["registry"], folder / "accuracy.svg")
-        accuracy_by_epoch.plot_heldout_by_epoch(metrics, models, folder / "heldout.svg")
-        size_accuracy.plot_size_accuracy(metrics, models, ["registry"], folder / "size.svg", ceilings=True)
-        thinking_mode.plot_thinking_mode(metrics, models, ["registry"], folder / "thinking.svg")
+        for name in FIGURES:
+            draw(name, files, folder / f"{name}.svg", texts=["registry"], paper_ceilings=True)
         found.append({file.name: file.read_bytes() for file in folder.iterdir()})
-    names = ("loss", "accuracy", "heldout", "size", "thinking")
-    assert set(found[0]) == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "tsv")}
+    assert set(found[0]) == {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png", "tsv")}
     assert found[0] == found[1]
 
 
 def test_the_numbers_of_a_figure_stand_beside_it(tmp_path: Path) -> None:
-    metrics, models, _ = write_inputs(tmp_path)
-    size_accuracy.plot_size_accuracy(metrics, models, ["registry"], tmp_path / "size.svg")
+    draw("size_accuracy", write_inputs(tmp_path), tmp_path / "size.svg", texts=["registry"])
     table = pl.read_csv(tmp_path / "size.tsv", separator="\t").filter(pl.col("task") == "icd10")
     assert table["label"].unique().to_list() == ["Ä"]
     assert table.select("state", "metric", "value").rows() == [
@@ -290,25 +268,38 @@ def test_the_numbers_of_a_figure_stand_beside_it(tmp_path: Path) -> None:
     ]
 
 
-def test_figures_without_data_say_so(tmp_path: Path) -> None:
-    _, models, _ = write_inputs(tmp_path)
-    write_table(frame(rate(0.1, model="other")), "metrics", tmp_path / "other.parquet")
-    other = [tmp_path / "other.parquet"]
-    with pytest.raises(InputError, match="thinking mode"):
-        thinking_mode.plot_thinking_mode(other, models, ["registry"], tmp_path / "t.svg")
-    with pytest.raises(InputError, match="no accuracy"):
-        accuracy_by_epoch.plot_accuracy_by_epoch(other, models, ["registry"], tmp_path / "a.svg")
-    with pytest.raises(InputError, match="no accuracy"):
-        size_accuracy.plot_size_accuracy(other, models, ["registry"], tmp_path / "s.svg")
-    with pytest.raises(InputError, match="none of the logs"):
-        loss_curves.plot_loss_curves([], models, tmp_path / "l.svg")
-    with pytest.raises(InputError, match="no metrics table"):
-        read_metrics([])
+def test_figures_take_the_selection_that_stands_in_its_file(tmp_path: Path) -> None:
+    files = write_inputs(tmp_path)
+    text = files["selection"][0].read_text(encoding="utf-8")
+    files["selection"][0].write_text(text.splitlines()[0] + "\n", encoding="utf-8")
+    draw("size_accuracy", files, tmp_path / "size.svg", texts=["registry"])
+    assert set(pl.read_csv(tmp_path / "size.tsv", separator="\t")["state"]) == {"base"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("thinking_mode", "thinking mode"),
+        ("accuracy_by_epoch", "no accuracy"),
+        ("heldout_by_epoch", "no accuracy"),
+        ("size_accuracy", "no accuracy"),
+        ("loss_curves", "none of the logs"),
+    ],
+)
+def test_figures_without_data_say_so(tmp_path: Path, name: str, message: str) -> None:
+    files = study_files(tmp_path, frame(rate(0.1, model="other")), [model("a")], ["registry"])
+    with pytest.raises(InputError, match=message):
+        draw(name, files, tmp_path / "figure.svg", texts=["registry"])
     assert not list(tmp_path.glob("*.svg"))
 
 
+def test_no_metrics_at_all() -> None:
+    with pytest.raises(InputError, match="no metrics table"):
+        read_metrics([])
+
+
 def test_a_half_written_last_line_is_left_out_and_a_broken_one_is_an_error(tmp_path: Path) -> None:
-    _, _, training = write_inputs(tmp_path)
+    training = write_inputs(tmp_path)["training"]
     rows = read_training(training)
     assert rows.select("model", "job_epoch", "step", "loss").rows() == [("a", 1, 1, 2.0), ("a", 1, 2, 1.0)]
     training[0].write_text('{"step"\n{"step": 2}\n')
@@ -344,7 +335,7 @@ def test_failed_attempts_are_dotted_and_end_with_a_cross(tmp_path: Path) -> None
     path.parent.mkdir(parents=True)
     attempt = {"cause": "non-finite", "epoch": 1, "step": 3, "losses": [[1, 0.25, 4.0], [2, 0.5, 9.0]], "overrides": {}}
     path.write_text(json.dumps(attempt) + "\n" + json.dumps(attempt | {"losses": []}) + "\n", encoding="utf-8")
-    failed = loss_curves.read_failed([path])
+    failed = read_failed([path])
     assert failed.rows() == [("a", 1, 1, 1, 0.25, 4.0), ("a", 1, 1, 2, 0.5, 9.0)]
     numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows([4, 2])), [model("a")])
     figure = loss_curves.draw_loss_curves(numbers, [model("a")], failed)
@@ -358,12 +349,12 @@ def test_a_broken_record_of_attempts_is_named(tmp_path: Path) -> None:
     path = tmp_path / "attempts.jsonl"
     path.write_text("{half", encoding="utf-8")
     with pytest.raises(InputError, match=r"attempts\.jsonl: not a record of attempts"):
-        loss_curves.read_failed([path])
+        read_failed([path])
 
 
 @pytest.mark.parametrize("label", ["A $x$ B", r"cost $\\foo{$ and ^_", "50 % & <b>"])
 def test_labels_are_names_and_no_formulas(label: str, tmp_path: Path) -> None:
-    odd = Model("a", label, label, "qwen3", 8_000_000_000, True, "none", "none", None, 1, 1)
+    odd = model("a", label=label, family=label)
     numbers = loss_curves.loss_numbers(pl.DataFrame(training_rows([2.0, 1.0, 0.5, 0.02])), [odd])
     figure = loss_curves.draw_loss_curves(numbers, [odd])
     save_figure(figure, tmp_path / "f.svg", "Loss", label)
@@ -372,3 +363,71 @@ def test_labels_are_names_and_no_formulas(label: str, tmp_path: Path) -> None:
     ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert {"0.1", "1"} <= set(ticks)
     assert not any("$" in tick for tick in ticks)
+
+
+# -- coders of other kinds -------------------------------------------------------------------------------------------
+
+
+def with_a_simple_coder() -> pl.DataFrame:
+    """Return rates of a model with a base and two epochs, and of a coder with one checkpoint, which is epoch 1."""
+    place = {"dataset": "catalogue", "stratum": "train"}
+    every = [{"denominator": denominator} for denominator in ("valid", "all")]
+    own = [rate(0.2 + epoch / 4, **place, **of, epoch=epoch) for of in every for epoch in range(3)]
+    simple = [rate(0.4, **place, **of, model="simple", epoch=1) for of in every]
+    return frame(*own, *simple, rate(0.9, **place, model="seed", epoch=1), rate(0.9, model="other", epoch=1))
+
+
+SIMPLE = model("simple", kind="majority", parameters=None, architecture=None, quantisation_testing=None)
+SEED = model("seed", replicate_of="r", seed=1)
+
+
+def test_a_single_checkpoint_is_a_line_across_with_its_marker() -> None:
+    models, metrics = [model("a"), SIMPLE, SEED], with_a_simple_coder()
+    numbers = accuracy_by_epoch.accuracy_numbers(metrics, models, [])
+    (axes,) = accuracy_by_epoch.draw_accuracy_by_epoch(numbers, models, []).axes
+    assert lines(axes, "simple across") == [[40, 40]]
+    assert lines(axes, "simple")[0] == [40]
+    assert lines(axes, "a across") == lines(axes, "seed across") == []  # a further seed shares the base of the first
+    numbers = heldout_by_epoch.heldout_numbers(metrics, models)
+    (axes,) = heldout_by_epoch.draw_heldout_by_epoch(numbers, models).axes
+    assert lines(axes, "simple across") == [[40, 40]]
+
+
+def test_models_without_parameters_are_named_lines_across_all_sizes() -> None:
+    every: dict[str, Any] = {"denominator": "all"}
+    simple = {"model": "simple", "epoch": 1} | every
+    metrics = frame(
+        rate(0.1, **every),
+        rate(0.3, epoch=1, **every),
+        rate(0.4, **simple),
+        rate(0.5, metric="partial_accuracy", **simple),
+    )
+    models = [model("a"), SIMPLE]
+    numbers = size_accuracy.size_numbers(metrics, models, {"a": 1, "simple": 1}, REGISTRY)
+    figure = size_accuracy.draw_size_accuracy(numbers, models, REGISTRY)
+    (axes,) = figure.axes
+    assert sorted(lines(axes, "_across")) == [[40, 40], [50, 50]]
+    names = [text.get_text() for text in axes.texts]
+    assert (names.count("SIMPLE"), names.count("A")) == (2, 1)
+    assert lines(axes, "accuracy trained") == [[30]]
+    alone = size_accuracy.draw_size_accuracy(numbers.filter(pl.col("model") == "simple"), [SIMPLE], REGISTRY)
+    assert sorted(lines(alone.axes[0], "_across")) == [[40, 40], [50, 50]]
+
+
+def test_figures_of_training_and_thinking_leave_out_who_does_neither(tmp_path: Path) -> None:
+    files = write_inputs(tmp_path)
+    files["models"].append(study_files(tmp_path, pl.read_parquet(files["metrics"][0]), [SIMPLE])["models"][0])
+    for name in ("loss_curves", "thinking_mode"):
+        draw(name, files, tmp_path / f"{name}.svg", texts=["registry"])
+        assert set(pl.read_csv(tmp_path / f"{name}.tsv", separator="\t")["model"]) == {"a"}
+
+
+@pytest.mark.parametrize("families", [1, 7, 12])
+def test_looks_of_many_models_are_told_apart(families: int) -> None:
+    found = looks([model(f"m{n}", family=f"f{n % families}") for n in range(12)])
+    assert len({look.color for look in found.values()}) == 12
+    assert len({look.marker for look in found.values()}) == 12
+
+
+def test_panels_have_letters_beyond_z() -> None:
+    assert [panel_letter(index) for index in (0, 25, 26, 27, 52)] == ["a", "z", "aa", "ab", "ba"]

@@ -1,4 +1,4 @@
-import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -6,24 +6,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from onkocode.questions.counts import SPLITS, TABLE_1, TABLE_1_QUESTIONS, question_counts
+from onkocode.questions.counts import SPLITS, question_counts
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import METRICS, QUESTIONS, write_table
-from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.records.schemas import columns_of, write_table
+from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import Model, Target, targets
-from onkocode.reporting.performance import (
-    performance_summary,
-    performance_table,
-    write_performance_summary,
-    write_performance_table,
-)
-from onkocode.reporting.replicates import replicate_table, write_replicate_table
-from onkocode.reporting.tables import (
-    fine_tuning_hours,
-    model_table,
-    write_model_table,
-    write_question_counts,
-)
+from onkocode.reporting.models_table import fine_tuning_hours, model_table
+from onkocode.reporting.outputs import Page
+from onkocode.reporting.performance import performance_summary, performance_table, write_performance_summary
+from onkocode.reporting.replicates import replicate_table
+from tests.unit import reported
+from tests.unit.reported import draw, model_file, study_files
 
 REGISTRY = Target("registry", "all")
 
@@ -55,16 +48,8 @@ class Cells(HTMLParser):
 
 
 def model(key: str, **facts: Any) -> Model:
-    base: dict[str, Any] = {
-        "label": key.upper(),
-        "family": "f",
-        "architecture": "qwen3",
-        "parameters": 7_610_000_000,
-        "thinking": False,
-    }
-    base |= {"quantisation_training": "none", "quantisation_testing": "8bit", "hub": "Org/A"}
-    base |= {"key": key, "gpus_training": 2, "gpus_testing": 1}
-    return Model(**(base | facts))
+    base = {"parameters": 7_610_000_000, "quantisation_testing": "8bit", "hub": "Org/A", "gpus_training": 2}
+    return reported.model(key, **(base | facts))
 
 
 def rate(value: float | None, **place: Any) -> dict[str, Any]:
@@ -75,7 +60,7 @@ def rate(value: float | None, **place: Any) -> dict[str, Any]:
 
 
 def metrics(*rates: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(rates, schema=METRICS)
+    return pl.DataFrame(rates, schema=columns_of("metrics"))
 
 
 def selection(*rows: tuple[str, str, int]) -> pl.DataFrame:
@@ -86,10 +71,11 @@ def questions(*rows: tuple[str, str, str, str | None, str]) -> pl.DataFrame:
     """Return questions of (block, entry, formulation, code, split); an entry written `e1+1` is a rewritten `e1`."""
     filled: list[dict[str, Any]] = [
         {"block": block, "entry_id": entry, "formulation_id": formulation, "code": code, "split": split}
-        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0]}
+        | {"question_id": f"{entry}/{block}/{formulation}", "origin_id": entry.split("+")[0], "cluster": entry}
+        | {"task": block, "question": "Was ist das?", "text": "das", "answer": code or "Ja", "accepted": []}
         for block, entry, formulation, code, split in rows
     ]
-    return pl.DataFrame(filled, schema=QUESTIONS)  # type: ignore[arg-type]
+    return pl.DataFrame(filled, schema=columns_of("questions"))
 
 
 SOME = (
@@ -100,11 +86,6 @@ SOME = (
     ("tumour", "e1", "g1", None, "train"),
     ("extra", "e1", "h1", "C61", "train"),
 )
-
-
-def test_the_paper_s_blocks_add_up_to_its_total() -> None:
-    assert sum(row.questions for row in TABLE_1) == TABLE_1_QUESTIONS == 518_116
-    assert all(row.entries * row.formulations == row.questions for row in TABLE_1)
 
 
 def counted(counts: pl.DataFrame, block: str, *names: str) -> list[object]:
@@ -152,11 +133,14 @@ def test_no_questions_give_a_table_of_zeros() -> None:
 
 def test_table_1_is_written_as_html_and_tsv(tmp_path: Path) -> None:
     write_table(questions(*SOME), "questions", tmp_path / "questions.parquet")
-    write_question_counts(tmp_path / "questions.parquet", tmp_path / "table.html")
-    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
-    own = ["3", "2", "2", "4", "66.7"]
-    assert rows[2] == ["ICD-10 code of a tumour diagnosis", *own, "2", "1", "1", "13,600", "809", "12", "163,200"]
-    assert [row[:5] for row in rows[-3:]] == [
+    page = draw("questions-any", {"questions": [tmp_path / "questions.parquet"]}, tmp_path / "table.html")
+    rows = Cells(page).rows
+    title, own = "ICD-10 code of a tumour diagnosis", ["3", "2", "2", "4", "66.7"]
+    assert [row for row in rows if row[0] == title] == [
+        [title, *own, "13,600", "809", "12", "163,200"],
+        [title, "2", "1", "1"],
+    ]
+    assert [row[:5] for row in rows if row[0] in ("Total", "extra", "All questions")][:3] == [
         ["Total", "–", "–", "–", "5"],
         ["extra", "1", "1", "1", "1"],
         ["All questions", "–", "–", "–", "6"],
@@ -166,10 +150,10 @@ def test_table_1_is_written_as_html_and_tsv(tmp_path: Path) -> None:
 
 def test_rewritten_labels_have_a_column_where_there_are_some(tmp_path: Path) -> None:
     write_table(questions(*SOME, ("icd10", "e1+1", "f1", "C50.9", "train")), "questions", tmp_path / "q.parquet")
-    write_question_counts(tmp_path / "q.parquet", tmp_path / "table.html")
-    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
-    assert rows[1][6] == "On rewritten labels"
-    assert rows[2][5:9] == ["66.7", "1", "3", "1"]
+    rows = Cells(draw("questions-any", {"questions": [tmp_path / "q.parquet"]}, tmp_path / "table.html")).rows
+    title = "ICD-10 code of a tumour diagnosis"
+    assert [row for row in rows if row[-1] == "On rewritten labels"]
+    assert [row for row in rows if row[0] == title][1] == [title, "3", "1", "1", "1"]
 
 
 def test_hours_add_up_epochs_and_resumed_runs() -> None:
@@ -187,18 +171,19 @@ def test_table_3_shows_what_is_known_of_each_model(tmp_path: Path) -> None:
     frame = model_table([model("a"), model("b", hub=None)], {"a": 102.0})
     assert frame["parameters_billions"].to_list() == [7.61, 7.61]
     assert frame["hours"].to_list() == [102.0, None]
-    described = []
-    for key, hub in (("a", "Org/A"), ("b", None)):
-        facts = {name: value for name, value in vars(model(key, hub=hub)).items() if name != "key"}
-        described.append(tmp_path / f"{key}.json")
-        described[-1].write_text(json.dumps(facts | {"model": key}))
     log = tmp_path / "a" / "epoch-1" / "metrics.jsonl"
     log.parent.mkdir(parents=True)
-    log.write_text(json.dumps({"step": 1, "epoch": 1.0, "loss": 1.0, "seconds": 5400}) + "\n")
-    write_model_table(described, [log], tmp_path / "models.html")
-    rows = Cells((tmp_path / "models.html").read_text(encoding="utf-8")).rows
-    assert rows[2] == ["A", "Org/A", "7.61", "none", "8-bit", "2", "1", "1.5"]
-    assert rows[3] == ["B", "–", "7.61", "none", "8-bit", "2", "1", "–"]
+    log.write_text('{"step": 1, "epoch": 1.0, "loss": 1.0, "seconds": 5400}\n')
+    files = {"models": [model_file(tmp_path, one) for one in (model("a"), model("b", hub=None))], "training": [log]}
+    page = draw("models", files, tmp_path / "models.html")
+    known = ["7.61", "none", "8-bit", "2", "1"]
+    assert Cells(page).rows[2:] == [
+        ["A", "language model", "Org/A", *known, "1.5"],
+        ["B", "language model", "–", *known, "–"],
+    ]
+    assert "–: not trained here" in page
+    page = draw("models", files | {"models": files["models"][:1]}, tmp_path / "models.html")
+    assert "–: not trained here" not in page
 
 
 def test_table_4_has_base_and_both_selected_epochs() -> None:
@@ -252,24 +237,43 @@ def test_table_4_as_html(tmp_path: Path) -> None:
         rate(0.6, epoch=1, **heldout),
         rate(None, task="tumour"),
     )
-    write_table(rates, "metrics", tmp_path / "metrics.parquet")
-    facts = {name: value for name, value in vars(model("a", label="Größe <1")).items() if name != "key"}
-    (tmp_path / "model.json").write_text(json.dumps(facts | {"model": "a"}), encoding="utf-8")
-    paths = [tmp_path / "metrics.parquet"], [tmp_path / "model.json"]
-    write_performance_table(*paths, ["registry"], tmp_path / "table.html")
-    page = (tmp_path / "table.html").read_text(encoding="utf-8")
+    models = [model("a", label="Größe <1")]
+    files = study_files(tmp_path, rates, models, ["registry"])
+    page = draw("performance", files, tmp_path / "table.html", texts=["registry"])
     assert "Größe &lt;1" in page
+    assert re.findall("<caption>(.*?)</caption>", page) == ["ICD-10", "Tumour yes/no"]
     rows = Cells(page).rows
-    first = ["Größe <1", "Test set registry", "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0"]
-    assert rows[2][:6] == first
-    assert rows[2][-1] == "–"
-    assert rows[3][2:5] == ["1|development + test", "1,200", "50.0|40.0–60.0"]
+    place = ["Größe <1", "Test set registry"]
+    assert rows[1] == [*place, "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0"]
+    assert rows[2][2:5] == ["1|development + test", "1,200", "50.0|40.0–60.0"]
+    assert rows[4] == [*place, "base", "–", "–"]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["icd10_accuracy_valid"].to_list() == [40.57, 50.0]
     assert "Größe &lt;1, paper: none chosen: in no epoch are 90 % of the answers valid." in page
-    write_performance_table(*paths, ["registry"], tmp_path / "table.html", valid_floor=0.01)
-    page = (tmp_path / "table.html").read_text(encoding="utf-8")
+    files = study_files(tmp_path, rates, models, ["registry"], floor=0.01)
+    page = draw("performance", files, tmp_path / "table.html", texts=["registry"], valid_floor=0.01)
     assert "none chosen" not in page
-    assert Cells(page).rows[3][2] == "1|development + test + paper"
+    assert Cells(page).rows[2][2] == "1|development + test + paper"
+
+
+def test_a_coder_with_one_checkpoint_has_one_row_and_dashes_for_what_it_lacks(tmp_path: Path) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("parameters", "architecture", "hub", "quantisation_training"))
+    simple = model("s", kind="nearest-label", quantisation_testing=None, gpus_training=0, gpus_testing=0, **nothing)
+    every: dict[str, Any] = {"denominator": "all"}
+    own, trained = {"model": "s", "epoch": 1} | every, {"epoch": 1} | every
+    rates = metrics(rate(0.2, **every), rate(0.4, **trained), rate(0.3, **own), rate(0.5, **own, task="tumour"))
+    files = study_files(tmp_path, rates, [model("a"), simple], ["registry"])
+    rows = Cells(draw("performance", files, tmp_path / "table.html", texts=["registry"])).rows
+    assert [row[2] for row in rows[1:4]] == ["base", "1|test", "1"]
+    assert [row for row in rows if row[0] == "S"][1][1:] == ["Test set registry", "1", "10", "50.0|40.0–60.0"]
+    page = draw("models", files | {"training": []}, tmp_path / "models.html")
+    assert Cells(page).rows[3] == ["S", "nearest label", "–", "–", "–", "–", "0", "0", "–"]
+
+
+def test_a_single_checkpoint_is_shown_although_nothing_chose_it() -> None:
+    rates = metrics(rate(0.5, epoch=1, task="tumour"), rate(0.5, epoch=3, task="tumour", model="b"))
+    models = [model("a"), model("b", replicate_of="r", seed=1)]
+    frame = performance_table(rates, models, selection(("c", "test", 1)), [REGISTRY])
+    assert frame.select("model", "epoch", "selected_by").rows() == [("a", 1, None)]
 
 
 SEEDS = [
@@ -317,29 +321,22 @@ def test_the_interval_of_a_mean_over_seeds() -> None:
 
 
 def test_replicates_as_html(tmp_path: Path) -> None:
-    write_table(of_seeds(), "metrics", tmp_path / "metrics.parquet")
-    descriptions = []
-    for one in SEEDS:
-        facts = {name: value for name, value in vars(one).items() if name != "key"} | {"model": one.key}
-        descriptions.append(tmp_path / f"{one.key}.json")
-        descriptions[-1].write_text(json.dumps(facts), encoding="utf-8")
-    write_replicate_table([tmp_path / "metrics.parquet"], descriptions, ["registry"], tmp_path / "table.html")
-    rows = Cells((tmp_path / "table.html").read_text(encoding="utf-8")).rows
-    place = ["Test set registry", "ICD-10"]
-    assert rows[1] == ["One", *place, "7", "1", "10", "30.0", "–", "30.0", "30.0", "–"]
-    assert rows[2] == ["R", *place, "0, 1, 2", "1", "10", "60.0", "26.5", "40.0", "90.0", "0.0 – 100.0"]
+    files = study_files(tmp_path, of_seeds(), SEEDS, ["registry"])
+    page = draw("replicates", files, tmp_path / "table.html", texts=["registry"])
+    rows = Cells(page).rows
+    assert "<caption>ICD-10</caption>" in page
+    place = "Test set registry"
+    assert rows[1] == ["One", place, "7", "1", "10", "30.0", "–", "30.0", "30.0", "–"]
+    assert rows[2] == ["R", place, "0, 1, 2", "1", "10", "60.0", "26.5", "40.0", "90.0", "0.0 – 100.0"]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["replicates"].to_list() == [1, 3]
 
 
 def test_table_4_says_that_replicates_share_a_base(tmp_path: Path) -> None:
-    write_table(of_seeds(), "metrics", tmp_path / "metrics.parquet")
     notes = []
     for one in (SEEDS[0], model("alone")):
-        facts = {name: value for name, value in vars(one).items() if name != "key"} | {"model": one.key}
-        (tmp_path / "model.json").write_text(json.dumps(facts), encoding="utf-8")
-        paths = [tmp_path / "metrics.parquet"], [tmp_path / "model.json"]
-        write_performance_table(*paths, ["registry"], tmp_path / "table.html")
-        notes.append("share one base" in (tmp_path / "table.html").read_text(encoding="utf-8"))
+        files = study_files(tmp_path, of_seeds(), [one], ["registry"])
+        page = draw("performance", files, tmp_path / "table.html", texts=["registry"])
+        notes.append("share one base" in page)
     assert notes == [True, False]
 
 
@@ -373,28 +370,26 @@ def test_the_summary_has_one_interval_per_measure_and_the_right_unit(tmp_path: P
         performance_summary(rates, "a", 7)
     write_table(rates, "metrics", tmp_path / "metrics.parquet")
     write_performance_summary([tmp_path / "metrics.parquet"], "a", 0, tmp_path / "summary.html")
-    rows = Cells((tmp_path / "summary.html").read_text(encoding="utf-8")).rows
-    assert rows[1] == [
-        "registry, all questions",
-        "free",
-        "ICD-10",
-        "Accuracy",
-        "valid",
-        "10",
-        "20.0",
-        "10.0 – 30.0",
-        "%",
-    ]
+    page = (tmp_path / "summary.html").read_text(encoding="utf-8")
+    assert "<caption>ICD-10</caption>" in page
+    place = ["registry, all questions", "free", "Accuracy", "valid"]
+    assert Cells(page).rows[1] == [*place, "10", "20.0", "10.0 – 30.0", "%"]
 
 
 def test_html_escapes_texts_and_refuses_rows_that_do_not_fit(tmp_path: Path) -> None:
     columns = [Column("a", number=False), Column("<b>", group="g")]
-    page = html_page("x & y", columns, [["<script>", "1.0\n(0–2)"]], ["n < 3"])
+    page = html_page("x & y", [Section(columns, [["<script>", "1.0\n(0–2)"]])], ["n < 3"])
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "1.0<br><small>(0–2)</small>" in page
     assert '<th scope="colgroup" class="group" colspan="1">g</th>' in page
+    assert "<caption>x &amp; y</caption>" in page
     with pytest.raises(ValueError, match="zip"):
-        html_page("x", columns, [["1"]], [])
+        html_page("x", [Section(columns, [["1"]])], [])
     with pytest.raises(ValueError, match=r"\.html"):
-        write_html(page, tmp_path / "x.txt")
+        Page(page, pl.DataFrame()).write(tmp_path / "x.txt")
+
+
+def test_a_line_stands_above_what_differs() -> None:
+    assert changes([]) == []
+    assert changes(["a", "a", "b", "a"]) == [2, 3]

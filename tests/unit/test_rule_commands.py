@@ -4,11 +4,13 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from cyclopts import CycloptsError
 
 from onkocode.config.loading import merge_files
+from onkocode.reporting.registry import Input
 from onkocode.steps.app import app, load_steps, verbs
 from onkocode.study import Study, slices
 
@@ -51,6 +53,7 @@ def settings_of(study: Study) -> dict[str, str]:
         "fit-coder": slices.coder(study, "nearest-label"),
         "evaluate-checkpoint": slices.testing(study, "tiny-llama"),
         "read-texts": slices.columns(study, "example"),
+        "draw": slices.item(study, "size_accuracy"),
         "write-config": slices.merged(study),
         "write-option": slices.option(study, "tracking"),
     }
@@ -66,6 +69,8 @@ def words_of(block: str, placeholder: str, before: str, settings: str, whole: bo
         return [word for option, value in found for word in ([option, "x"] if value else [option])] if whole else []
     if text.startswith("slices.") or "slices." in text:
         return [settings]
+    if "options(" in text:
+        return [word for name in get_args(Input) for word in (f"--{name}", "x")] if whole else []
     if "named(" in text:
         return ["k=v", "l=w"]
     if placeholder in VALUES or before.startswith("@"):

@@ -7,7 +7,7 @@ import pytest
 
 from onkocode.cli import main
 from onkocode.records.provenance import read_provenance
-from onkocode.records.schemas import JUDGED, METRICS, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, write_table
 
 from .conftest import question_rows, schema_of
 from .scoring import score, score_command
@@ -38,12 +38,12 @@ def test_one_job_judges_measures_and_summarises(tmp_path: Path, files: tuple[dic
     judged, metrics = score(tmp_path, *files, "--summary", str(summary))
     for path, name in zip(judged, NAMES, strict=True):
         rows = read_table(path, "judged")
-        assert rows.schema == pl.Schema(JUDGED)
+        assert rows.schema == pl.Schema(columns_of("judged"))
         assert (rows.height, rows["valid"].sum(), rows["exact"].sum()) == (32, 31, 30)
         assert set(rows["dataset"]) == {name}
         assert set(read_provenance(path)["inputs"]) == {"predictions", "questions", "icd10gm", "icdo3"}
     rates = read_table(metrics, "metrics")
-    assert rates.schema == pl.Schema(METRICS)
+    assert rates.schema == pl.Schema(columns_of("metrics"))
     assert set(rates["dataset"]) == set(NAMES)
     assert rates.filter(pl.col("metric").str.starts_with("gain")).is_empty()
     assert set(read_provenance(metrics)["inputs"]) == {str(path) for path in judged}

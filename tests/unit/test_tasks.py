@@ -17,7 +17,7 @@ from onkocode.evaluation.judging import judge_answers
 from onkocode.evaluation.measuring import measure
 from onkocode.evaluation.parsing import parse_answer
 from onkocode.questions.build import build_text_questions
-from onkocode.records.schemas import PREDICTIONS
+from onkocode.records.schemas import columns_of
 from onkocode.reporting.inputs import TASKS as REPORTED
 from onkocode.tasks import PROTOCOL, TASKS
 from tests.conftest import Tables
@@ -34,7 +34,9 @@ def scored(questions: pl.DataFrame, answers: list[str], example: Tables) -> pl.D
         facts | {"question_id": key, "answer": answer}
         for key, answer in zip(questions["question_id"], answers, strict=True)
     ]
-    predictions = pl.DataFrame([{name: row.get(name) for name in PREDICTIONS} for row in rows], schema=PREDICTIONS)
+    predictions = pl.DataFrame(
+        [{name: row.get(name) for name in columns_of("predictions")} for row in rows], schema=columns_of("predictions")
+    )
     spaces = label_spaces(pl.concat([example[name][1] for name in ("icd10gm", "icdo3")]))
     return judge_answers(predictions, questions, spaces)
 

@@ -6,7 +6,7 @@ import pytest
 from onkocode.catalogues.formats.texts import read_texts
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import CODES
+from onkocode.records.schemas import columns_of
 
 TEXT = "Großzelliges Karzinom von Frau Müller"
 HEADER = "id;text;icd10;topography\n"
@@ -15,7 +15,7 @@ GOOD = f"1;{TEXT};C50.9;C50.9\n"
 
 def codes(system: str, **terminal: bool) -> pl.DataFrame:
     rows = [{"code": code.replace("_", "."), "system": system, "terminal": leaf} for code, leaf in terminal.items()]
-    return pl.DataFrame(rows, schema=CODES)
+    return pl.DataFrame(rows, schema=columns_of("codes"))
 
 
 ICD = codes("icd10gm", C50=False, C50_9=True, C61=True)

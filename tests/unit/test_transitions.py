@@ -5,7 +5,7 @@ import pytest
 
 from onkocode.catalogues.formats.transitions import parse_transitions
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import TRANSITIONS
+from onkocode.records.schemas import columns_of
 
 ROWS = """\
 A00.0;A00.0;A;A
@@ -28,7 +28,7 @@ def write(folder: Path, text: str | bytes) -> Path:
 @pytest.mark.parametrize("text", [ROWS, ROWS.removesuffix("\n"), ROWS.replace("\n", "\r\n"), "\ufeff" + ROWS])
 def test_rows_by_hand(tmp_path: Path, text: str) -> None:
     rows = parse_transitions(write(tmp_path, text))
-    assert dict(rows.schema) == TRANSITIONS
+    assert dict(rows.schema) == columns_of("transitions")
     assert rows.rows() == [
         ("A00.0", "A00.0", True, True),
         ("B18.8", "B18.80", False, True),

@@ -11,16 +11,12 @@ import pytest
 from onkocode.cli import main
 from onkocode.config.schema import Thinking
 from onkocode.evaluation.sampling import text_questions, thinking_questions
-from onkocode.records.schemas import PREDICTIONS, read_table, write_table
-from onkocode.reporting.accuracy_by_epoch import plot_accuracy_by_epoch
-from onkocode.reporting.performance import write_performance_summary, write_performance_table
-from onkocode.reporting.replicates import write_replicate_table
-from onkocode.reporting.size_accuracy import plot_size_accuracy
-from onkocode.reporting.thinking_mode import plot_thinking_mode
+from onkocode.records.schemas import columns_of, read_table, write_table
+from onkocode.reporting.performance import write_performance_summary
 from tests.conftest import Tables
+from tests.unit.reported import draw, model, study_files
 from tests.unit.scoring import score_command
 from tests.unit.test_cli import tables
-from tests.unit.test_reporting_figures import model
 
 Files = dict[str, Path]
 
@@ -76,7 +72,8 @@ def test_what_would_not_be_asked_is_said_before_any_training(
 ) -> None:
     training, inputs = tmp_path / "training.parquet", tmp_path / "inputs.json"
     other = read_table(files["questions"], "questions").with_columns(split=pl.lit("train"))
-    topographies = other.with_columns(task=pl.lit("topography"), block=pl.lit("topography"))
+    named = {"task": pl.lit("topography"), "block": pl.lit("topography")}
+    topographies = other.with_columns(question_id="other-" + pl.col("question_id"), **named)
     write_table(pl.concat([other, topographies]), "questions", training)
     given = [
         "--questions",
@@ -102,7 +99,7 @@ def metrics_of(files: Files, folder: Path, epoch: int, condition: str, answer: s
     ids = read_table(files["questions"], "questions")["question_id"]
     row = {"model": "a", "epoch": epoch, "condition": condition, "dataset": "mine", "rank": 1, "answer": answer}
     row |= {"tokens": 2, "seconds": 0.1, "batch": 1}
-    predictions = pl.DataFrame([row | {"question_id": one} for one in ids], schema=PREDICTIONS)
+    predictions = pl.DataFrame([row | {"question_id": one} for one in ids], schema=columns_of("predictions"))
     stem = folder / f"{epoch}-{condition}"
     paths = [Path(f"{stem}-{name}.parquet") for name in ("predictions", "judged", "metrics")]
     write_table(predictions, "predictions", paths[0])
@@ -116,17 +113,10 @@ def test_it_is_measured_drawn_and_tabulated(files: Files, tmp_path: Path) -> Non
     checkpoints = [(0, "free", "C50.8"), (0, "thinking", "Ja, C50.9G"), (1, "free", "Ja, C50.9")]
     metrics = [metrics_of(files, tmp_path, *checkpoint) for checkpoint in checkpoints]
     assert set(pl.concat([pl.read_parquet(path) for path in metrics])["task"]) == {"icd10", "tumour"}
-    facts = {name: value for name, value in vars(model("a")).items() if name != "key"} | {"model": "a"}
-    (tmp_path / "model.json").write_text(json.dumps(facts), encoding="utf-8")
-    models, texts = [tmp_path / "model.json"], ["mine"]
-    plot_accuracy_by_epoch(metrics, models, texts, tmp_path / "accuracy.svg")
-    plot_size_accuracy(metrics, models, texts, tmp_path / "size.svg")
-    plot_thinking_mode(metrics, models, texts, tmp_path / "thinking.svg")
-    write_performance_table(metrics, models, texts, tmp_path / "performance.html")
+    found = study_files(tmp_path, pl.concat([read_table(path, "metrics") for path in metrics]), [model("a")], ["mine"])
+    for name in ("accuracy_by_epoch", "size_accuracy", "thinking_mode", "performance"):
+        path = tmp_path / f"{name}.{'html' if name == 'performance' else 'svg'}"
+        assert "ICD-10" in draw(name, found, path, texts=["mine"])
     write_performance_summary(metrics, "a", 1, tmp_path / "summary.html")
-    write_replicate_table(metrics, models, texts, tmp_path / "replicates.html")
-    for name in ("accuracy", "size", "thinking", "performance"):
-        assert "ICD-10" in (tmp_path / f"{name}.{'html' if name == 'performance' else 'svg'}").read_text(
-            encoding="utf-8"
-        )
+    draw("replicates", found, tmp_path / "replicates.html", texts=["mine"])
     assert "topography" not in (tmp_path / "performance.html").read_text(encoding="utf-8").lower()

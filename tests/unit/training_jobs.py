@@ -31,6 +31,7 @@ BASIC = {
     "batch_size": 4,
     "max_grad_norm": 1.0,
     "precision": "fp32",
+    "loss": "answer",
     "group_by_length": True,
     "log_steps": 1,
 }

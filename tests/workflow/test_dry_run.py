@@ -27,7 +27,7 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["prepare_model"] == 8
     assert counts["score_checkpoint"] == 48 + 2
     assert counts["score_thinking"] == 3
-    assert counts["plot_thinking_mode"] == 1
+    assert counts["draw_figure"] == 5
 
 
 def test_no_training_job_is_given_a_test_set(project):
@@ -64,9 +64,9 @@ def test_slurm_profile_is_found_by_its_name(project):
     [
         ("questions", "build_questions", "prepare_model"),
         ("training", "train_epoch", "evaluate_checkpoint"),
-        ("evaluation", "collect_metrics", "plot_loss_curves"),
-        ("figures", "plot_size_accuracy", "tabulate_performance"),
-        ("tables", "tabulate_performance", "plot_loss_curves"),
+        ("evaluation", "collect_metrics", "draw_figure"),
+        ("figures", "draw_figure", "write_table"),
+        ("tables", "write_table", "draw_figure"),
     ],
 )
 def test_named_targets_stop_where_they_say(project, target, present, absent):

@@ -6,7 +6,8 @@ from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE, close_folder
-from onkocode.study import Study, requests, slices
+from onkocode.reporting import registry
+from onkocode.study import Study, reports, requests, slices
 from onkocode.terminal import make_readable
 
 make_readable()
@@ -68,6 +69,8 @@ wildcard_constraints:
     version=r"[\w.]+",
     epoch=r"\d+",
     option="tracking|consent",
+    figure=either(reports.possible(study, "figure")),
+    table=either(reports.possible(study, "table")),
 
 
 def local_catalogue(wildcards):
@@ -245,6 +248,29 @@ def performance_summaries(wildcards):
     ]
 
 
+# The one wildcard of a figure or table is its name.
+def files_of_item(wildcards):
+    item = registry.find(wildcards[0])
+    files = {
+        "metrics": "<results>/metrics.parquet",
+        "selection": "<results>/selected_checkpoints.tsv",
+        "models": model_records(wildcards),
+        "training": training_logs(wildcards),
+        "attempts": attempt_logs(wildcards),
+        "questions": f"<results>/questions/{item.data(wildcards[0])}.parquet",
+    }
+    return {name: files[name] for name in item.inputs}
+
+
+def labels_of_item(wildcards):
+    return registry.find(wildcards[0]).labels(wildcards[0])
+
+
+# It takes the output so that a mended caption draws nothing again.
+def caption_of_item(wildcards, output):
+    return registry.find(wildcards[0]).caption
+
+
 def expanded(path):
     # Path variables are replaced in inputs and outputs, but not in params.
     return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
@@ -269,3 +295,9 @@ def named(names, files):
 def optional(option, value):
     words = [value] if isinstance(value, str | Path) else value or []
     return [option, *map(as_argument, words)] if words else []
+
+
+def options(files):
+    return [
+        word for name, value in files.items() for word in optional(f"--{name}", value)
+    ]

@@ -31,7 +31,9 @@ rule evaluate_checkpoint:
             study, wildcards.model, "testing", endings_of_asking(wildcards)
         ),
     params:
-        settings=lambda wildcards: slices.testing(study, wildcards.model),
+        # Compared by Snakemake; the settings themselves, with what changes no result, are not.
+        key=lambda wildcards: slices.testing_key(study, wildcards.model),
+        settings=lambda wildcards, input: slices.testing(study, wildcards.model),
         made_of=lambda wildcards, input: [
             *optional("--base", input.base),
             *optional("--adapter", input.adapter),

@@ -40,7 +40,9 @@ rule train_epoch:
             study, wildcards.model, "training", endings_of_training(wildcards)
         ),
     params:
-        settings=lambda wildcards: slices.training(study, wildcards.model),
+        # Compared by Snakemake; the settings themselves, with what changes no result, are not.
+        key=lambda wildcards: slices.training_key(study, wildcards.model),
+        settings=lambda wildcards, input: slices.training(study, wildcards.model),
         folder=lambda wildcards, output: as_argument(folder_of([output.metrics])),
         previous=lambda wildcards, input: optional(
             "--previous", folder_of(input.previous)

@@ -1,5 +1,6 @@
-"""What all sections of the configuration share: key forms, and that an unknown key is an error."""
+"""What all sections of the configuration share: key forms, marks of options, and that an unknown key is an error."""
 
+from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -47,17 +48,26 @@ def _known_task(key: str) -> str:
 TaskKey = Annotated[str, AfterValidator(_known_task)]
 
 
+class Mark(Enum):
+    """What an option means for work that is done already; stands in its annotation.
+
+    `warmup_floor: Annotated[float, Mark.ADDED] = Field(0.0, description=…)`
+    """
+
+    # Came after a release. At its default it is no part of any job's settings, so that an upgrade repeats no job: every
+    # option that is added to a section of which jobs take their settings is marked so, at whatever depth.
+    ADDED = "added"
+    # Changes no result. An edit repeats no job.
+    NEUTRAL = "neutral"
+    # Changes neither weights nor answers, but what is recorded or made of them. Saves of a job that was interrupted are
+    # used after an edit, and no model is asked again.
+    ASIDE = "aside"
+
+
 class Section(BaseModel):
     """A group of keys; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-def describe(change: type[Section], whole: type[Section]) -> None:
-    """Give the keys of a change the descriptions of the whole, where they stand once."""
-    for name, field in change.model_fields.items():
-        field.description = whole.model_fields[name].description
-    change.model_rebuild(force=True)
 
 
 def validated(model: type[M], settings: object, option: str = "--settings") -> M:

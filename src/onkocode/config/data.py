@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from onkocode.config.base import AugmentationKind, Key, PositiveInt, Section, Share, Version, Versions, describe
+from onkocode.config.base import AugmentationKind, Key, PositiveInt, Section, Share, Version, Versions
+from onkocode.config.changes import Change, keys_of
 from onkocode.tasks import YES_WITH_CODE
 
 
@@ -103,6 +104,11 @@ class Data(Section):
     sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
 
 
+# What each data key says for itself; the other keys may stand in a preset.
+CATALOGUES = ("alphaid", "icd10gm", "icdo3", "ops", "crosswalk")
+OF_A_DATA_KEY = (*CATALOGUES, "preset", "formulations", "seed", "yes_with_code", "sample")
+
+
 class Leakage(Section):
     """The comparison of test texts with training labels."""
 
@@ -153,20 +159,6 @@ class Texts(Section):
     formulations: str = Field("v1", description="Version of the formulations.")
 
 
-class DataChange(Section):
+@keys_of(Data, without=OF_A_DATA_KEY)
+class DataChange(Change):
     """Data options that a preset sets; null = not set here."""
-
-    negatives_per_tumour: float | None = Field(None, ge=0)
-    duplicates: bool | None = None
-    secondary_tumours: bool | None = None
-    ops_classes: list[Literal[3, 4]] | None = Field(None, min_length=1)
-    ops_inclusions: bool | None = None
-    topography_from_alphaid: bool | None = None
-    links: int | None = Field(None, ge=0)
-    heldout_labels: Share | None = None
-    heldout_formulations: int | None = Field(None, ge=0, le=2)
-    heldout_negatives: int | None = Field(None, ge=0)
-    augmentation: Augmentation | None = None
-
-
-describe(DataChange, Data)

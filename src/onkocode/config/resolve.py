@@ -2,15 +2,19 @@
 
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel
 
+from onkocode.config.base import Section
+from onkocode.config.changes import nullable_keys
 from onkocode.config.coders import FitSettings, LanguageModelConfig, RecipeConfig
 from onkocode.config.data import Data
 from onkocode.config.schema import Config, Preset
 from onkocode.config.training import Testing, Training
+
+S = TypeVar("S", bound=Section)
 
 
 class Recipe(BaseModel):
@@ -80,13 +84,11 @@ def resolve_model(config: Config, model: str) -> ModelRecipe:
     if not isinstance(recipe, LanguageModelConfig):
         raise TypeError(f"{model} is no language model")
     preset = presets(config)[recipe.preset]
-    training = _set_values(preset.training) | _set_values(recipe.training)
-    testing = _set_values(preset.testing) | _set_values(recipe.testing)
     return ModelRecipe(
         model=model,
         config=recipe,
-        training=Training.model_validate(training),
-        testing=Testing.model_validate(testing),
+        training=_filled_in(Training, preset.training, recipe.training),
+        testing=_filled_in(Testing, preset.testing, recipe.testing),
     )
 
 
@@ -124,12 +126,14 @@ def replicate_label(label: str, seed: int) -> str:
 def resolve_data(config: Config, key: str) -> Data:
     """Return a data key with its preset's options filled in."""
     data = config.data[key]
-    given = data.model_dump(exclude_unset=True)
-    return Data.model_validate(_set_values(presets(config)[data.preset].data) | given)
+    return _filled_in(Data, presets(config)[data.preset].data, data)
 
 
-def _set_values(change: BaseModel) -> dict[str, Any]:
-    # A key that is written as null counts as set only where null is a value of its own.
-    nullable = {"target_modules", "system_prompt", "lora_parameters", "augmentation"}
-    values = change.model_dump(exclude_unset=True)
-    return {key: value for key, value in values.items() if value is not None or key in nullable}
+def _filled_in(section: type[S], *parts: Section) -> S:
+    """Return a section with what the parts set, the last one first; null counts only where it is a value of its own."""
+    nullable = nullable_keys(section)
+    values: dict[str, Any] = {}
+    for part in parts:
+        given = part.model_dump(exclude_unset=True)
+        values |= {key: value for key, value in given.items() if value is not None or key in nullable}
+    return section.model_validate(values)

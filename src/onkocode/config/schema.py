@@ -4,11 +4,11 @@
 the two drift apart. Order of precedence: field default < preset < recipe.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from onkocode.config.base import Key, PositiveInt, Section, Split, TaskKey
+from onkocode.config.base import Key, Mark, PositiveInt, Section, Split, TaskKey
 from onkocode.config.coders import AnyRecipe
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 from onkocode.config.training import TestingChange, TrainingChange
@@ -51,16 +51,18 @@ class Evaluation(Section):
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
     seed: int = Field(0, description="Seed of the choice of entries.")
-    bootstrap: PositiveInt = Field(1000, description="Resamples of the cluster bootstrap.")
-    shard: PositiveInt = Field(2048, description="Questions between two saves within an evaluation.")
-    valid_floor: float = Field(
+    bootstrap: Annotated[PositiveInt, Mark.ASIDE] = Field(1000, description="Resamples of the cluster bootstrap.")
+    shard: Annotated[PositiveInt, Mark.NEUTRAL] = Field(
+        2048, description="Questions between two saves within an evaluation."
+    )
+    valid_floor: Annotated[float, Mark.ASIDE] = Field(
         VALID_FLOOR,
         ge=0,
         le=1,
         description="Least share of valid answers for an epoch to be chosen the way the paper chose, by the accuracy "
         "of the valid answers; below it, figures mark rates of the valid answers.",
     )
-    paper_ceilings: bool = Field(
+    paper_ceilings: Annotated[bool, Mark.ASIDE] = Field(
         False, description="Draw the paper's upper limits in Figure 3; they hold for its own test texts."
     )
 

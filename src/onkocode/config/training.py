@@ -1,10 +1,11 @@
 """Keys of training and testing: how one adapter is made, how a model answers, and what a preset or recipe changes."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from onkocode.config.base import PositiveInt, Quantisation, Section, Seed, Share, describe
+from onkocode.config.base import Mark, PositiveInt, Quantisation, Section, Seed, Share
+from onkocode.config.changes import Change, keys_of
 
 
 class RecoveryStep(Section):
@@ -64,10 +65,10 @@ class Training(Section):
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
     batch_size: PositiveInt = Field(6, description="Questions per device and step.")
     gradient_accumulation: PositiveInt = Field(1, description="Batches per optimizer step.")
-    max_grad_norm: float = Field(0.0, ge=0, description="Gradient norm clipping; 0 = none.")
+    max_grad_norm: float = Field(1.0, ge=0, description="Gradient norm clipping; 0 = none.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
     quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
-    loss: Literal["answer", "full"] = Field("answer", description="Loss on the answer only, or on the prompt as well.")
+    loss: Literal["answer", "full"] = Field("full", description="Loss on the answer only, or on the prompt as well.")
     group_by_length: bool = Field(False, description="Put questions of like length into a batch: less padding.")
     activation_checkpointing: bool = Field(False, description="Less GPU memory for about a third more time.")
     max_length: PositiveInt = Field(512, description="Tokens; a longer question is an error, never cut.")
@@ -77,12 +78,12 @@ class Training(Section):
         description="Data-parallel processes on one node, a GPU each; 1 = one process, which splits a model over all "
         "its GPUs.",
     )
-    recovery: list[RecoveryStep] = Field(
+    recovery: Annotated[list[RecoveryStep], Mark.ASIDE] = Field(
         [],
         description="Further attempts after a non-finite loss or gradient, one after the other; none = stop at once.",
     )
-    save_minutes: float = Field(20, gt=0, description="Minutes between saves within an epoch.")
-    log_steps: PositiveInt = Field(50, description="Steps between two rows of metrics.jsonl.")
+    save_minutes: Annotated[float, Mark.NEUTRAL] = Field(20, gt=0, description="Minutes between saves within an epoch.")
+    log_steps: Annotated[PositiveInt, Mark.ASIDE] = Field(50, description="Steps between two rows of metrics.jsonl.")
     seed: Seed = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
 
 
@@ -92,49 +93,15 @@ class Testing(Section):
     quantisation: Quantisation = Field("none", description="bitsandbytes: 8bit = int8, 4bit = nf4 twice quantised.")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="Number format of the computation.")
     batch_size: PositiveInt = Field(64, description="Questions answered at once.")
-    max_new_tokens: PositiveInt = Field(32, description="Longest answer, in tokens.")
+    max_new_tokens: PositiveInt = Field(64, description="Longest answer, in tokens.")
     short_answer: bool = Field(True, description="Ask base models (epoch 0), and only those, for a short answer.")
 
 
-class TrainingChange(Section):
+@keys_of(Training)
+class TrainingChange(Change):
     """Training keys that a preset or recipe sets; null = not set here."""
 
-    epochs: int | None = Field(None, ge=0)
-    lora_rank: PositiveInt | None = None
-    lora_alpha: PositiveInt | None = None
-    lora_parameters: PositiveInt | None = None
-    lora_dropout: Share | None = None
-    target_modules: list[str] | Literal["all-linear"] | None = None
-    learning_rate: float | None = Field(None, gt=0)
-    schedule: Literal["linear", "cosine", "constant"] | None = None
-    warmup_share: Share | None = None
-    weight_decay: float | None = Field(None, ge=0)
-    batch_size: PositiveInt | None = None
-    gradient_accumulation: PositiveInt | None = None
-    max_grad_norm: float | None = Field(None, ge=0)
-    precision: Literal["bf16", "fp32"] | None = None
-    quantisation: Quantisation | None = None
-    loss: Literal["answer", "full"] | None = None
-    group_by_length: bool | None = None
-    activation_checkpointing: bool | None = None
-    max_length: PositiveInt | None = None
-    system_prompt: str | None = None
-    processes: PositiveInt | None = None
-    recovery: list[RecoveryStep] | None = None
-    save_minutes: float | None = Field(None, gt=0)
-    log_steps: PositiveInt | None = None
-    seed: Seed | None = None
 
-
-class TestingChange(Section):
+@keys_of(Testing)
+class TestingChange(Change):
     """Testing keys that a preset or recipe sets; null = not set here."""
-
-    quantisation: Quantisation | None = None
-    precision: Literal["bf16", "fp32"] | None = None
-    batch_size: PositiveInt | None = None
-    max_new_tokens: PositiveInt | None = None
-    short_answer: bool | None = None
-
-
-describe(TrainingChange, Training)
-describe(TestingChange, Testing)

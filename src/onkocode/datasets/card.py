@@ -12,13 +12,14 @@ import polars as pl
 
 from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.datasets.export import COLUMNS, Split
-from onkocode.questions.counts import FURTHER_TITLES, TABLE_1
+from onkocode.paper import paper
+from onkocode.questions.counts import FURTHER_TITLES
 from onkocode.questions.lineage import CatalogueSource
 
 TERMS_PAGE = "https://www.bfarm.de/DE/Kodiersysteme/Services/Downloads/_node.html"
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 LARGEST = "10M<n<100M"
-TITLES = {row.block: row.title for row in TABLE_1} | FURTHER_TITLES
+TITLES = {row.block: row.title for row in paper().questions.blocks} | FURTHER_TITLES
 MEANING = {
     "train": "for training",
     "heldout_formulation": "labels that are trained on, in phrasings that are not",

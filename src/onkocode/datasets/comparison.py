@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from onkocode.datasets.matching import locate
+from onkocode.paper import paper
 from onkocode.questions.answers import KINDS, TITLES, with_kinds
 from onkocode.questions.blocks import HELDOUT_NEGATIVE
-from onkocode.questions.counts import FURTHER_TITLES, TABLE_1
+from onkocode.questions.counts import FURTHER_TITLES
 from onkocode.questions.formulations import PLACE
 from onkocode.records.ids import shuffled, text_key
 from onkocode.tasks import YES
 from onkocode.text_tables import Cell, text_table
 
 COLUMNS = ("question", "answer", "text", "block", "formulation_id", "entry_id", "origin_id", "split")  # of ours
-BLOCKS = (*[row.block for row in TABLE_1], *FURTHER_TITLES)
+BLOCKS = (*[row.block for row in paper().questions.blocks], *FURTHER_TITLES)
 UNREAD, OTHER = "yes/no, block unknown", "other"
 BLOCK_OF_KIND = {name: name for name in ("icd10", "topography", "morphology", "ops")}
 BLOCK_OF_KIND |= {"yes-code": "tumour-icd10", "both-codes": "icdo-link", "other": OTHER}
@@ -179,15 +180,15 @@ def _blocks(theirs: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
         )
         for whose, frame in (("their", theirs), ("our", own))
     ]
-    paper = pl.DataFrame(
-        [(row.block, row.questions, row.formulations, row.entries) for row in TABLE_1],
+    printed = pl.DataFrame(
+        [(row.block, row.questions, row.formulations, row.entries) for row in paper().questions.blocks],
         schema=["block", "paper_questions", "paper_formulations", "paper_entries"],
         orient="row",
     )
     joined = (
         parts[0]
         .join(parts[1], on="block", how="full", coalesce=True)
-        .join(paper, on="block", how="full", coalesce=True)
+        .join(printed, on="block", how="full", coalesce=True)
     )
     return _in_order(joined)
 

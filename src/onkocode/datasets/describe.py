@@ -7,14 +7,15 @@ from typing import Any
 import polars as pl
 
 from onkocode.config.data import Data
+from onkocode.paper import paper
 from onkocode.questions.blocks import CatalogueTables, select_entries
 from onkocode.questions.build import QuestionStream
-from onkocode.questions.counts import COUNTED, COUNTS, SPLITS, TABLE_1, question_counts
+from onkocode.questions.counts import COUNTED, COUNTS, SPLITS, question_counts
 from onkocode.records.ids import text_key
 from onkocode.records.schemas import empty_table
 from onkocode.text_tables import Cell, difference, text_table
 
-PAPER_OPS = next(row.entries for row in TABLE_1 if row.block == "ops")
+PAPER_OPS = next(row.entries for row in paper().questions.blocks if row.block == "ops")
 OPS_CLASSES: tuple[list[int], ...] = ([3], [4], [3, 4])
 LABEL_COUNTS = ("entries", "labels", "repeated", "several", "single")
 SPLIT_COUNTS = ("questions", "entries", "labels")
@@ -104,7 +105,7 @@ def label_counts(entries: pl.DataFrame) -> pl.DataFrame:
     joined = parts[0]
     for part in parts[1:]:
         joined = joined.join(part, on="block", how="left")
-    order = [row.block for row in TABLE_1]
+    order = [row.block for row in paper().questions.blocks]
     place = pl.col("block").replace_strict(order, range(len(order)), default=len(order))
     counted = joined.with_columns(repeated=pl.col("entries") - pl.col("pairs"))
     return counted.sort(place, "block").select("block", *LABEL_COUNTS)

@@ -8,7 +8,7 @@ from onkocode.catalogues.vocabulary.codes import category_of
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import JUDGED
+from onkocode.records.schemas import columns_of
 from onkocode.tasks import NO, TASKS, Task
 
 JUDGEMENT = ("expected", "predicted", "valid", "exact", "partial", "exists", "terminal", "several", "cut")
@@ -39,8 +39,8 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
             "task", "answer", "code", "expected_answer", "accepted"
         ).iter_rows()
     ]
-    judgements = pl.DataFrame(rows, schema={name: JUDGED[name] for name in JUDGEMENT})
-    return pl.concat([joined, judgements], how="horizontal").select(list(JUDGED))
+    judgements = pl.DataFrame(rows, schema={name: columns_of("judged")[name] for name in JUDGEMENT})
+    return pl.concat([joined, judgements], how="horizontal").select(list(columns_of("judged")))
 
 
 def _judge(

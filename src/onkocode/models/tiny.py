@@ -24,8 +24,8 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from onkocode.config.schema import TinyModel
 from onkocode.models.corpus import Document
 from onkocode.models.prompts import encode_examples, prompt_format
+from onkocode.models.tiny_shape import VOCABULARY, sizes
 
-VOCABULARY = 800  # on a CPU the output layer costs more than all others together
 POSITIONS = 1024
 CONFIGS = {
     "qwen2": Qwen2Config,
@@ -81,25 +81,13 @@ def build_tokenizer(architecture: str, texts: list[str], vocabulary: int = VOCAB
 
 def build_model(shape: TinyModel, tokenizer: PreTrainedTokenizerFast) -> Any:
     """Return a randomly initialised model of the given shape in float32."""
-    extra: dict[str, Any] = {}
-    if shape.architecture == "mixtral":
-        extra = {"num_local_experts": 4, "num_experts_per_tok": 2}
-    if shape.architecture == "qwen3":
-        extra = {"head_dim": shape.hidden_size // shape.heads}
     config = CONFIGS[shape.architecture](
-        vocab_size=len(tokenizer),
-        hidden_size=shape.hidden_size,
-        intermediate_size=3 * shape.hidden_size,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads // 2,
+        **sizes(shape, len(tokenizer)),
         max_position_embeddings=POSITIONS,
-        tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         initializer_range=0.05,
-        **extra,
     )
     torch.manual_seed(shape.seed)
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -23,15 +22,15 @@ from onkocode.models.architectures import (
     read_architecture,
 )
 from onkocode.models.locate import INDEX, WEIGHTS, weight_shapes
+from onkocode.models.tiny_shape import sizes
+from onkocode.paper import paper
 from onkocode.planning.lengths import Lengths, counted_lengths, table_lengths
-from onkocode.questions.counts import TABLE_1
 from onkocode.questions.stored import scan_questions
 from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled
 
 TOKENISED = 20_000  # questions that are tokenised for the lengths; two seconds per model
 LONGEST = 500  # of these by characters, the one with the most tokens counts as the longest of all
-TINY_VOCABULARY = 800  # of models.tiny, which imports torch; a test compares the two
 NO_LOSS = -100  # label of a token without loss
 EXAMPLE = "example"  # version of the example catalogues, which Table 1 says nothing of
 
@@ -94,19 +93,7 @@ def _on_disk(directory: Path) -> FoundBase:
 
 def tiny_architecture(shape: TinyModel) -> Architecture:
     """Return the shape that a tiny model will have; its vocabulary may turn out smaller."""
-    config: dict[str, Any] = {
-        "model_type": shape.architecture,
-        "hidden_size": shape.hidden_size,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.heads // 2,
-        "head_dim": shape.hidden_size // shape.heads,
-        "intermediate_size": 3 * shape.hidden_size,
-        "vocab_size": TINY_VOCABULARY,
-        "tie_word_embeddings": True,
-        "num_local_experts": 4,
-        "num_experts_per_tok": 2,
-    }
+    config = {"model_type": shape.architecture, **sizes(shape)}
     return architecture_from(config, "tiny model, not built yet")
 
 
@@ -124,7 +111,7 @@ def count_questions(path: Path, data: Data) -> tuple[int | None, str]:
     if data.sample is not None or EXAMPLE in versions:
         return None, f"{path} is not there"
     held = data.heldout_formulations
-    asked = sum(row.entries * (row.formulations - held) for row in TABLE_1)
+    asked = sum(row.entries * (row.formulations - held) for row in paper().questions.blocks)
     return round(asked * (1 - data.heldout_labels)), "Table 1 of the paper"
 
 

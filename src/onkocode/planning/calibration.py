@@ -11,37 +11,9 @@ from dataclasses import dataclass
 from onkocode.models.architectures import known_architecture, known_tokenizer
 from onkocode.models.costs import flop_per_token, lora_unit
 from onkocode.models.gpus import Gpu, named_gpu
+from onkocode.paper import ReportedModel, paper
 from onkocode.planning.lengths import table_lengths
-from onkocode.questions.counts import TABLE_1_QUESTIONS
 from onkocode.records.errors import InputError
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A fine-tuning that Lenz et al. 2025 report (Table 3, section 2.5); all on A40, LoRA of rank 8, five epochs.
-
-    ``batch`` is 6 where they say nothing else: 2 for Qwen3-14B, and 4 for Llama 3.3 70B is inferred from the number of
-    a published checkpoint.
-    """
-
-    label: str
-    hub: str
-    gpus: int
-    hours: float
-    batch: int = 6
-
-
-PAPER_GPU, PAPER_EPOCHS, PAPER_RANK = "A40", 5, 8
-PAPER = (
-    Reported("Qwen2.5-7B", "Qwen/Qwen2.5-7B-Instruct-1M", 1, 102),
-    Reported("Llama 3.1 8B", "meta-llama/Llama-3.1-8B-Instruct", 1, 96),
-    Reported("Qwen3-8B", "Qwen/Qwen3-8B", 1, 110),
-    Reported("Mistral NeMo", "mistralai/Mistral-Nemo-Instruct-2407", 2, 118),
-    Reported("Qwen3-14B", "Qwen/Qwen3-14B", 1, 86, batch=2),
-    Reported("Qwen3-32B", "Qwen/Qwen3-32B", 2, 179),
-    Reported("Mixtral 8x7B", "mistralai/Mixtral-8x7B-Instruct-v0.1", 2, 315),
-    Reported("Llama 3.3 70B", "meta-llama/Llama-3.3-70B-Instruct", 2, 508, batch=4),
-)
 
 
 @dataclass(frozen=True)
@@ -88,7 +60,7 @@ def leave_one_out(rates: Mapping[str, float]) -> dict[str, float]:
     return {key: geometric_mean(rate for other, rate in rates.items() if other != key) for key in rates}
 
 
-def paper_flop(run: Reported) -> float:
+def paper_flop(run: ReportedModel) -> float:
     """Return the operations of a reported fine-tuning, padding included.
 
     Tokens are those of the project's own formulations; the output layer is counted as transformers computes it.
@@ -100,26 +72,29 @@ def paper_flop(run: Reported) -> float:
     tokenizer = None if architecture is None else known_tokenizer(architecture)
     if architecture is None or tokenizer is None:
         raise InputError(f"{run.hub}: not in architectures.yaml")
-    trainable = PAPER_RANK * lora_unit(architecture.matrices(), ["q_proj", "v_proj"])
-    tokens = table_lengths(tokenizer, None).padded(run.batch) * TABLE_1_QUESTIONS * PAPER_EPOCHS
+    training = paper().training
+    trainable = training.lora_rank * lora_unit(architecture.matrices(), list(training.target_modules))
+    tokens = table_lengths(tokenizer, None).padded(run.batch) * paper().questions.total * training.epochs
     return tokens * flop_per_token(architecture, trainable)
 
 
 def paper_rates() -> dict[str, float]:
     """Return the FLOP/s of each reported fine-tuning: with two GPUs, one computes while the other waits."""
-    return {run.label: paper_flop(run) / (run.hours * 3600) for run in PAPER}
+    return {run.label: paper_flop(run) / (run.hours * 3600) for run in paper().models.rows}
 
 
 def paper_checks() -> list[Check]:
     """Return the hours of each reported fine-tuning as the seven others predict them."""
     rates = paper_rates()
     without = leave_one_out(rates)
-    return [Check(run.label, run.hours * rates[run.label] / without[run.label], run.hours) for run in PAPER]
+    return [
+        Check(run.label, run.hours * rates[run.label] / without[run.label], run.hours) for run in paper().models.rows
+    ]
 
 
 def paper_utilisation() -> float:
     """Return the share of the A40's bf16 peak that the paper's fine-tunings reached, geometric mean."""
-    return geometric_mean(paper_rates().values()) / float(named_gpu(PAPER_GPU).peak("bf16") or 0)
+    return geometric_mean(paper_rates().values()) / float(named_gpu(paper().models.gpu).peak("bf16") or 0)
 
 
 def paper_speed(gpu: Gpu, precision: str) -> Speed | None:
@@ -131,6 +106,6 @@ def paper_speed(gpu: Gpu, precision: str) -> Speed | None:
     source = (
         f"{100 * share:.1f} % of its {precision} peak of {peak / 1e12:g} ({gpu.source}), as the paper's hours on A40"
     )
-    if gpu.name != PAPER_GPU or precision != "bf16":
+    if gpu.name != paper().models.gpu or precision != "bf16":
         source += "; untested for this one"
     return Speed(share * peak, tuple(check.ratio for check in paper_checks()), source)

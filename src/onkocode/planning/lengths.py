@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from onkocode.models.architectures import known
 
-GROUP_BATCHES = 50  # as in training.order, which imports torch; a test compares the two
 CHARACTERS_PER_TOKEN = 3.5  # assumed, for a system prompt where no tokenizer is at hand
 TURN = 5  # tokens around a system prompt
 

@@ -17,8 +17,9 @@ from onkocode.models.costs import (
 )
 from onkocode.models.gpus import Gpu
 from onkocode.planning.calibration import Speed
-from onkocode.planning.lengths import GROUP_BATCHES, Lengths
+from onkocode.planning.lengths import Lengths
 from onkocode.planning.memory import Batch, Memory, disk_bytes, loading_bytes, training_memory
+from onkocode.training.order import GROUP_BATCHES
 
 UNKNOWN_LENGTH = "training.max_length"  # where nothing says how long the questions are
 

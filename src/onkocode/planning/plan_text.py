@@ -5,7 +5,8 @@ from dataclasses import asdict
 from textwrap import fill
 
 from onkocode.models.gpus import named_gpu
-from onkocode.planning.calibration import PAPER, PAPER_GPU, Check, paper_checks, paper_rates, paper_utilisation
+from onkocode.paper import paper
+from onkocode.planning.calibration import Check, paper_checks, paper_rates, paper_utilisation
 from onkocode.planning.past_runs import CPU, RunAndPlan
 from onkocode.planning.plan import UNKNOWN_LENGTH, Plan
 from onkocode.text_tables import Cell, text_table
@@ -181,11 +182,11 @@ def _disk(plans: Sequence[Plan]) -> str:
 
 
 def _paper() -> str:
-    rates, peak = paper_rates(), named_gpu(PAPER_GPU).peak("bf16") or 1
+    rates, peak = paper_rates(), named_gpu(paper().models.gpu).peak("bf16") or 1
     rows: list[list[Cell]] = []
-    for run, check in zip(PAPER, paper_checks(), strict=True):
+    for run, check in zip(paper().models.rows, paper_checks(), strict=True):
         share = f"{100 * rates[run.label] / peak:.1f} %"
-        rows.append([run.label, run.gpus, share, check.predicted, check.measured, f"{check.ratio:.2f}"])
+        rows.append([run.label, run.gpus_training, share, check.predicted, check.measured, f"{check.ratio:.2f}"])
     return text_table(["model", "GPUs", "reached", "predicted h", "reported h", "ratio"], rows)
 
 

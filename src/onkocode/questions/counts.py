@@ -1,36 +1,12 @@
 """Table 1: how many entries, codes and questions each block has, beside those of Lenz et al. 2025."""
 
-from dataclasses import dataclass
-
 import polars as pl
+
+from onkocode.paper import paper
 
 SPLITS = ("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
 COUNTS = ("entries", "codes", "formulations", "questions")
 COUNTED = ("block", "entry_id", "origin_id", "code", "formulation_id", "split")  # columns that the counting reads
-
-
-@dataclass(frozen=True)
-class QuestionBlock:
-    """A row of Table 1; ``codes`` is None where the paper counts none."""
-
-    block: str
-    title: str
-    entries: int
-    codes: int | None
-    formulations: int
-    questions: int
-
-
-TABLE_1 = (
-    QuestionBlock("icd10", "ICD-10 code of a tumour diagnosis", 13_600, 809, 12, 163_200),
-    QuestionBlock("tumour", "Tumour diagnosis? Yes or no", 27_200, None, 6, 163_200),
-    QuestionBlock("tumour-icd10", "Tumour diagnosis? Yes or no, and the ICD-10 code", 27_200, None, 4, 108_800),
-    QuestionBlock("ops", "OPS main category of a procedure", 2_964, None, 10, 29_640),
-    QuestionBlock("ops-tumour", "OPS procedure is not a tumour diagnosis", 2_964, None, 4, 11_856),
-    QuestionBlock("morphology", "ICD-O morphology code", 2_804, 1_145, 10, 28_040),
-    QuestionBlock("topography", "ICD-O topography code", 1_338, 400, 10, 13_380),
-)
-TABLE_1_QUESTIONS = 518_116
 FURTHER_TITLES = {
     "topography-alphaid": "ICD-O topography code of an Alpha-ID label",
     "icdo-link": "ICD-O topography and morphology code of one tumour",
@@ -65,7 +41,7 @@ def question_counts(questions: pl.DataFrame) -> pl.DataFrame:
     counted = order.join(own, on="block", how="left").sort("order")
     filled = counted.with_columns(pl.col(*COUNTS, "augmented", *SPLITS).fill_null(0)).drop("order")
     first, rest = filled.head(known.height), filled.slice(known.height)
-    parts = [first, _sum(first, TOTAL, "Total").with_columns(paper_questions=pl.lit(TABLE_1_QUESTIONS)), rest]
+    parts = [first, _sum(first, TOTAL, "Total").with_columns(paper_questions=pl.lit(paper().questions.total)), rest]
     if rest.height:
         parts.append(_sum(filled, ALL, "All questions"))
     everything = max(1, filled["questions"].sum())
@@ -95,13 +71,5 @@ def _sum(rows: pl.DataFrame, block: str, title: str) -> pl.DataFrame:
 
 
 def _paper_counts() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "block": [row.block for row in TABLE_1],
-            "title": [row.title for row in TABLE_1],
-            "paper_entries": [row.entries for row in TABLE_1],
-            "paper_codes": [row.codes for row in TABLE_1],
-            "paper_formulations": [row.formulations for row in TABLE_1],
-            "paper_questions": [row.questions for row in TABLE_1],
-        }
-    )
+    blocks = pl.DataFrame([row.model_dump() for row in paper().questions.blocks])
+    return blocks.select("block", "title", *[pl.col(name).alias(f"paper_{name}") for name in COUNTS])

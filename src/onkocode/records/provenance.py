@@ -1,6 +1,5 @@
 """Where a result comes from: written beside it, before it."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -107,6 +106,8 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
+    import importlib.metadata  # with all that reads e-mail
+
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

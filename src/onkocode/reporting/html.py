@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
-from pathlib import Path
-
-from onkocode.records.files import write_text
+from itertools import groupby, pairwise
 
 CSS = """
 body { font: 15px/1.45 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1b1b1b; margin: 2rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+h1 { font-size: 1.1em; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: 1.6rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: .6rem; }
-th, td { padding: .28rem .7rem; text-align: left; vertical-align: top; white-space: nowrap; }
+th, td { padding: .28rem .6rem; text-align: left; vertical-align: top; }
 thead th { vertical-align: bottom; border-bottom: 1.5px solid #1b1b1b; }
 thead th.group { text-align: center; border-bottom: 1px solid #8a8a8a; }
 thead tr.groups th { border-bottom-width: 1px; }
 th.number, td.number { text-align: right; }
+td.number { white-space: nowrap; }
 tbody th { font-weight: 400; }
 tbody tr { border-bottom: 1px solid #e2e2e2; }
 tbody tr.rule { border-top: 1.5px solid #8a8a8a; }
@@ -35,41 +34,57 @@ class Column:
     group: str = ""
 
 
-def html_page(
-    caption: str,
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[str]],
-    notes: Sequence[str],
-    ruled: Sequence[int] = (),
-) -> str:
-    """Return an HTML document with one table and its footnotes.
+@dataclass(frozen=True)
+class Section:
+    """A table of a page.
 
-    Args:
-        caption: what the table shows; title of the page as well.
+    Attributes:
         columns: headings; the first column names the row.
         rows: texts of the cells. A second line in a cell (after a newline) is set small.
-        notes: footnotes, a paragraph each.
+        title: above the table; empty = that of the page.
         ruled: indices of rows with a line above.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    ruled: Sequence[int] = ()
+
+
+def html_page(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
+    """Return an HTML document with one table or more, and their footnotes.
+
+    Args:
+        title: what the page shows.
+        sections: its tables.
+        notes: footnotes, a paragraph each.
 
     Raises:
         ValueError: a row has more or fewer cells than there are columns.
     """
-    body = "\n".join(_row(cells, columns, index in ruled) for index, cells in enumerate(rows))
+    heading = f"<h1>{escape(title)}</h1>\n" if any(section.title for section in sections) else ""
+    tables = "\n".join(_table(section, section.title or title) for section in sections)
     footnotes = "\n".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(caption)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
-        f'<div class="wide"><table>\n<caption>{escape(caption)}</caption>\n<thead>\n{_head(columns)}\n</thead>\n'
-        f'<tbody>\n{body}\n</tbody>\n</table></div>\n<div class="notes">\n{footnotes}\n</div>\n</body>\n</html>\n'
+        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{heading}"
+        f'{tables}\n<div class="notes">\n{footnotes}\n</div>\n</body>\n</html>\n'
     )
 
 
-def write_html(page: str, path: Path) -> None:
-    """Write a page atomically; raises ValueError when ``path`` does not end in .html."""
-    if path.suffix != ".html":
-        raise ValueError(f"{path}: a table's path ends in .html")
-    write_text(path, page)
+def changes(places: Sequence[str]) -> list[int]:
+    """Return the indices of what differs from what stands before it, as the rows with a line above."""
+    return [index for index, (before, after) in enumerate(pairwise(places), start=1) if before != after]
+
+
+def _table(section: Section, caption: str) -> str:
+    body = "\n".join(_row(cells, section.columns, index in section.ruled) for index, cells in enumerate(section.rows))
+    return (
+        f'<div class="wide"><table>\n<caption>{escape(caption)}</caption>\n'
+        f"<thead>\n{_head(section.columns)}\n</thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
 
 
 def _head(columns: Sequence[Column]) -> str:

@@ -1,9 +1,7 @@
-"""What figures and tables read: metrics, descriptions of models, and logs of training."""
+"""What figures and tables read: metrics and descriptions of models."""
 
 import json
-import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,36 +25,25 @@ STRATA = {
 }
 MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
 PREFERRED_METHOD = "cluster-bootstrap"
-TRAINING = {
-    "model": pl.String,
-    "job_epoch": pl.Int64,  # n of the folder epoch-<n>
-    "step": pl.Int64,
-    "epoch": pl.Float64,
-    "loss": pl.Float64,
-    "grad_norm": pl.Float64,
-    "learning_rate": pl.Float64,
-    "tokens": pl.Int64,
-    "seconds": pl.Float64,
-    "peak_memory_mb": pl.Float64,
-}
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a figure or table says about a model; ``parameters`` is a count. None: it has no such thing."""
+    """What a figure or table says about a model; ``parameters`` is a count, None = not known or no such thing."""
 
     key: str
     label: str
     family: str
-    architecture: str | None
-    parameters: int | None
-    thinking: bool
-    quantisation_training: str | None
-    quantisation_testing: str | None
-    hub: str | None
     gpus_training: int
     gpus_testing: int
     trained: bool = True  # False: an adapter of somebody else, or a base model that is only tested
+    thinking: bool = False
+    kind: str | None = None  # of coder
+    architecture: str | None = None
+    parameters: int | None = None
+    quantisation_training: str | None = None
+    quantisation_testing: str | None = None
+    hub: str | None = None
     replicate_of: str | None = None  # key of the recipe that this model is one seed of
     seed: int | None = None  # that seed
 
@@ -94,18 +81,6 @@ def read_metrics(paths: Sequence[Path]) -> pl.DataFrame:
     if not paths:
         raise InputError("no metrics table is given; evaluate a checkpoint first")
     return pl.concat([read_table(path, "metrics") for path in paths])
-
-
-def read_training(paths: Sequence[Path]) -> pl.DataFrame:
-    """Read ``<model>/epoch-<n>/metrics.jsonl`` files, with all rows in the order in which they were logged.
-
-    A half-written last line is left out. Columns as in `TRAINING`; a key that a row lacks is null.
-
-    Raises:
-        InputError: a path does not lie in ``<model>/epoch-<n>/``, or a line is not JSON.
-    """
-    rows = [row for path in paths for row in _read_training_file(path)]
-    return pl.DataFrame(rows, schema=TRAINING)
 
 
 def interval_rows(
@@ -150,6 +125,12 @@ def targets(metrics: pl.DataFrame, texts: Sequence[str]) -> list[Target]:
     return [Target(CATALOGUE, first_stratum(metrics, CATALOGUE, ["heldout_label", "train", "all"]))]
 
 
+def in_task_order(found: Iterable[str]) -> list[str]:
+    """Return the tasks in the order of `TASKS`, and then those that are not there."""
+    present = set(found)
+    return [*(task for task in TASKS if task in present), *sorted(present - set(TASKS))]
+
+
 def first_stratum(metrics: pl.DataFrame, dataset: str, wanted: Sequence[str]) -> str:
     """Return the first wanted stratum that the dataset has; the one wanted most when it has none."""
     present = set(metrics.filter(pl.col("dataset") == dataset)["stratum"].unique().to_list())
@@ -161,6 +142,16 @@ def at_target(rows: pl.DataFrame, target: Target) -> pl.DataFrame:
     return rows.filter(pl.col("dataset") == target.dataset, pl.col("stratum") == target.stratum)
 
 
+def single_checkpoints(rows: pl.DataFrame, models: Sequence[Model]) -> dict[str, int]:
+    """Return the epoch of each model of which the rows know no other one.
+
+    Not of a further seed of a recipe, whose base stands with the first one.
+    """
+    epochs = rows.group_by("model").agg(pl.col("epoch").unique())
+    single = {model: found[0] for model, found in epochs.iter_rows() if len(found) == 1}
+    return {model.key: single[model.key] for model in models if model.key in single and model.replicate_of is None}
+
+
 def _read_model(path: Path) -> Model:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -168,43 +159,9 @@ def _read_model(path: Path) -> Model:
         raise InputError(f"{path}: not a readable description of a model ({error})") from error
     if not isinstance(record, dict):
         raise InputError(f"{path}: holds no JSON object")
-    facts: dict[str, Any] = record | {"key": record.get("model")}
-    names = [field.name for field in fields(Model)]
-    facts = {"trained": True} | facts
-    needed = ("key", "label", "family", "thinking", "gpus_training", "gpus_testing", "trained")
-    missing = [name for name in names if facts.get(name) is None and (name in needed or name not in record)]
-    missing = [name for name in missing if name not in ("replicate_of", "seed", "hub")]
+    given: dict[str, Any] = {"trained": True} | record | {"key": record.get("model")}
+    known: dict[str, Any] = {field.name: given.get(field.name) for field in fields(Model)}
+    missing = [field.name for field in fields(Model) if field.default is not None and known[field.name] is None]
     if missing:
         raise InputError(f"{path}: lacks {', '.join('model' if name == 'key' else name for name in missing)}")
-    chosen: dict[str, Any] = {name: facts.get(name) for name in names}
-    return Model(**chosen)
-
-
-def _read_training_file(path: Path) -> list[dict[str, Any]]:
-    folder = re.fullmatch(r"epoch-(\d+)", path.parent.name)
-    if folder is None:
-        raise InputError(f"{path}: does not lie in <model>/epoch-<n>/")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: not readable ({error})") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if number == len(lines):
-                break  # the job was stopped while it wrote
-            raise InputError(f"{path}, line {number}: not JSON ({error})") from error
-        rows.append(_training_row(row) | {"model": path.parent.parent.name, "job_epoch": int(folder[1])})
-    return rows
-
-
-def _training_row(row: dict[str, Any]) -> dict[str, Any]:
-    known: dict[str, Any] = {name: row.get(name) for name in TRAINING}
-    for name, dtype in TRAINING.items():
-        if known[name] is not None and dtype == pl.Float64:
-            known[name] = float(known[name])
-        elif isinstance(known[name], float) and dtype == pl.Int64:
-            known[name] = int(known[name]) if math.isfinite(known[name]) else None
-    return known
+    return Model(**known)

@@ -1,9 +1,7 @@
 """Figure 1: the loss of each model during training."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,20 +10,30 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from onkocode.records.errors import InputError
-from onkocode.reporting.inputs import Model, read_models, read_training
-from onkocode.reporting.style import in_order, labels, looks, print_style, save_with_numbers
+from onkocode.reporting.inputs import Model
+from onkocode.reporting.logs import FAILED
+from onkocode.reporting.outputs import Drawing
+from onkocode.reporting.results import Results
+from onkocode.reporting.style import in_order, labels, looks, print_style
 
 SMOOTHED_SHARE = 0.02  # of a model's rows that go into one point of the smoothed curve
 COLUMNS = 4
-FAILED = {
-    "model": pl.String,
-    "job_epoch": pl.Int64,
-    "attempt": pl.Int64,
-    "step": pl.Int64,
-    "epoch": pl.Float64,
-    "loss": pl.Float64,
-}
 BACKGROUND_POINTS = 150  # of another model's curve, so that files stay small
+
+
+def draw(results: Results) -> Drawing:
+    """Return Figure 1, with the models that have a log of training; raises InputError when none has."""
+    shown = in_order(results.models, results.training)
+    if not shown:
+        raise InputError("none of the logs of training has a row of one of the models")
+    numbers = loss_numbers(results.training, shown)
+    own = numbers.with_columns(failed_attempt=pl.lit(None, pl.Int64))
+    return Drawing(
+        draw_loss_curves(numbers, results.models, results.failed),
+        pl.concat([own, failed_numbers(results.failed, results.models)], how="diagonal"),
+        "Training loss by epoch",
+        "One panel per model. " + " ".join(_sentence(numbers, model) for model in shown),
+    )
 
 
 def loss_numbers(training: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
@@ -51,27 +59,6 @@ def loss_numbers(training: pl.DataFrame, models: Sequence[Model]) -> pl.DataFram
         pl.col("model").replace_strict(names, return_dtype=pl.String).alias("label"),
         *["job_epoch", "step", "epoch", "loss", "grad_norm", "smoothed", "finite"],
     )
-
-
-def read_failed(paths: Sequence[Path]) -> pl.DataFrame:
-    """Read ``<model>/epoch-<n>/attempts.jsonl`` files: the loss of failed attempts, as far as it was gone over again.
-
-    Returns:
-        Columns model, job_epoch, attempt, step, epoch, loss. An attempt that had logged nothing has no row.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    rows = []
-    for path in paths:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            attempts = [json.loads(line) for line in lines]
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a record of attempts ({error}); train that epoch again") from error
-        for number, attempt in enumerate(attempts, 1):
-            rows += [(path.parent.parent.name, attempt["epoch"], number, *row) for row in attempt["losses"]]
-    return pl.DataFrame(rows, schema=FAILED, orient="row")
 
 
 def draw_loss_curves(numbers: pl.DataFrame, models: Sequence[Model], failed: pl.DataFrame | None = None) -> Figure:
@@ -121,34 +108,6 @@ def _number_ticks(axes: Axes) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def plot_loss_curves(
-    training: Sequence[Path], models: Sequence[Path], figure: Path, attempts: Sequence[Path] = ()
-) -> None:
-    """Read logs of training and write Figure 1 as SVG, PNG and TSV.
-
-    Args:
-        training: files ``<model>/epoch-<n>/metrics.jsonl``.
-        models: files ``model.json``, in the order of the panels.
-        figure: path of the SVG file to write; PNG and TSV lie beside it.
-        attempts: files ``<model>/epoch-<n>/attempts.jsonl``.
-
-    Raises:
-        InputError: an input cannot be read, or no model has a row.
-    """
-    described = read_models(models)
-    rows = read_training(training)
-    shown = in_order(described, rows)
-    if not shown:
-        raise InputError("none of the logs of training has a row of one of the models")
-    numbers = loss_numbers(rows, shown)
-    title = "Training loss by epoch"
-    description = "One panel per model. " + " ".join(_sentence(numbers, model) for model in shown)
-    failed = read_failed(attempts)
-    own = numbers.with_columns(failed_attempt=pl.lit(None, pl.Int64))
-    plotted = pl.concat([own, failed_numbers(failed, described)], how="diagonal")
-    save_with_numbers(draw_loss_curves(numbers, described, failed), plotted, figure, title, description)
 
 
 def failed_numbers(failed: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:

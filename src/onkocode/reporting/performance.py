@@ -1,18 +1,17 @@
 """Table 4 (base and trained models on the test texts), and the summary of a single checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from onkocode.config.schema import VALID_FLOOR
 from onkocode.evaluation.metrics import METRICS, UNITS
-from onkocode.evaluation.selection import CHOICES, select_checkpoints
+from onkocode.evaluation.selection import CHOICES
 from onkocode.records.errors import InputError
 from onkocode.reporting.choices import choice_notes
-from onkocode.reporting.html import Column, html_page, write_html
+from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import (
     PREFERRED_METHOD,
     STRATA,
@@ -20,12 +19,13 @@ from onkocode.reporting.inputs import (
     Model,
     Target,
     at_target,
+    in_task_order,
     interval_rows,
     read_metrics,
-    read_models,
-    targets,
+    single_checkpoints,
 )
-from onkocode.reporting.style import write_tsv
+from onkocode.reporting.outputs import Page
+from onkocode.reporting.results import Results
 from onkocode.tasks import PROTOCOL
 
 
@@ -63,10 +63,20 @@ INTERVAL_NOTE = (
 KEYS = ["dataset", "stratum", "condition", "task", "metric", "denominator"]
 
 
+def tabulate(results: Results) -> Page:
+    """Return Table 4; raises InputError when an input cannot be read."""
+    models, selection = results.models, results.selection
+    frame = performance_table(results.metrics, models, selection, results.targets)
+    notes = choice_notes(selection, models, results.valid_floor if results.texts else None)
+    notes += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in models) else []
+    single = single_checkpoints(results.metrics, models)
+    return Page(_performance_page(frame, set(single), notes), frame)
+
+
 def performance_table(
     metrics: pl.DataFrame, models: Sequence[Model], selection: pl.DataFrame, questions: Sequence[Target]
 ) -> pl.DataFrame:
-    """Return Table 4: the base model and its selected epochs on each set of questions.
+    """Return Table 4: the base model and its selected epochs on each set of questions, or the only checkpoint there is.
 
     Args:
         metrics: table of the schema METRICS.
@@ -80,6 +90,7 @@ def performance_table(
         for each measure of `TABLE_4`, as far as its task is of the paper or was asked, its value, low and high (in %)
         and n (its denominator). A checkpoint that was not tested on a set of questions has no row there.
     """
+    single = single_checkpoints(metrics, models)
     tasks = {*PROTOCOL, *metrics["task"].unique().to_list()}
     measures = [measure for measure in TABLE_4 if measure.task in tasks]
     lookup = {measure: interval_rows(metrics, measure.metric, measure.denominator) for measure in measures}
@@ -87,39 +98,10 @@ def performance_table(
         row
         for target in questions
         for model in models
-        for epoch, selected_by in _checkpoints(selection, model.key)
+        for epoch, selected_by in _checkpoints(selection, model.key, single.get(model.key))
         if (row := _performance_row(lookup, model, target, epoch, selected_by)) is not None
     ]
     return pl.DataFrame(rows, schema=_performance_schema(measures))
-
-
-def write_performance_table(
-    metrics: Sequence[Path],
-    models: Sequence[Path],
-    texts: Sequence[str],
-    table: Path,
-    valid_floor: float = VALID_FLOOR,
-) -> None:
-    """Write Table 4.
-
-    Args:
-        metrics: metrics tables (Parquet).
-        models: files ``model.json``, in the order of the rows.
-        texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
-        table: path of the HTML file to write; the TSV file lies beside it.
-        valid_floor: least share of valid answers, 0…1, of an epoch that is chosen the way the paper chose.
-
-    Raises:
-        InputError: an input cannot be read.
-    """
-    rates = read_metrics(metrics)
-    selection = select_checkpoints(rates, list(texts), valid_floor)
-    described = read_models(models)
-    frame = performance_table(rates, described, selection, targets(rates, texts))
-    further = choice_notes(selection, described, valid_floor if texts else None)
-    further += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in described) else []
-    write_html(_performance_page(frame, further), table)
-    write_tsv(frame, table.with_suffix(".tsv"))
 
 
 def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
@@ -159,17 +141,16 @@ def write_performance_summary(metrics: Sequence[Path], model: str, epoch: int, t
         InputError: an input cannot be read, or holds nothing on the checkpoint.
     """
     frame = performance_summary(read_metrics(metrics), model, epoch)
-    write_html(_summary_page(frame, model, epoch), table)
-    write_tsv(frame, table.with_suffix(".tsv"))
+    Page(_summary_page(frame, model, epoch), frame).write(table)
 
 
-def _checkpoints(selection: pl.DataFrame, model: str) -> list[tuple[int, str | None]]:
-    """Return base and selected epochs, in the order of `CHOICES`."""
-    reasons: dict[int, list[str]] = {}
+def _checkpoints(selection: pl.DataFrame, model: str, only: int | None) -> list[tuple[int, str | None]]:
+    """Return base and selected epochs, in the order of `CHOICES`, and the only epoch of a model that has one."""
+    reasons: dict[int, list[str]] = {0: []} if only is None else {0: [], only: []}
     chosen = selection.filter(pl.col("model") == model, pl.col("epoch").is_not_null())
     for row in sorted(chosen.iter_rows(named=True), key=lambda row: CHOICES.index(row["selected_by"])):
         reasons.setdefault(row["epoch"], []).append(row["selected_by"])
-    return [(0, None), *((epoch, " + ".join(by)) for epoch, by in reasons.items())]
+    return [(epoch, " + ".join(by) or None) for epoch, by in reasons.items()]
 
 
 def _performance_row(
@@ -197,53 +178,57 @@ def _performance_schema(measures: Sequence[Measure]) -> dict[str, Any]:
     return schema
 
 
-def _performance_page(frame: pl.DataFrame, further: Sequence[str]) -> str:
-    measures = [one for one in TABLE_4 if one.name in frame.columns and frame[one.name + "_n"].drop_nulls().len()]
-    columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
-    names: list[tuple[str, Measure]] = []
-    for measure in measures:
-        if measure.metric == "accuracy" and measure.denominator == "valid":
-            columns.append(Column("n", group=TASKS[measure.task]))
-            names.append(("n", measure))
-        columns.append(Column(measure.title, group=TASKS[measure.task]))
-        names.append(("rate", measure))
-    rows, ruled, before = [], [], ""
-    for index, row in enumerate(frame.iter_rows(named=True)):
-        place = f"{row['dataset']} {row['model']}"
-        ruled += [index] if index and place != before else []
-        before = place
-        cells = [_asked(row, measure) if kind == "n" else _rate(row, measure) for kind, measure in names]
-        rows.append([row["label"], Target(row["dataset"], row["stratum"]).label, _epoch(row), *cells])
+def _performance_page(frame: pl.DataFrame, single: Set[str], further: Sequence[str]) -> str:
     notes = [
-        "Accuracy: exact code. Partial: its category, exact ones included. Invalid: no answer of the asked "
-        "form could be read. All in %. (valid): of the valid answers, as in Lenz et al. 2025; (all): of all questions, "
-        "an invalid answer counts as wrong. n: questions asked.",
+        "Accuracy: exact code. Partial: the same category, such as the first three characters of an ICD-10 code; exact "
+        "ones included. Invalid: no answer of the asked form could be read. All in %. (valid): of the valid answers, "
+        "as in Lenz et al. 2025; (all): of all questions, an invalid answer counts as wrong. n: questions asked.",
         INTERVAL_NOTE,
     ]
-    return html_page("Performance of base and trained models", columns, rows, [*notes, *further], ruled)
+    title = "Performance of base and trained models"
+    sections = [_performance_section(frame, task, single) for task in TASKS]
+    return html_page(title, [section for section in sections if section.rows], [*notes, *further])
+
+
+def _performance_section(frame: pl.DataFrame, task: str, single: Set[str]) -> Section:
+    """Return the table of a task, with the checkpoints and measures that there are; ``single`` have no other one."""
+    measures = [measure for measure in TABLE_4 if measure.task == task and measure.name in frame.columns]
+    measures = [measure for measure in measures if frame[measure.name + "_n"].drop_nulls().len()]
+    shown = frame.filter(pl.any_horizontal(pl.lit(False), *[pl.col(m.name + "_n").is_not_null() for m in measures]))
+    columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
+    columns += [Column("n"), *[Column(measure.title) for measure in measures]]
+    rows = [_performance_cells(row, task, measures, row["model"] in single) for row in shown.iter_rows(named=True)]
+    ruled = changes([f"{row['dataset']} {row['model']}" for row in shown.iter_rows(named=True)])
+    return Section(columns, rows, TASKS[task], ruled)
+
+
+def _performance_cells(row: dict[str, Any], task: str, measures: Sequence[Measure], single: bool) -> list[str]:
+    asked = row[f"{task}_accuracy_all_n"]
+    epoch = f"{row['epoch']}\n{row['selected_by']}" if row["selected_by"] and not single else str(row["epoch"])
+    place = [row["label"], Target(row["dataset"], row["stratum"]).label, epoch if row["epoch"] else "base"]
+    return [*place, "–" if asked is None else f"{asked:,}", *[_rate(row, measure) for measure in measures]]
 
 
 def _summary_page(frame: pl.DataFrame, model: str, epoch: int) -> str:
-    titles = ("Questions", "Condition", "Task", "Measure", "Of")
-    columns = [
-        *[Column(title, number=False) for title in titles],
-        Column("n"),
-        Column("Value"),
-        Column("95 % interval"),
-    ]
-    columns.append(Column("Unit", number=False))
-    rows, ruled, before = [], [], ""
-    for index, row in enumerate(frame.iter_rows(named=True)):
-        place = f"{row['dataset']} {row['stratum']} {row['condition']} {row['task']}"
-        ruled += [index] if index and place != before else []
-        before = place
-        digits = 1 if row["unit"] in ("%", "points") else 3
-        interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
-        asked = "–" if row["n"] is None else f"{row['n']:,}"
-        name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
-        facts = [name, row["condition"], TASKS.get(row["task"], row["task"]), METRICS[row["metric"]].label]
-        rows.append([*facts, row["denominator"], asked, _text(row["value"], digits), interval, row["unit"]])
-    return html_page(f"{model}, epoch {epoch}", columns, rows, [_SUMMARY_NOTE], ruled)
+    tasks = in_task_order(frame["task"].unique().to_list())
+    return html_page(f"{model}, epoch {epoch}", [_summary_section(frame, task) for task in tasks], [_SUMMARY_NOTE])
+
+
+def _summary_section(frame: pl.DataFrame, task: str) -> Section:
+    texts, numbers = ("Questions", "Condition", "Measure", "Of"), ("n", "Value", "95 % interval")
+    columns = [*[Column(title, number=False) for title in texts], *map(Column, numbers), Column("Unit", number=False)]
+    shown = frame.filter(pl.col("task") == task)
+    ruled = changes([f"{row['dataset']} {row['stratum']} {row['condition']}" for row in shown.iter_rows(named=True)])
+    return Section(columns, [_summary_cells(row) for row in shown.iter_rows(named=True)], TASKS.get(task, task), ruled)
+
+
+def _summary_cells(row: dict[str, Any]) -> list[str]:
+    digits = 1 if row["unit"] in ("%", "points") else 3
+    interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
+    asked = "–" if row["n"] is None else f"{row['n']:,}"
+    name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
+    facts = [name, row["condition"], METRICS[row["metric"]].label, row["denominator"]]
+    return [*facts, asked, _text(row["value"], digits), interval, row["unit"]]
 
 
 _SUMMARY_NOTE = (
@@ -253,15 +238,6 @@ _SUMMARY_NOTE = (
 
 
 _REPLICATE_NOTE = "Models that differ in their seed alone share one base, which stands with the first of them."
-
-
-def _epoch(row: dict[str, Any]) -> str:
-    return "base" if row["selected_by"] is None else f"{row['epoch']}\n{row['selected_by']}"
-
-
-def _asked(row: dict[str, Any], measure: Measure) -> str:
-    asked = row[f"{measure.task}_accuracy_all_n"]
-    return "–" if asked is None else f"{asked:,}"
 
 
 def _rate(row: dict[str, Any], measure: Measure) -> str:

@@ -1,17 +1,25 @@
 """The table of replicates: how much accuracy varies between seeds of the same recipe."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 from scipy.stats import t as student
 
 from onkocode.config.resolve import replicate_label
-from onkocode.reporting.html import Column, html_page, write_html
-from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows, read_metrics, read_models, targets
-from onkocode.reporting.style import write_tsv
+from onkocode.reporting.html import Column, Section, changes, html_page
+from onkocode.reporting.inputs import TASKS, Model, Target, at_target, in_task_order, interval_rows
+from onkocode.reporting.outputs import Page
+from onkocode.reporting.results import Results
 
 KEYS = ["dataset", "stratum", "recipe", "epoch", "task"]
+
+
+def tabulate(results: Results) -> Page:
+    """Return the table of replicates; raises InputError when an input cannot be read."""
+    frame = replicate_table(results.metrics, results.models, results.targets)
+    sections = [_section(frame, task) for task in in_task_order(frame["task"].unique().to_list())]
+    return Page(html_page("Replicates: accuracy over seeds", sections, _NOTES), frame)
 
 
 def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: Sequence[Target]) -> pl.DataFrame:
@@ -71,44 +79,27 @@ def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: S
     )
 
 
-def write_replicate_table(metrics: Sequence[Path], models: Sequence[Path], texts: Sequence[str], table: Path) -> None:
-    """Write the table of replicates.
-
-    Args:
-        metrics: metrics tables (Parquet).
-        models: files ``model.json``.
-        texts: keys of the test sets. Without any, the table is about the catalogue's held-out labels.
-        table: path of the HTML file to write; the TSV file lies beside it.
-
-    Raises:
-        InputError: an input cannot be read.
-    """
-    rates = read_metrics(metrics)
-    frame = replicate_table(rates, read_models(models), targets(rates, texts))
-    write_html(_page(frame), table)
-    write_tsv(frame, table.with_suffix(".tsv"))
-
-
 def _label(model: Model) -> str:
     """Return the label that the replicates of a recipe share."""
     return model.label if model.seed is None else model.label.removesuffix(replicate_label("", model.seed))
 
 
-def _page(frame: pl.DataFrame) -> str:
+def _section(frame: pl.DataFrame, task: str) -> Section:
     columns = [
-        *[Column(title, number=False) for title in ("Model", "Questions", "Task", "Seeds")],
+        *[Column(title, number=False) for title in ("Model", "Questions", "Seeds")],
         *[Column(title) for title in ("Epoch", "n", "Mean", "SD", "Lowest", "Highest", "95 % interval")],
     ]
-    rows, ruled, before = [], [], ""
-    for index, row in enumerate(frame.iter_rows(named=True)):
-        place = f"{row['dataset']} {row['recipe']}"
-        ruled += [index] if index and place != before else []
-        before = place
-        interval = "–" if row["low"] is None else f"{row['low']:.1f} – {row['high']:.1f}"
-        numbers = ["–" if row[name] is None else f"{row[name]:.1f}" for name in ("mean", "sd", "lowest", "highest")]
-        facts = [row["label"], Target(row["dataset"], row["stratum"]).label, TASKS.get(row["task"], row["task"])]
-        rows.append([*facts, row["seeds"], str(row["epoch"]), f"{row['n']:,}", *numbers, interval])
-    return html_page("Replicates: accuracy over seeds", columns, rows, _NOTES, ruled)
+    shown = frame.filter(pl.col("task") == task)
+    rows = [_cells(row) for row in shown.iter_rows(named=True)]
+    ruled = changes([f"{row['dataset']} {row['recipe']}" for row in shown.iter_rows(named=True)])
+    return Section(columns, rows, TASKS.get(task, task), ruled)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    interval = "–" if row["low"] is None else f"{row['low']:.1f} – {row['high']:.1f}"
+    numbers = ["–" if row[name] is None else f"{row[name]:.1f}" for name in ("mean", "sd", "lowest", "highest")]
+    facts = [row["label"], Target(row["dataset"], row["stratum"]).label, row["seeds"]]
+    return [*facts, str(row["epoch"]), f"{row['n']:,}", *numbers, interval]
 
 
 _NOTES = [

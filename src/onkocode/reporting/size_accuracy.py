@@ -1,8 +1,7 @@
 """Figure 3: accuracy against the size of the model, before and after training."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -11,48 +10,62 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from onkocode.evaluation.selection import chosen_epochs, select_checkpoints
+from onkocode.paper import paper
 from onkocode.records.errors import InputError
-from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows, read_metrics, read_models, targets
-from onkocode.reporting.paper import CEILINGS
-from onkocode.reporting.style import Look, draw_intervals, in_order, looks, print_style, save_with_numbers
+from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows
+from onkocode.reporting.outputs import Drawing
+from onkocode.reporting.results import Results
+from onkocode.reporting.spacing import spread
+from onkocode.reporting.style import Look, draw_intervals, in_order, looks, panel_letter, print_style
+from onkocode.tasks import CODED
 
 MARKERS = {"accuracy": "o", "partial_accuracy": "^"}
 LINES: dict[str, Any] = {"accuracy": "-", "partial_accuracy": "--"}
 MEASURES = {"accuracy": "accuracy", "partial_accuracy": "partial accuracy"}
 NUMBERS = ["model", "label", "parameters", "task", "state", "epoch", "metric", "denominator"]
 LABEL_GAP = 0.042  # least distance of two labels, as a share of the panel's width
+POINTER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.5, "color": "#999999", "shrinkA": 0, "shrinkB": 0}
+LINE_GAP = 4.5  # the same of two names of lines, in % of answers
+
+
+def draw(results: Results) -> Drawing:
+    """Return Figure 3, about the first test set; raises InputError when there is nothing to draw."""
+    target = results.targets[0]
+    numbers = size_numbers(results.metrics, results.models, results.epochs, target)
+    if numbers.is_empty():
+        raise InputError(f"the metrics hold no accuracy of these models for a task with codes on: {target.label}")
+    return Drawing(
+        draw_size_accuracy(numbers, results.models, target, results.paper_ceilings),
+        numbers,
+        "Accuracy by size of the model",
+        f"{target.label}, % of all answers. " + " ".join(_sentences(numbers)),
+    )
 
 
 def size_numbers(
-    metrics: pl.DataFrame,
-    models: Sequence[Model],
-    epochs: dict[str, int],
-    target: Target,
-    denominator: Literal["valid", "all"] = "all",
+    metrics: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
 ) -> pl.DataFrame:
-    """Return accuracy and partial accuracy of the base model and of the chosen epoch.
+    """Return accuracy and partial accuracy of the base model and of the chosen epoch, of all answers.
 
     Args:
         metrics: table of the schema METRICS.
         models: the models to show.
         epochs: chosen epoch by model key; a model without one has only its base row.
         target: the questions.
-        denominator: all answers, or the valid ones, as in the paper; there, a model with few of them looks better.
 
     Returns:
         Columns model, label, parameters (count), task, state (base | trained), epoch, metric, denominator, n, value,
         low, high (in %).
     """
     facts = pl.DataFrame(
-        [(model.key, model.label, model.parameters, epochs.get(model.key)) for model in models if model.parameters],
+        [(model.key, model.label, model.parameters, epochs.get(model.key)) for model in models],
         schema={"model": pl.String, "label": pl.String, "parameters": pl.Int64, "chosen": pl.Int64},
         orient="row",
     )
-    rows = pl.concat([interval_rows(metrics, metric, denominator) for metric in MARKERS])
+    rows = pl.concat([interval_rows(metrics, metric, "all") for metric in MARKERS])
     return (
         at_target(rows, target)
-        .filter(pl.col("task").is_in(list(CEILINGS)))
+        .filter(pl.col("task").is_in(CODED))
         .join(facts, on="model")
         .filter((pl.col("epoch") == 0) | (pl.col("epoch") == pl.col("chosen")))
         .with_columns(state=pl.when(pl.col("epoch") == 0).then(pl.lit("base")).otherwise(pl.lit("trained")))
@@ -66,6 +79,8 @@ def draw_size_accuracy(
 ) -> Figure:
     """Draw Figure 3: a panel per task, parameters on a logarithmic axis, open markers base, filled markers trained.
 
+    Models without a number of parameters are named lines across, so that every size is compared with them.
+
     Args:
         numbers: rows as `size_numbers` returns them.
         models: the models; their names stand above the upper panel.
@@ -74,86 +89,66 @@ def draw_size_accuracy(
             texts alone.
     """
     shown, look = in_order(models, numbers), looks(models)
-    tasks = [task for task in CEILINGS if task in numbers["task"].unique().to_list()]
-    denominator = "valid" if "valid" in numbers["denominator"].to_list() else "all"
+    sized = [model for model in shown if model.parameters is not None]
+    tasks = [task for task in TASKS if task in numbers["task"].unique().to_list()]
     with print_style():
-        figure = Figure(figsize=(6.3, 1.3 + 2.6 * len(tasks)), layout="constrained")
+        width = 6.3 if len(sized) == len(shown) else 7.4
+        figure = Figure(figsize=(width, 1.3 + 2.6 * len(tasks)), layout="constrained")
         panels = figure.subplots(len(tasks), 1, sharex=True, squeeze=False)[:, 0]
         for index, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
-            if ceilings:
-                for low, high in (CEILINGS[task].exact, CEILINGS[task].partial):
-                    axes.axhspan(low, high, color="#d5d5d5", alpha=0.6, linewidth=0, zorder=0)
-            _draw_points(axes, numbers.filter(pl.col("task") == task), look)
+            rows = numbers.filter(pl.col("task") == task)
+            _draw_bands(axes, task if ceilings else None)
+            _draw_points(axes, rows.drop_nulls("parameters"), look)
             axes.set_ylim(-3, 103)
-            axes.set_ylabel(f"({chr(97 + index)}) {TASKS[task]}\n% of {denominator} answers")
-        sizes = [model.parameters or 0 for model in shown]  # of those that have a size
-        _size_axis(panels[-1], sizes)
+            _draw_lines(axes, rows.filter(pl.col("parameters").is_null()), look)
+            axes.set_ylabel(f"({panel_letter(index)}) {TASKS[task]}\n% of all answers")
+        _size_axis(panels[-1], [model.parameters for model in sized if model.parameters is not None])
         for axes in panels:
             axes.grid(visible=False, axis="x")
-            axes.vlines(sizes, -3, 103, color="#d9d9d9", linewidth=0.5, zorder=0.5)
-        _name_models(panels[0], shown, look)
+            axes.vlines([model.parameters for model in sized], -3, 103, color="#d9d9d9", linewidth=0.5, zorder=0.5)
+        _name_models(panels[0], sized, look)
         panels[-1].set_xlabel(f"Parameters (log scale) · {target.label}")
         figure.legend(handles=_legend(ceilings), loc="outside lower center", ncols=3 if ceilings else 2)
     return figure
 
 
-def plot_size_accuracy(
-    metrics: Sequence[Path],
-    models: Sequence[Path],
-    texts: Sequence[str],
-    figure: Path,
-    ceilings: bool = False,
-    denominator: Literal["valid", "all"] = "all",
-) -> None:
-    """Read metrics and write Figure 3 as SVG, PNG and TSV.
-
-    The trained epoch is the one that `select_checkpoints` chose on the development split, else on the test set.
-
-    Args:
-        metrics: metrics tables (Parquet).
-        models: files ``model.json``.
-        texts: keys of the test sets; the first one is shown. Without any, the catalogue's held-out labels.
-        figure: path of the SVG file to write; PNG and TSV lie beside it.
-        ceilings: draw the bands of the study's registry texts.
-        denominator: accuracy of all answers, or of the valid ones.
-
-    Raises:
-        InputError: an input cannot be read, or holds nothing to draw.
-    """
-    described, table = read_models(models), read_metrics(metrics)
-    target = targets(table, texts)[0]
-    epochs = chosen_epochs(select_checkpoints(table, list(texts)))
-    numbers = size_numbers(table, described, epochs, target, denominator)
-    if numbers.is_empty():
-        raise InputError(f"the metrics hold no accuracy of these models for ICD-10 or topography on: {target.label}")
-    title = "Accuracy by size of the model"
-    description = f"{target.label}, % of {denominator} answers. " + " ".join(_sentences(numbers))
-    save_with_numbers(draw_size_accuracy(numbers, described, target, ceilings), numbers, figure, title, description)
-
-
-def size_text(parameters: float) -> str:
+def size_text(parameters: float | None) -> str:
     """Return a count of parameters with a unit: 0.5 M, 8 B (10⁹)."""
+    if parameters is None:
+        return "no parameters"
     unit, name = (1e9, "B") if parameters >= 1e9 else (1e6, "M")
     return f"{parameters / unit:.3g} {name}"
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Return positions moved apart so that neighbours are at least ``gap`` apart, in the same order.
-
-    Groups that touch are centred on the mean of where their members belong, so that no label wanders far. Positions
-    must be sorted.
-    """
-    groups: list[list[float]] = []  # each group: wanted positions of its members, which are set at distance gap
-    for position in positions:
-        groups.append([position])
-        while len(groups) > 1 and _edge(groups[-2], gap, 1) + gap > _edge(groups[-1], gap, -1):
-            last = groups.pop()
-            groups[-1].extend(last)
-    return [_edge(group, gap, -1) + gap * index for group in groups for index in range(len(group))]
+def _draw_bands(axes: Axes, task: str | None) -> None:
+    ceiling = paper().quality.ceilings.get(task or "")
+    for low, high in (ceiling.exact, ceiling.partial) if ceiling else ():
+        axes.axhspan(low, high, color="#d5d5d5", alpha=0.6, linewidth=0, zorder=0)
 
 
-def _edge(group: Sequence[float], gap: float, side: int) -> float:
-    return sum(group) / len(group) + side * gap * (len(group) - 1) / 2
+def _draw_lines(axes: Axes, rows: pl.DataFrame, look: dict[str, Look]) -> None:
+    """Draw rates across the panel, with the names of the models on the right."""
+    rows = rows.drop_nulls("value").sort("value", "model", "metric")
+    across = axes.get_yaxis_transform()
+    for row, place in zip(rows.iter_rows(named=True), spread(rows["value"].to_list(), LINE_GAP), strict=True):
+        color, value = look[row["model"]].color, row["value"]
+        axes.axhline(value, color=color, linestyle=LINES[row["metric"]], linewidth=0.9, zorder=1.2, label="_across")
+        axes.plot([1], [value], MARKERS[row["metric"]], color=color, markersize=4, transform=across, clip_on=False)
+        if row["low"] is not None:
+            ends = [row["low"], row["high"]]
+            axes.plot([1, 1], ends, color=color, linewidth=0.7, alpha=0.55, transform=across, clip_on=False)
+        axes.annotate(
+            row["label"],
+            xy=(1.012, value),
+            xytext=(1.04, place),
+            xycoords=across,
+            textcoords=across,
+            va="center",
+            fontsize=6.5,
+            color=color,
+            annotation_clip=False,
+            arrowprops=POINTER,
+        )
 
 
 def _draw_points(axes: Axes, rows: pl.DataFrame, look: dict[str, Look]) -> None:
@@ -179,6 +174,9 @@ def _draw_points(axes: Axes, rows: pl.DataFrame, look: dict[str, Look]) -> None:
 
 
 def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    if not sizes:
+        axes.xaxis.set_major_locator(NullLocator())
+        return
     low, high = min(sizes) / 1.35, max(sizes) * 1.35
     steps = (1, 2, 3, 5, 7) if high / low < 30 else (1, 2, 5) if high / low < 1000 else (1,)
     ticks = [step * 10**power for power in range(1, 15) for step in steps if low <= step * 10**power <= high]
@@ -204,14 +202,7 @@ def _name_models(axes: Axes, models: Sequence[Model], look: dict[str, Look]) -> 
             rotation_mode="anchor",
             fontsize=7,
             color=look[model.key].color,
-            arrowprops={
-                "arrowstyle": "-",
-                "linewidth": 0.5,
-                "color": "#999999",
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (0, 0),
-            },
+            arrowprops=POINTER | {"relpos": (0, 0)},
         )
 
 

@@ -62,15 +62,15 @@ class Look:
 def looks(models: Sequence[Model]) -> dict[str, Look]:
     """Return colour, marker and line style of each model, by key.
 
-    A family has one hue, its models have shades of it, from dark to light in the order given.
+    A family has one hue, its models have shades of it, from dark to light in the order given. Where there are more
+    families than hues, families that share one share its shades.
     """
-    families: dict[str, list[str]] = {}
-    for model in models:
-        families.setdefault(model.family, []).append(model.key)
+    families = list(dict.fromkeys(model.family for model in models))
+    hues: dict[int, list[str]] = {}
+    for model in sorted(models, key=lambda model: families.index(model.family)):
+        hues.setdefault(families.index(model.family) % len(PALETTE), []).append(model.key)
     colors = {
-        key: _shade(PALETTE[hue % len(PALETTE)], place, len(keys))
-        for hue, keys in enumerate(families.values())
-        for place, key in enumerate(keys)
+        key: _shade(PALETTE[hue], place, len(keys)) for hue, keys in hues.items() for place, key in enumerate(keys)
     }
     return {
         model.key: Look(colors[model.key], MARKERS[index % len(MARKERS)], LINE_STYLES[index % len(LINE_STYLES)])
@@ -106,18 +106,6 @@ def save_figure(figure: Figure, path: Path, title: str, description: str) -> Non
             temporary.write_text(described, encoding="utf-8")
 
 
-def save_with_numbers(figure: Figure, numbers: pl.DataFrame, path: Path, title: str, description: str) -> None:
-    """Save a figure as `save_figure` does, and the numbers that it shows as TSV beside it."""
-    save_figure(figure, path, title, description)
-    write_tsv(numbers, path.with_suffix(".tsv"))
-
-
-def write_tsv(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as TSV with six decimals at most; null is an empty field."""
-    with new_file(path) as temporary:
-        frame.with_columns(pl.col(pl.Float64).round(6)).write_csv(temporary, separator="\t")
-
-
 def draw_intervals(axes: Axes, rows: pl.DataFrame, x: Sequence[float], color: str) -> None:
     """Draw low to high of each row as a thin vertical line; a row without an interval gets none."""
     low, high = rows["low"].to_numpy().astype(float), rows["high"].to_numpy().astype(float)
@@ -128,6 +116,11 @@ def in_order(models: Sequence[Model], rows: pl.DataFrame) -> list[Model]:
     """Return the models that the rows are about, in the order given."""
     present = set(rows["model"].unique().to_list())
     return [model for model in models if model.key in present]
+
+
+def panel_letter(index: int) -> str:
+    """Return the letter of a panel: a to z, then aa, ab and so on."""
+    return ("" if index < 26 else chr(96 + index // 26)) + chr(97 + index % 26)
 
 
 def labels(models: Sequence[Model]) -> Mapping[str, str]:

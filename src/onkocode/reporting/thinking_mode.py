@@ -1,7 +1,6 @@
 """Figure 4: what the thinking mode of a base model brings, and what it costs, beside training."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +10,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from onkocode.config.schema import VALID_FLOOR
-from onkocode.evaluation.selection import chosen_epochs, select_checkpoints
 from onkocode.records.errors import InputError
 from onkocode.reporting.inputs import (
     MEASURES,
@@ -21,11 +19,10 @@ from onkocode.reporting.inputs import (
     at_target,
     few_valid,
     interval_rows,
-    read_metrics,
-    read_models,
-    targets,
 )
-from onkocode.reporting.style import in_order, labels, print_style, save_with_numbers
+from onkocode.reporting.outputs import Drawing
+from onkocode.reporting.results import Results
+from onkocode.reporting.style import in_order, labels, panel_letter, print_style
 
 STATES = {"base": "Base", "thinking": "Base, thinking", "trained": "Trained"}
 COLORS = {"base": "#56B4E9", "thinking": "#E69F00", "trained": "#0072B2"}
@@ -41,6 +38,20 @@ CUT = "cut_rate"  # part of the invalid answers, drawn inside their bar
 CUT_LOOK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#a36f00", "hatch": "....", "linewidth": 0.6}
 NUMBERS = ["model", "label", "task", "state", "epoch", "metric", "denominator"]
 WIDTH = 0.26
+
+
+def draw(results: Results) -> Drawing:
+    """Return Figure 4, about the first test set; raises InputError when no model was tested in thinking mode."""
+    target = results.targets[0]
+    numbers = thinking_numbers(results.metrics, results.models, results.epochs, target)
+    if numbers.is_empty():
+        raise InputError(f"no model was tested in thinking mode on: {target.label}")
+    return Drawing(
+        draw_thinking_mode(numbers, results.models, target, results.valid_floor),
+        numbers,
+        "Thinking mode",
+        f"{_note(numbers, target)} " + " ".join(_sentences(numbers)),
+    )
 
 
 def thinking_numbers(
@@ -123,37 +134,6 @@ def draw_thinking_mode(
     return figure
 
 
-def plot_thinking_mode(
-    metrics: Sequence[Path],
-    models: Sequence[Path],
-    texts: Sequence[str],
-    figure: Path,
-    valid_floor: float = VALID_FLOOR,
-) -> None:
-    """Read metrics and write Figure 4 as SVG, PNG and TSV.
-
-    Args:
-        metrics: metrics tables (Parquet).
-        models: files ``model.json``; those without results in thinking mode are left out.
-        texts: keys of the test sets; the first one is shown. Without any, the catalogue's held-out labels.
-        figure: path of the SVG file to write; PNG and TSV lie beside it.
-        valid_floor: share of valid answers, 0…1, below which their rates get a star.
-
-    Raises:
-        InputError: an input cannot be read, or no model was tested in thinking mode.
-    """
-    described, table = read_models(models), read_metrics(metrics)
-    target = targets(table, texts)[0]
-    epochs = chosen_epochs(select_checkpoints(table, list(texts)))
-    numbers = thinking_numbers(table, described, epochs, target)
-    if numbers.is_empty():
-        raise InputError(f"no model was tested in thinking mode on: {target.label}")
-    title = "Thinking mode"
-    description = f"{_note(numbers, target)} " + " ".join(_sentences(numbers))
-    drawn = draw_thinking_mode(numbers, described, target, valid_floor)
-    save_with_numbers(drawn, numbers, figure, title, description)
-
-
 def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
     for state, x, part in _by_state(rows, models):
         axes.bar(
@@ -219,7 +199,7 @@ def _narrow(seconds: pl.Series) -> bool:
 
 def _panel_title(index: int, metric: str) -> str:
     name = "Response time" if metric == "seconds_per_question" else MEASURES[metric]
-    return f"({chr(97 + index)}) {name}"
+    return f"({panel_letter(index)}) {name}"
 
 
 def _wrapped(label: str) -> str:

@@ -15,7 +15,9 @@ from typing import Any, Generic, ParamSpec, get_type_hints
 from cyclopts import App, Group, Parameter
 
 import onkocode.steps
+from onkocode.records.errors import InputError
 from onkocode.steps.options import Model
+from onkocode.terminal import say
 
 P = ParamSpec("P")
 BY_HAND = Group("Commands to type", sort_key=1)
@@ -68,7 +70,18 @@ app = App(
     exit_on_error=False,
 )
 app["--help"].group = (OTHER,)
-app.register_install_completion_command(help="Let bash, zsh or fish complete verbs and options.", group=OTHER)
+
+
+@app.command(name="--install-completion", group=OTHER)
+def install_completion() -> None:
+    """Let your shell (bash, zsh, fish) complete verbs and options."""
+    from cyclopts.completion import ShellDetectionError, detect_shell
+
+    try:
+        shell = detect_shell()
+    except ShellDetectionError:
+        raise InputError("the shell is not known; set SHELL to that of yours") from None
+    say(f"{app.install_completion(shell=shell)}: read by {shell} when it is started again")
 
 
 def step(name: str | None = None, by_hand: bool = False) -> Callable[[Callable[P, None]], Step[P]]:

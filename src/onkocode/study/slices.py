@@ -1,11 +1,19 @@
-"""The settings slice of each job: exactly the keys that it depends on, as JSON. An edit elsewhere repeats nothing."""
+"""The settings slice of each job: exactly the keys that it depends on, as JSON. An edit elsewhere repeats nothing.
+
+Where a slice has options that change no result, a job is repeated when its key changes, which is the slice with these
+options at their defaults.
+"""
 
 from typing import Any
 
 from pydantic import BaseModel
 
+from onkocode.config.base import Mark
 from onkocode.config.coders import RecipeConfig
+from onkocode.config.marks import at_default, effective, marked
+from onkocode.config.schema import Evaluation
 from onkocode.records.ids import canonical_json
+from onkocode.reporting.registry import find
 from onkocode.study import requests
 from onkocode.study.jobs import Study
 from onkocode.tasks import PROTOCOL, TASKS
@@ -43,7 +51,8 @@ def formulations(study: Study, test_set: str) -> str | list[str]:
 def columns(study: Study, test_set: str) -> str:
     """Settings of read-texts; morphology only where it is set, so that older test sets are not read again."""
     columns = study.config.texts[test_set].columns
-    return canonical_json(columns.model_dump(mode="json", exclude={"morphology"} - columns.model_fields_set))
+    unset = {"morphology"} - columns.model_fields_set
+    return canonical_json({key: value for key, value in effective(columns).items() if key not in unset})
 
 
 def tiny_model(study: Study, built: str) -> str:
@@ -53,7 +62,7 @@ def tiny_model(study: Study, built: str) -> str:
 
 def base(study: Study, model: str) -> str:
     """Settings of prepare-model: the base and nothing else, since training is repeated when they change."""
-    return canonical_json({"base": study.language_models[model].config.base.model_dump(mode="json")})
+    return canonical_json({"base": effective(study.language_models[model].config.base)})
 
 
 def description(study: Study, model: str) -> str:
@@ -62,9 +71,8 @@ def description(study: Study, model: str) -> str:
         "gpus_training": requests.gpus(study, model, "training"),
         "gpus_testing": requests.gpus(study, model, "testing"),
     }
-    shown = study.recipes[model].config.model_dump(
-        mode="json", include={"kind", "label", "family", "base", "parameters", "data", "thinking"}
-    )
+    named = {"kind", "label", "family", "base", "parameters", "data", "thinking"}
+    shown = {key: value for key, value in effective(study.recipes[model].config).items() if key in named}
     return canonical_json(shown | _model_description(study, model) | {"resources": resources})
 
 
@@ -84,12 +92,14 @@ def _model_description(study: Study, model: str) -> dict[str, Any]:
 def coder(study: Study, model: str) -> str:
     """Settings of fit-coder: the kind and its own keys."""
     shared = set(RecipeConfig.model_fields)
-    return canonical_json(study.recipes[model].config.model_dump(mode="json", exclude=shared))
+    own = {key: value for key, value in effective(study.recipes[model].config).items() if key not in shared}
+    return canonical_json(own)
 
 
 def adapter(study: Study, model: str) -> str:
     """Settings of fetch-adapter."""
-    return canonical_json(study.language_models[model].config.model_dump(mode="json", include={"adapter"}))
+    recipe = study.language_models[model].config
+    return canonical_json({"adapter": None if recipe.adapter is None else effective(recipe.adapter)})
 
 
 def training(study: Study, model: str) -> str:
@@ -97,16 +107,31 @@ def training(study: Study, model: str) -> str:
     return as_json(study.language_models[model].training)
 
 
+def training_key(study: Study, model: str) -> str:
+    """Return what train-epoch depends on."""
+    return as_json(at_default(study.language_models[model].training, Mark.NEUTRAL))
+
+
 def testing(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition free."""
-    later = {"bootstrap", "paper_ceilings", "valid_floor"}
-    evaluation = study.config.evaluation.model_dump(mode="json", exclude=later)
-    return canonical_json(_asking(study, model) | {"evaluation": evaluation})
+    return _testing(study, model, study.config.evaluation)
+
+
+def testing_key(study: Study, model: str) -> str:
+    """Return what evaluate-checkpoint depends on under the condition free."""
+    return _testing(study, model, at_default(study.config.evaluation, Mark.NEUTRAL))
 
 
 def thinking(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition thinking."""
-    return canonical_json(_asking(study, model) | {"thinking": study.config.thinking.model_dump(mode="json")})
+    return canonical_json(_asking(study, model) | {"thinking": effective(study.config.thinking)})
+
+
+def item(study: Study, name: str) -> str:
+    """Settings of draw: those that the figure or table reads."""
+    evaluation = study.config.evaluation
+    every = evaluation.model_dump(include={"valid_floor", "paper_ceilings"}) | {"texts": study.test_sets}
+    return canonical_json({key: every[key] for key in find(name).settings})
 
 
 def option(study: Study, name: str) -> str:
@@ -121,18 +146,24 @@ def merged(study: Study) -> str:
     return canonical_json(study.config.model_dump(mode="json", exclude_unset=True))
 
 
+def _testing(study: Study, model: str, evaluation: Evaluation) -> str:
+    later = marked(Evaluation, Mark.ASIDE)
+    asked = {key: value for key, value in effective(evaluation).items() if key not in later}
+    return canonical_json(_asking(study, model) | {"evaluation": asked})
+
+
 def _asking(study: Study, model: str) -> dict[str, Any]:
     """Return how a language model answers; nothing for another coder, which has its settings with it."""
     recipe = study.language_models.get(model)
     if recipe is None:
         return {}
     return {
-        "testing": recipe.testing.model_dump(mode="json"),
+        "testing": effective(recipe.testing),
         "system_prompt": recipe.training.system_prompt,
         "formulations": study.data[recipe.config.data].formulations,
     }
 
 
 def as_json(section: BaseModel) -> str:
-    """Return a section with all its values as canonical JSON."""
-    return canonical_json(section.model_dump(mode="json"))
+    """Return the values of a section as canonical JSON; added options only where they are not at their defaults."""
+    return canonical_json(effective(section))

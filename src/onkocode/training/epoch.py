@@ -11,6 +11,8 @@ from typing import Any
 import polars as pl
 import torch
 
+from onkocode.config.base import Mark
+from onkocode.config.marks import effective, marked
 from onkocode.config.training import Training
 from onkocode.models.locate import weights_identity
 from onkocode.models.model_files import tensor_sizes
@@ -41,11 +43,9 @@ from onkocode.training.checkpoints import (
     step_of,
 )
 from onkocode.training.fit import EpochData, Outcome, fit, step_size
-from onkocode.training.order import EpochOrder
+from onkocode.training.sampler import EpochOrder
 from onkocode.training.stopping import STOP_FILE
 
-# The part of the settings that changes neither weights nor saves.
-NEUTRAL = {"save_minutes", "log_steps", "recovery"}
 Launch = Callable[[Training, Path | None, int], Outcome]
 
 
@@ -234,7 +234,8 @@ def _open_scratch(
     job: EpochJob, settings: Training, overrides: dict[str, Any], examples: Sequence[dict[str, list[int]]]
 ) -> None:
     """Make the scratch directory, without saves of a job with other settings, data, base or epoch before."""
-    chosen = settings.model_dump(mode="json", exclude=NEUTRAL)
+    passed_over = marked(Training, Mark.NEUTRAL, Mark.ASIDE)
+    chosen = {key: value for key, value in effective(settings).items() if key not in passed_over}
     before = hash_file(job.previous / "adapter" / ADAPTER_FILES[1]) if job.previous else None
     data = hash_rows((example["input_ids"], example["labels"]) for example in examples)
     key = digest(job.epoch, canonical_json([chosen, overrides]), weights_identity(job.base), before, data)

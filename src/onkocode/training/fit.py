@@ -22,7 +22,7 @@ from onkocode.records.limits import seconds_left
 from onkocode.tracking import TrackedRun
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
-from onkocode.training.order import EpochOrder
+from onkocode.training.sampler import EpochOrder
 from onkocode.training.stopping import StopRequest, listening
 from onkocode.training.trainer import (
     EpochTrainer,

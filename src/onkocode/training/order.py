@@ -1,8 +1,6 @@
 """The order of training questions: a pure function of data, seed and epoch, so that resuming by index is exact."""
 
-from collections.abc import Iterator, Sequence
-
-from torch.utils.data import Sampler
+from collections.abc import Sequence
 
 from onkocode.records.ids import digest, shuffled
 
@@ -35,28 +33,3 @@ def epoch_order(
     names = [digest(epoch, *batch) for batch in batches]
     # The incomplete batch stays last: every other one must keep its size.
     return [index for batch in shuffled(batches, seed, "batches", names) for index in batch] + grouped[full:]
-
-
-class EpochOrder(Sampler[int]):  # type: ignore[misc]
-    """Sampler over `epoch_order`; the Trainer tells it the epoch."""
-
-    def __init__(
-        self, ids: Sequence[str], lengths: Sequence[int], seed: int, batch_size: int, group_by_length: bool
-    ) -> None:
-        self.ids, self.lengths, self.seed = ids, lengths, seed
-        self.batch_size, self.group_by_length = batch_size, group_by_length
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, 0 for the first."""
-        self.epoch = epoch
-
-    def order(self, epoch: int) -> list[int]:
-        """Return the indexes of an epoch."""
-        return epoch_order(self.ids, self.lengths, self.seed, epoch, self.batch_size, self.group_by_length)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order(self.epoch))
-
-    def __len__(self) -> int:
-        return len(self.ids)

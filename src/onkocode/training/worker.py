@@ -4,7 +4,8 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
@@ -18,16 +19,14 @@ from onkocode.training.processes import ATTEMPT_VARIABLE
 FAILED = 3
 
 
-def work(description: dict[str, Any]) -> None:
+def work() -> None:
     """Take part in the attempt that the parent described; the outcome goes to a file."""
-    paths = {name: Path(description["job"][name]) for name in ("base", "scratch", "output")}
-    previous, resume = (
-        Path(given) if given else None for given in (description["job"]["previous"], description["resume"])
-    )
-    job = EpochJob(epoch=description["job"]["epoch"], previous=previous, **paths)
+    description = json.loads(Path(os.environ[ATTEMPT_VARIABLE]).read_text(encoding="utf-8"))
+    job = TypeAdapter(EpochJob).validate_python(description["job"])
     settings = Training.model_validate(description["settings"])
     _, task = epoch_data(job, read_table(Path(description["questions"]), "questions"), settings)
     off = TrackedRun(Tracking(), "", "train", job.epoch, {}, job.scratch.parent)  # the parent tells the numbers
+    resume = description["resume"] and Path(description["resume"])
     outcome = fit(task, settings, resume, description["attempt"], off)
     if outcome.status not in ("done", "stopped"):
         write_text(job.scratch / "outcome.json", json.dumps(asdict(outcome)))
@@ -37,4 +36,4 @@ def work(description: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    work(json.loads(Path(os.environ[ATTEMPT_VARIABLE]).read_text(encoding="utf-8")))
+    work()

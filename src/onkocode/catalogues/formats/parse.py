@@ -10,7 +10,7 @@ from onkocode.catalogues.formats.icdo3 import parse_icdo3
 from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
 from onkocode.catalogues.formats.reading import is_xml, read_bytes
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import CODES, ENTRIES, empty_table
+from onkocode.records.schemas import columns_of, empty_table
 
 DATASETS = ("alphaid", "icd10gm", "icdo3", "ops")
 
@@ -27,7 +27,7 @@ def parse_catalogue(dataset: str, version: str, path: Path) -> tuple[pl.DataFram
         raise InputError(f"unknown dataset {dataset!r} (known: {', '.join(DATASETS)}); give one of these")
     refuse_another(dataset, path, version)
     entries, codes = _parse(dataset, version, path)
-    return entries.select(list(ENTRIES)), codes.select(list(CODES))
+    return entries.select(list(columns_of("entries"))), codes.select(list(columns_of("codes")))
 
 
 def _parse(dataset: str, version: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,0 +1,17 @@
+"""What a column may hold."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+Check = dict[str, Callable[[pl.Expr], pl.Expr]]
+
+
+def one_of(*values: str) -> Check:
+    """Allow these values."""
+    return {"one_of": lambda column: column.is_in(values)}
+
+
+CONDITIONS = one_of("free", "thinking")
+SPLITS = one_of("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
+TASK = r"^[a-z0-9-]+$"  # no list: which tasks are asked is no matter of the tables

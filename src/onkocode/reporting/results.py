@@ -1,0 +1,97 @@
+"""What a figure or table may ask for. Each file is read once, when it is first asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+from pydantic import Field
+
+from onkocode.config.base import Section
+from onkocode.config.schema import VALID_FLOOR
+from onkocode.evaluation.selection import chosen_epochs, read_selection
+from onkocode.records.errors import InputError
+from onkocode.records.schemas import read_table
+from onkocode.reporting.inputs import Model, Target, read_metrics, read_models, targets
+from onkocode.reporting.logs import read_failed, read_training
+
+
+class Settings(Section):
+    """Settings of figures and tables."""
+
+    texts: tuple[str, ...] = Field((), description="Keys of the test sets, in order.")
+    valid_floor: float = Field(VALID_FLOOR, ge=0, le=1, description="As evaluation.valid_floor.")
+    paper_ceilings: bool = Field(False, description="As evaluation.paper_ceilings.")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Files of a study by the name of their kind (`registry.Input`), and settings."""
+
+    files: Mapping[str, Sequence[Path]]
+    settings: Settings = field(default_factory=Settings)
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        """Rates of all checkpoints, as in the schema METRICS."""
+        return read_metrics(self._paths("metrics"))
+
+    @cached_property
+    def selection(self) -> pl.DataFrame:
+        """Which epochs were chosen, as `select_checkpoints` returned them."""
+        return read_selection(self._path("selection"))
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """Descriptions of the models, in the order of figures and tables."""
+        return read_models(self._paths("models"))
+
+    @cached_property
+    def training(self) -> pl.DataFrame:
+        """Rows that training logged."""
+        return read_training(self._paths("training"))
+
+    @cached_property
+    def failed(self) -> pl.DataFrame:
+        """Losses of failed attempts."""
+        return read_failed(self._paths("attempts"))
+
+    @cached_property
+    def questions(self) -> pl.DataFrame:
+        """Questions of a data key, with all splits."""
+        return read_table(self._path("questions"), "questions")
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Keys of the test sets, in order."""
+        return self.settings.texts
+
+    @property
+    def valid_floor(self) -> float:
+        """Share of valid answers, 0…1, below which rates of them are marked."""
+        return self.settings.valid_floor
+
+    @property
+    def paper_ceilings(self) -> bool:
+        """Whether to draw what the texts of Lenz et al. 2025 allow at best."""
+        return self.settings.paper_ceilings
+
+    @property
+    def targets(self) -> list[Target]:
+        """The question sets that results are reported on."""
+        return targets(self.metrics, self.texts)
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The chosen epoch of each model that has one."""
+        return chosen_epochs(self.selection)
+
+    def _paths(self, name: str) -> Sequence[Path]:
+        return self.files.get(name, ())
+
+    def _path(self, name: str) -> Path:
+        paths = self._paths(name)
+        if len(paths) != 1:
+            raise InputError(f"--{name} must name one file; {len(paths)} are given")
+        return paths[0]
