@@ -33,3 +33,8 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.write_config.output,
+
+
+# All rules run in one environment, where Snakemake makes it (`--software-deployment-method conda`).
+for each in workflow.rules:
+    each.conda_env = f"{workflow.basedir}/workflow/envs/onkocode.yaml"

@@ -5,6 +5,7 @@ Heavy libraries are imported by the step that needs them, so `--help` answers at
 
 import codecs
 import io
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from onkocode.steps.app import load_steps
 from onkocode.terminal import CLOSED_PIPE, OutputError, drop_output, make_readable, say
 
 __all__ = ["main"]
+
+OPTION = re.compile(r"--[a-z][a-z-]*(=|$)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _word(word: str) -> str:
     """Return a word of the command line; a path in a folder whose name begins with a dash is no option."""
-    return as_argument(word) if "/" in word.partition("=")[0] else word
+    return as_argument(word) if "/" in word and not OPTION.match(word) else word
 
 
 def _run(words: list[str]) -> int:

@@ -1,6 +1,7 @@
-"""The shape of the house: which package may import which, and how long functions and files are."""
+"""The shape of the house: which package may import which, and how long functions, rules and files are."""
 
 import ast
+import re
 import statistics
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def test_functions_are_short() -> None:
     assert len(lengths) > 500
     assert statistics.median(lengths) <= 10
     assert lengths[round(0.9 * len(lengths))] <= 26
+
+
+def rule_lengths() -> list[int]:
+    """Return the lines of each rule that has a command."""
+    blocks = []
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        blocks += re.findall(r"^(?:rule|checkpoint) \w+:\n(?:(?:    .*)?\n)+", text, flags=re.MULTILINE)
+    return [len(block.rstrip().splitlines()) for block in blocks if "    shell:" in block]
+
+
+def test_rules_are_short() -> None:
+    lengths = rule_lengths()
+    assert len(lengths) > 10
+    assert statistics.median(lengths) <= 18
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))

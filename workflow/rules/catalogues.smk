@@ -4,6 +4,15 @@
 # be run by `ancient` alone (its issue 4166), and looks again after a checkpoint. A dry run does not show what follows.
 
 
+localrules:
+    write_option,
+    retrieve_catalogue,
+    parse_catalogue,
+    parse_crosswalk,
+    read_texts,
+    check_inputs,
+
+
 checkpoint write_option:
     # What changes no result stands in files of its own, read as ancient: an edit repeats nothing.
     output:
@@ -12,9 +21,6 @@ checkpoint write_option:
         "<logs>/write_option/{option}.log",
     benchmark:
         "<benchmarks>/write_option/{option}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         value=lambda wildcards: slices.option(study, wildcards.option),
     message:
@@ -35,9 +41,6 @@ rule retrieve_catalogue:
     benchmark:
         "<benchmarks>/retrieve_catalogue/{catalogue}-{version}.tsv"
     retries: 2
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         local=lambda wildcards, input: optional("--file", input.local),
     message:
@@ -57,9 +60,6 @@ rule parse_catalogue:
         "<logs>/parse_catalogue/{catalogue}-{version}.log",
     benchmark:
         "<benchmarks>/parse_catalogue/{catalogue}-{version}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     message:
         "Parsing {wildcards.catalogue:q} {wildcards.version:q}"
     shell:
@@ -76,9 +76,6 @@ rule parse_crosswalk:
         "<logs>/parse_crosswalk/{version}.log",
     benchmark:
         "<benchmarks>/parse_crosswalk/{version}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     message:
         "Parsing the rules from ICD-O-3 to ICD-10, {wildcards.version:q}"
     shell:
@@ -96,9 +93,6 @@ rule read_texts:
         "<logs>/read_texts/{testset}.log",
     benchmark:
         "<benchmarks>/read_texts/{testset}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         columns=lambda wildcards: slices.columns(study, wildcards.testset),
     message:
@@ -111,10 +105,7 @@ rule read_texts:
 checkpoint check_inputs:
     input:
         questions=[f"<results>/questions/{data}.parquet" for data in study.data_keys],
-        texts=[
-            f"<private>/texts/{testset}/questions.parquet"
-            for testset in study.test_sets
-        ],
+        texts=questions_of_texts,
         leakage=[f"<results>/leakage/{data}.json" for data in study.data_keys],
     output:
         "<results>/inputs.json",
@@ -122,9 +113,6 @@ checkpoint check_inputs:
         "<logs>/check_inputs.log",
     benchmark:
         "<benchmarks>/check_inputs.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         settings=slices.asked(study),
         questions=lambda wildcards, input: named(study.data_keys, input.questions),

@@ -13,18 +13,9 @@ rule fit_coder:
         "<benchmarks>/fit_coder/{model}.tsv"
     wildcard_constraints:
         model=either(study.fitted_models),
-    conda:
-        "../envs/onkocode.yaml"
-    threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
+    threads: threads_of_model
     resources:
-        gpu=lambda wildcards: requests.gpus(study, wildcards.model, "training"),
-        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards: requests.memory_mb(
-            study, wildcards.model, endings_of_fitting(wildcards)
-        ),
-        runtime=lambda wildcards: requests.minutes(
-            study, wildcards.model, "training", endings_of_fitting(wildcards)
-        ),
+        **requested("training", endings_of_fitting),
     params:
         settings=lambda wildcards: slices.coder(study, wildcards.model),
         scratch=expanded("<scratch>/training/{model}/epoch-1"),

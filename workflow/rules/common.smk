@@ -69,8 +69,11 @@ wildcard_constraints:
     version=r"[\w.]+",
     epoch=r"\d+",
     option="tracking|consent",
-    figure=either(reports.possible(study, "figure")),
-    table=either(reports.possible(study, "table")),
+
+
+questions_of_texts = [
+    f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets
+]
 
 
 def local_catalogue(wildcards):
@@ -95,6 +98,11 @@ def crosswalk_of_data(wildcards):
         f"<results>/catalogues/{catalogue}/crosswalk.parquet"
         for catalogue in study.catalogues("crosswalk", wildcards.data)
     ]
+
+
+def crosswalk_of_questions(wildcards, input):
+    axes = ["--topographies", input.topographies]
+    return ["--crosswalk", *input.crosswalk, *axes] if input.crosswalk else []
 
 
 def codes_of_texts(dataset):
@@ -250,30 +258,34 @@ def performance_summaries(wildcards):
 
 # The one wildcard of a figure or table is its name.
 def files_of_item(wildcards):
-    item = registry.find(wildcards[0])
+    item = registry.find(wildcards.item)
     files = {
         "metrics": "<results>/metrics.parquet",
         "selection": "<results>/selected_checkpoints.tsv",
         "models": model_records(wildcards),
         "training": training_logs(wildcards),
         "attempts": attempt_logs(wildcards),
-        "questions": f"<results>/questions/{item.data(wildcards[0])}.parquet",
+        "questions": f"<results>/questions/{item.data(wildcards.item)}.parquet",
     }
     return {name: files[name] for name in item.inputs}
 
 
 def labels_of_item(wildcards):
-    return registry.find(wildcards[0]).labels(wildcards[0])
+    return registry.find(wildcards.item).labels(wildcards.item)
 
 
 # It takes the output so that a mended caption draws nothing again.
 def caption_of_item(wildcards, output):
-    return registry.find(wildcards[0]).caption
+    return registry.find(wildcards.item).caption
 
 
 def expanded(path):
     # Path variables are replaced in inputs and outputs, but not in params.
     return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
+
+
+def replicate_of_model(wildcards):
+    return optional("--replicate-of", study.recipes[wildcards.model].replicate_of)
 
 
 def endings_in(scratch):
@@ -284,7 +296,30 @@ def endings_in(scratch):
 endings_of_training = endings_in("<scratch>/training/{model}/epoch-{epoch}")
 endings_of_fitting = endings_in("<scratch>/training/{model}/epoch-1")
 endings_of_asking = endings_in("<private>/scratch/{model}/epoch-{epoch}/free")
-endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-0/thinking")
+endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-{epoch}/thinking")
+
+
+def threads_of_model(wildcards):
+    return study.recipes[wildcards.model].config.resources.threads
+
+
+def requested(stage, endings):
+    return {
+        "gpu": lambda wildcards, input: requests.gpus(
+            study,
+            wildcards.model,
+            stage,
+            folder_of(input.get("previous")),
+            endings(wildcards),
+        ),
+        "gpu_model": lambda wildcards: requests.gpu_model(study, wildcards.model),
+        "mem_mb": lambda wildcards: requests.memory_mb(
+            study, wildcards.model, endings(wildcards)
+        ),
+        "runtime": lambda wildcards: requests.minutes(
+            study, wildcards.model, stage, endings(wildcards)
+        ),
+    }
 
 
 # Arguments of a command are lists of words, each of which is quoted.

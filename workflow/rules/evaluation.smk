@@ -1,6 +1,10 @@
 # Checkpoints answer, answers are judged and measured.
 
 
+localrules:
+    collect_metrics,
+
+
 rule evaluate_checkpoint:
     input:
         base=base_of_model,
@@ -8,32 +12,21 @@ rule evaluate_checkpoint:
         adapter=adapter_of_checkpoint,
         coder=coder_of_model,
         questions=questions_of_model,
-        texts=[
-            f"<private>/texts/{testset}/questions.parquet"
-            for testset in study.test_sets
-        ],
+        texts=questions_of_texts,
     output:
         predictions("free"),
     log:
         "<logs>/evaluate_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
         "<benchmarks>/evaluate_checkpoint/{model}/epoch-{epoch}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
-    threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
+    threads: threads_of_model
     resources:
-        gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
-        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards: requests.memory_mb(
-            study, wildcards.model, endings_of_asking(wildcards)
-        ),
-        runtime=lambda wildcards: requests.minutes(
-            study, wildcards.model, "testing", endings_of_asking(wildcards)
-        ),
+        **requested("testing", endings_of_asking),
     params:
         # Compared by Snakemake; the settings themselves, with what changes no result, are not.
         key=lambda wildcards: slices.testing_key(study, wildcards.model),
         settings=lambda wildcards, input: slices.testing(study, wildcards.model),
+        condition=lambda wildcards, input: "free",
         made_of=lambda wildcards, input: [
             *optional("--base", input.base),
             *optional("--adapter", input.adapter),
@@ -48,52 +41,38 @@ rule evaluate_checkpoint:
     message:
         "Asking {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
-        "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition free "
+        "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition {params.condition:q} "
         "{params.made_of:q} --questions {params.questions:q} --settings {params.settings:q} "
         "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
-rule evaluate_thinking:
+use rule evaluate_checkpoint as evaluate_thinking with:
     input:
         base=base_of_model,
         built=built_model,
-        texts=[
-            f"<private>/texts/{testset}/questions.parquet"
-            for testset in study.test_sets
-        ],
+        texts=questions_of_texts,
     output:
         [
-            f"<private>/predictions/{{model}}/epoch-0/thinking/{dataset}.parquet"
+            f"<private>/predictions/{{model}}/epoch-{{epoch}}/thinking/{dataset}.parquet"
             for dataset in study.datasets("thinking") or ["none"]
         ],
     log:
-        "<logs>/evaluate_thinking/{model}.log",
+        "<logs>/evaluate_thinking/{model}/epoch-{epoch}.log",
     benchmark:
-        "<benchmarks>/evaluate_thinking/{model}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
-    threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
+        "<benchmarks>/evaluate_thinking/{model}/epoch-{epoch}.tsv"
     resources:
-        gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
-        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards: requests.memory_mb(
-            study, wildcards.model, endings_of_thinking(wildcards)
-        ),
-        runtime=lambda wildcards: requests.minutes(
-            study, wildcards.model, "testing", endings_of_thinking(wildcards)
-        ),
+        **requested("testing", endings_of_thinking),
     params:
-        settings=lambda wildcards: slices.thinking(study, wildcards.model),
+        key=lambda wildcards: slices.thinking(study, wildcards.model),
+        settings=lambda wildcards, input: slices.thinking(study, wildcards.model),
+        condition=lambda wildcards, input: "thinking",
+        made_of=lambda wildcards, input: optional("--base", input.base),
         questions=lambda wildcards, input: named(study.test_sets, input.texts),
         output=lambda wildcards, output: named(study.test_sets, output),
         answers=lambda wildcards, output: answers_of(output),
-        scratch=expanded("<private>/scratch/{model}/epoch-0/thinking"),
+        scratch=expanded("<private>/scratch/{model}/epoch-{epoch}/thinking"),
     message:
         "Asking {wildcards.model:q} in thinking mode"
-    shell:
-        "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch 0 --condition thinking --base {input.base:q} "
-        "--questions {params.questions:q} --settings {params.settings:q} --scratch {params.scratch:q} "
-        "--answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
 
 
 rule score_checkpoint:
@@ -119,8 +98,6 @@ rule score_checkpoint:
         "<logs>/score_checkpoint/{model}/epoch-{epoch}.log",
     benchmark:
         "<benchmarks>/score_checkpoint/{model}/epoch-{epoch}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -170,9 +147,6 @@ rule collect_metrics:
         "<logs>/collect_metrics.log",
     benchmark:
         "<benchmarks>/collect_metrics.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         texts=study.test_sets,
         floor=study.config.evaluation.valid_floor,

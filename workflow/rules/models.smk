@@ -1,6 +1,12 @@
 # Base models: tiny ones are built here, others located; and adapters of others.
 
 
+localrules:
+    prepare_model,
+    fetch_adapter,
+    describe_model,
+
+
 rule pretrain_model:
     input:
         entries=entries_for_corpus,
@@ -11,8 +17,6 @@ rule pretrain_model:
         "<logs>/pretrain_model/{built}.log",
     benchmark:
         "<benchmarks>/pretrain_model/{built}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -36,9 +40,6 @@ rule prepare_model:
     benchmark:
         "<benchmarks>/prepare_model/{model}.tsv"
     retries: 2
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: slices.base(study, wildcards.model),
         built=lambda wildcards, input: optional("--built", input.built),
@@ -60,9 +61,6 @@ rule fetch_adapter:
     benchmark:
         "<benchmarks>/fetch_adapter/{model}.tsv"
     retries: 2
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: slices.adapter(study, wildcards.model),
     message:
@@ -80,14 +78,9 @@ rule describe_model:
         "<logs>/describe_model/{model}.log",
     benchmark:
         "<benchmarks>/describe_model/{model}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         settings=lambda wildcards: slices.description(study, wildcards.model),
-        recipe=lambda wildcards: optional(
-            "--replicate-of", study.recipes[wildcards.model].replicate_of
-        ),
+        recipe=replicate_of_model,
         base=lambda wildcards, input: optional("--base", list(input)),
     message:
         "Describing {wildcards.model:q}"

@@ -1,6 +1,10 @@
 # Entries → questions.
 
 
+localrules:
+    build_text_questions,
+
+
 rule build_questions:
     input:
         alphaid=entries_of_data("alphaid"),
@@ -15,18 +19,12 @@ rule build_questions:
         "<logs>/build_questions/{data}.log",
     benchmark:
         "<benchmarks>/build_questions/{data}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         settings=lambda wildcards: slices.data(study, wildcards.data),
-        crosswalk=lambda wildcards, input: (
-            ["--crosswalk", *input.crosswalk, "--topographies", input.topographies]
-            if input.crosswalk
-            else []
-        ),
+        crosswalk=crosswalk_of_questions,
     message:
         "Building the questions of {wildcards.data:q}"
     shell:
@@ -44,9 +42,6 @@ rule build_text_questions:
         "<logs>/build_text_questions/{testset}.log",
     benchmark:
         "<benchmarks>/build_text_questions/{testset}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         formulations=lambda wildcards: slices.formulations(study, wildcards.testset),
     message:
@@ -67,8 +62,6 @@ rule check_leakage:
         "<logs>/check_leakage/{data}.log",
     benchmark:
         "<benchmarks>/check_leakage/{data}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
     resources:
         mem_mb=4000,
         runtime=120,
@@ -93,8 +86,6 @@ rule export_questions:
         "<logs>/export_questions/{data}.log",
     benchmark:
         "<benchmarks>/export_questions/{data}.tsv"
-    conda:
-        "../envs/onkocode.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -108,7 +99,7 @@ rule questions:
     input:
         [f"<results>/datasets/{data}" for data in study.data_keys],
         [f"<results>/questions/{data}.parquet" for data in study.data_keys],
-        [f"<private>/texts/{testset}/questions.parquet" for testset in study.test_sets],
+        questions_of_texts,
         "<results>/inputs.json",
     message:
         "Questions are built and checked"

@@ -1,63 +1,59 @@
 # Figures and tables, drawn from files in the results alone.
 
 
+localrules:
+    draw_figure,
+    write_table,
+    write_config,
+    one_model,
+
+
 rule draw_figure:
     input:
         unpack(files_of_item),
     output:
         main=report(
-            "<results>/figures/{figure}.svg",
+            "<results>/figures/{item}.svg",
             category="Figures",
             caption="../report/item.rst",
             labels=labels_of_item,
         ),
-        png="<results>/figures/{figure}.png",
-        numbers="<results>/figures/{figure}.tsv",
+        png="<results>/figures/{item}.png",
+        numbers="<results>/figures/{item}.tsv",
     log:
-        "<logs>/draw_figure/{figure}.log",
+        "<logs>/draw_figure/{item}.log",
     benchmark:
-        "<benchmarks>/draw_figure/{figure}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
+        "<benchmarks>/draw_figure/{item}.tsv"
+    wildcard_constraints:
+        item=either(reports.possible(study, "figure")),
     params:
         files=lambda wildcards, input: options(input),
-        settings=lambda wildcards: slices.item(study, wildcards.figure),
+        settings=lambda wildcards: slices.item(study, wildcards.item),
         caption=caption_of_item,
     message:
-        "Drawing {wildcards.figure:q}"
+        "Drawing {wildcards.item:q}"
     shell:
-        "onkocode draw --item {wildcards.figure:q} {params.files:q} --settings {params.settings:q} "
+        "onkocode draw --item {wildcards.item:q} {params.files:q} --settings {params.settings:q} "
         "--output {output.main:q} > {log:q} 2>&1"
 
 
-rule write_table:
-    input:
-        unpack(files_of_item),
+use rule draw_figure as write_table with:
     output:
         main=report(
-            "<results>/tables/{table}.html",
+            "<results>/tables/{item}.html",
             category="Tables",
             caption="../report/item.rst",
             labels=labels_of_item,
         ),
-        numbers="<results>/tables/{table}.tsv",
+        numbers="<results>/tables/{item}.tsv",
     log:
-        "<logs>/write_table/{table}.log",
+        "<logs>/write_table/{item}.log",
     benchmark:
-        "<benchmarks>/write_table/{table}.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
-    params:
-        files=lambda wildcards, input: options(input),
-        settings=lambda wildcards: slices.item(study, wildcards.table),
-        caption=caption_of_item,
+        "<benchmarks>/write_table/{item}.tsv"
+    wildcard_constraints:
+        item=either(reports.possible(study, "table")),
     message:
-        "Writing the table {wildcards.table:q}"
-    shell:
-        "onkocode draw --item {wildcards.table:q} {params.files:q} --settings {params.settings:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
+        "Writing the table {wildcards.item:q}"
 
 
 rule write_config:
@@ -67,9 +63,6 @@ rule write_config:
         "<logs>/write_config.log",
     benchmark:
         "<benchmarks>/write_config.tsv"
-    localrule: True
-    conda:
-        "../envs/onkocode.yaml"
     params:
         merged=slices.merged(study),
     message:
@@ -104,6 +97,5 @@ rule one_model:
         touch("<results>/{model}.done"),
     wildcard_constraints:
         model=either([*study.models_of, *study.models]),
-    localrule: True
     message:
         "{wildcards.model:q} is trained, evaluated and summarised"

@@ -21,24 +21,9 @@ rule train_epoch:
         "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
     wildcard_constraints:
         model=either(study.trained_models),
-    conda:
-        "../envs/onkocode.yaml"
-    threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
+    threads: threads_of_model
     resources:
-        gpu=lambda wildcards, input: requests.gpus(
-            study,
-            wildcards.model,
-            "training",
-            folder_of(input.previous),
-            endings_of_training(wildcards),
-        ),
-        gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards: requests.memory_mb(
-            study, wildcards.model, endings_of_training(wildcards)
-        ),
-        runtime=lambda wildcards: requests.minutes(
-            study, wildcards.model, "training", endings_of_training(wildcards)
-        ),
+        **requested("training", endings_of_training),
     params:
         # Compared by Snakemake; the settings themselves, with what changes no result, are not.
         key=lambda wildcards: slices.training_key(study, wildcards.model),
