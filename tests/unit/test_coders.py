@@ -252,7 +252,8 @@ def evaluated(folder: Path, kind: str, tables: dict[str, pl.DataFrame], example:
         write_table(example[name][1], "codes", folder / f"{name}.parquet")
     coder, chosen = folder / kind / "coder", json.dumps({"kind": kind})
     questions_file = str(folder / "catalogue.parquet")
-    assert main(["fit-coder", "--questions", questions_file, "--settings", chosen, "--output", str(coder)]) == 0
+    fit = ["fit-coder", "--questions", questions_file, "--settings", chosen, "--scratch", str(folder / "scratch")]
+    assert main([*fit, "--output", str(coder)]) == 0
     command = ["evaluate-checkpoint", "--model", kind, "--epoch", "1", "--condition", "free", "--coder", str(coder)]
     command += ["--questions", *(f"{name}={folder / name}.parquet" for name in tables), "--settings", EVERY_TASK]
     command += ["--scratch", str(folder / "private/scratch"), "--answers", str(folder / "private/answers")]
@@ -326,7 +327,8 @@ def test_a_fitted_coder_is_asked_without_torch(tmp_path: Path) -> None:
 
 def test_wrong_use_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], usual_umask: None) -> None:
     write_table(icd10(("Brustkrebs", "C50.9")), "questions", tmp_path / "q.parquet")
-    fit = ["fit-coder", "--questions", str(tmp_path / "q.parquet"), "--output", str(tmp_path / "coder"), "--settings"]
+    fit = ["fit-coder", "--questions", str(tmp_path / "q.parquet"), "--scratch", str(tmp_path / "scratch")]
+    fit += ["--output", str(tmp_path / "coder"), "--settings"]
     assert main([*fit, '{"kind": "llm"}']) == 2
     assert main([*fit, '{"kind": "nearest-label", "ngrams": [3, 2]}']) == 2
     said = capsys.readouterr().err

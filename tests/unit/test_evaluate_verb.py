@@ -3,6 +3,7 @@
 import json
 import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from onkocode.config import training
 from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
+from onkocode.records.endings import read_endings
 from onkocode.records.schemas import columns_of, read_table, write_table
 
 from .conftest import LABELS, question_rows, schema_of
@@ -357,6 +359,26 @@ def test_answers_of_an_older_adapter_are_not_used(
 
 def stop(*_: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_why_it_ended_stands_in_scratch_until_it_is_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = place.private / "scratch" / "run"
+    errors = [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), KeyboardInterrupt()]
+    for error in errors:
+        with monkeypatch.context() as patch:
+            patch.setattr("onkocode.coders.language_model.load_base", raising(error))
+            with pytest.raises(type(error)):
+                main(place.arguments("run", 1, "free", ("clinic",)))
+    assert [ending.cause for ending in read_endings(scratch)] == ["memory", "gpu-memory", "stopped"]
+    assert main(place.arguments("run", 1, "free", ("clinic",))) == 0
+    assert not scratch.exists()
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def function(*_: Any, **__: Any) -> None:
+        raise error
+
+    return function
 
 
 @pytest.mark.parametrize("quantisation", ["8bit", "4bit"])

@@ -27,6 +27,7 @@ from onkocode.planning.calibration import Speed, paper_speed
 from onkocode.planning.lengths import table_lengths
 from onkocode.planning.past_runs import PastRun, compare_with_plans, measured_speed, rates_by_device
 from onkocode.planning.plan import Plan, Subject, make_plan
+from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
 from onkocode.steps.planning import plan
@@ -88,19 +89,25 @@ def test_what_tries_ask_for_is_what_the_jobs_ask_for(
 ) -> None:
     """The plan's limits are those of the rule, for as many tries as the profile for SLURM allows."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
-    tries = range(1, profile["retries"] + 2)
-    study = Study(merge_files(CONFIGURED), CONFIGURED)
-    assert main(["plan", "--results", str(tmp_path), "--output", str(tmp_path / "plan.tsv")]) == 0
+    tries = range(profile["retries"] + 1)
+    ceiling = tmp_path / "ceiling.yaml"
+    ceiling.write_text("recipes: {qwen3-8b: {resources: {max_hours: 50}}}\n")
+    files = [*CONFIGURED, ceiling]
+    study = Study(merge_files(files), files)
+    arguments = ["plan", "--config", *map(str, files), "--results", str(tmp_path)]
+    assert main([*arguments, "--output", str(tmp_path / "plan.tsv")]) == 0
     text = capsys.readouterr().out
     time = text.split("\nTime\n")[1].split("\nDisk")[0]
     found = numbers(tmp_path / "plan.tsv")
     assert "majority-code is fitted in one job" in text
     for model in study.trained_models:
         item = next(key[1] for key in found if key[1].startswith(f"{model} on"))
-        limits = [requests.minutes(study, model, "training", attempt) / 60 for attempt in tries]
+        late = [Ending("time")]
+        limits = [requests.minutes(study, model, "training", late * count) / 60 for count in tries]
+        assert (limits[-1] == 50) == (model == "qwen3-8b")
         (row,) = [line for line in time.splitlines() if line.startswith(f"{model} ")]
-        assert " ".join(f"{hours:g}" for hours in limits) in row
-        named = ["hours asked", *(f"hours asked, retry {number}" for number in tries[:-1])]
+        assert " ".join(f"{hours:g}" for hours in dict.fromkeys(limits)) in row
+        named = ["hours asked", *(f"hours asked, retry {number}" for number in tries[1:])]
         assert [float(found["time", item, name, "per epoch"]) for name in named] == limits
         assert ("time", item, f"hours asked, retry {len(tries)}", "per epoch") not in found
         assert float(found["time", item, "hours at most", "per epoch"]) == sum(limits)

@@ -10,7 +10,7 @@ import pytest
 from onkocode.cli import main
 from onkocode.records.errors import InputError
 from onkocode.records.files import located, write_text
-from onkocode.records.private import FOLDERS, VARIABLE, find_private, restrict_to_owner
+from onkocode.records.private import FOLDERS, VARIABLE, close_folder, find_private, restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import empty_table, write_table
 
@@ -33,8 +33,9 @@ def test_private_files_are_closed_up_to_the_working_directory(tmp_path: Path, mo
     assert mode(tmp_path) == 0o755
 
 
-def test_an_absolute_path_closes_what_it_makes_and_the_folder_of_the_file(tmp_path: Path) -> None:
-    (tmp_path / "outer").mkdir(mode=0o755)
+def test_an_absolute_path_closes_what_it_makes(tmp_path: Path) -> None:
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer").chmod(0o755)
     restrict_to_owner(tmp_path / "outer" / "new" / "inner" / "file")
     assert mode(tmp_path / "outer") == 0o755
     assert mode(tmp_path / "outer" / "new") == mode(tmp_path / "outer" / "new" / "inner") == 0o700
@@ -55,10 +56,74 @@ def test_folders_that_the_workflow_made_are_closed_up_to_its_private_one(
     restrict_to_owner(given)
     assert [mode(path) for path in (root, root / "predictions", folder.parent, folder)] == [0o700] * 4
     assert mode(tmp_path / "far") == 0o755
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir(mode=0o755)
-    restrict_to_owner(elsewhere / "file")
-    assert (mode(elsewhere), mode(tmp_path) & 0o055) == (0o700, mode(tmp_path) & 0o055)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+def test_folders_of_others_are_left_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool, named: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "private") if named else "")
+    (tmp_path / "shared" / "texts").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "shared", tmp_path / "shared" / "texts"):
+        folder.chmod(0o755)
+    start = Path() if relative else tmp_path
+    for path in (start / "shared/texts/file", start / "shared/texts/new/newer/file"):
+        restrict_to_owner(path)
+        write_text(path, "text")
+        assert mode(path) == 0o600
+    assert [mode(tmp_path / part) for part in ("", "shared", "shared/texts")] == [0o755] * 3
+    assert [mode(tmp_path / "shared/texts" / part) for part in ("new", "new/newer")] == [0o700] * 2
+
+
+@pytest.mark.parametrize("link", ["private", "private/texts", "private/texts/mine"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_links_within_the_private_folder_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str, relative: bool
+) -> None:
+    """A large disk elsewhere is part of it; what lies around there is not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "private"))
+    disk = tmp_path / "disk" / "mine"
+    disk.mkdir(parents=True)
+    (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / link).symlink_to(disk)
+    for folder in (tmp_path, tmp_path / "disk", disk):
+        folder.chmod(0o755)
+    start = Path() if relative else tmp_path
+    restrict_to_owner(start / "private/texts/mine/file")
+    assert {mode(tmp_path / part) for part in ("private", "private/texts", "private/texts/mine")} == {0o700}
+    assert (mode(disk), mode(tmp_path / "disk"), mode(tmp_path)) == (0o700, 0o755, 0o755)
+
+
+def test_a_link_into_the_private_folder_leads_to_closed_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "far" / "private"))
+    (tmp_path / "far/private/texts").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far/private/texts")
+    for folder in (tmp_path, tmp_path / "far", tmp_path / "far/private", tmp_path / "far/private/texts"):
+        folder.chmod(0o755)
+    restrict_to_owner(tmp_path / "link/mine/file")
+    assert {mode(tmp_path / "far" / part) for part in ("private", "private/texts", "private/texts/mine")} == {0o700}
+    assert (mode(tmp_path / "far"), mode(tmp_path)) == (0o755, 0o755)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_all_folders_on_the_way_to_the_private_one_are_made_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    """As at the start of the workflow, whose engine would make them open to all."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there").chmod(0o755)
+    folder = Path("there/far/away/private") if relative else tmp_path / "there/far/away/private"
+    monkeypatch.setenv(VARIABLE, str(folder.absolute()))
+    close_folder(folder)
+    assert {mode(tmp_path / "there" / part) for part in ("far", "far/away", "far/away/private")} == {0o700}
+    assert mode(tmp_path / "there") == 0o755
+    close_folder(folder)
 
 
 @pytest.fixture
@@ -71,6 +136,7 @@ def private(tmp_path: Path) -> Path:
         Provenance("v", {}, {}).write(table)
         (table.parent / ".x.parquet.77.tmp.parquet").write_bytes(b"half")
         (table.parent / ".x.parquet.provenance.json.77.tmp.json").write_bytes(b"half")
+        (table.parent / "endings.json").write_text("[]")
     return root
 
 
@@ -79,7 +145,7 @@ def test_one_command_removes_everything_private(private: Path, capsys: pytest.Ca
     assert "--yes" in capsys.readouterr().err
     assert private.is_dir()
     assert main(["remove-private", str(private), "--yes"]) == 0
-    assert f"{len(FOLDERS) * 4} files" in capsys.readouterr().out
+    assert f"{len(FOLDERS) * 5} files" in capsys.readouterr().out
     assert not private.exists()
 
 

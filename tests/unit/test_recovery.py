@@ -17,11 +17,13 @@ from safetensors.torch import load_file, save_file
 
 from onkocode.cli import main
 from onkocode.config.training import Training
-from onkocode.records.errors import InputError, StoppedError
+from onkocode.records.endings import read_endings
+from onkocode.records.errors import InputError, ShortageError, StoppedError
+from onkocode.records.limits import parse_time_left, seconds_left
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.fit import PATIENCE
-from onkocode.training.stopping import EARLY, StopRequest, parse_time_left, seconds_left
+from onkocode.training.stopping import EARLY, StopRequest
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
 from tests.unit.training_jobs import (
     STEPS,
@@ -114,8 +116,11 @@ def test_batches_shrink_but_not_what_a_step_holds(
 def test_gpus_that_the_policy_asks_for() -> None:
     check_gpus({}, 0)
     check_gpus({"gpus": 2}, 2)
-    with pytest.raises(InputError, match="goes on with 2 GPUs, but this job sees 1; start it again with 2"):
+    with pytest.raises(
+        ShortageError, match="goes on with 2 GPUs, but this job sees 1; start it again with 2"
+    ) as caught:
         check_gpus({"gpus": 2}, 1)
+    assert caught.value.cause == "gpus"
 
 
 def test_attempts_survive_a_kill_while_they_are_written(tmp_path: Path) -> None:
@@ -289,15 +294,26 @@ def test_missing_memory_halves_the_batch(
     assert losses[0] == pytest.approx(losses[1], rel=2e-3)  # the same questions in every step
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(torch.OutOfMemoryError("CUDA out of memory"), "gpu-memory"), (MemoryError(), "memory")],
+)
 def test_missing_memory_for_one_question_ends_the_job(
-    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_models: dict[str, Path],
+    small_questions: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    cause: str,
 ) -> None:
     def step(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(EpochTrainer, "training_step", step)
-    with pytest.raises(InputError, match=r"out of memory with a single question per device.*activation_checkpointing"):
+    expected = r"out of memory with a single question per device.*activation_checkpointing"
+    with pytest.raises(ShortageError, match=expected) as caught:
         train(tiny_models["llama"], small_questions, tmp_path)
+    assert caught.value.cause == cause
 
 
 def test_other_errors_are_not_swallowed(
@@ -436,7 +452,9 @@ def test_a_job_that_is_told_to_leave_ends_with_75_and_goes_on(
     assert process.wait(timeout=120) == 75
     assert "asked to stop" in (tmp_path / "log").read_text(encoding="utf-8")
     assert not (tmp_path / "epoch-1").exists()
+    assert [ending.cause for ending in read_endings(tmp_path / "scratch")] == ["stopped"]
     assert main(arguments) == 0
+    assert not (tmp_path / "scratch").exists()
     assert same(tmp_path / "calm/epoch-1", tmp_path / "epoch-1")
 
 

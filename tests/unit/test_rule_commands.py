@@ -44,6 +44,7 @@ def settings_of(study: Study) -> dict[str, str]:
     return {
         "build-questions": slices.data(study, "example"),
         "check-leakage": slices.leakage(study),
+        "check-inputs": slices.asked(study),
         "pretrain-model": slices.tiny_model(study, "llama"),
         "prepare-model": slices.base(study, "tiny-llama"),
         "fetch-adapter": '{"adapter": {"path": "x", "trained_on": "nothing"}}',

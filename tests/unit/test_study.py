@@ -2,13 +2,14 @@ import copy
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from onkocode.config import coders, data, models, schema, training
 from onkocode.config.loading import merge
+from onkocode.records.endings import Cause, Ending
 from onkocode.records.errors import InputError
 from onkocode.study import Study, requests, slices
 
@@ -49,6 +50,7 @@ def all_slices(study: Study, model: str = "tiny-qwen3-s") -> dict[str, str]:
         "thinking": slices.thinking(study, model),
         "tracking": slices.option(study, "tracking"),
         "consent": slices.option(study, "consent"),
+        "asked": slices.asked(study),
     }
 
 
@@ -72,6 +74,8 @@ RECIPE = "recipes/tiny-qwen3-s"
         ("evaluation/paper_ceilings", True, set()),
         ("evaluation/valid_floor", 0.5, set()),
         ("evaluation/entries", 7, {"testing"}),
+        ("evaluation/tasks", ["icd10"], {"testing", "asked"}),
+        ("thinking/tasks", ["icd10"], {"thinking", "asked"}),
         ("thinking/top_k", 7, {"thinking"}),
         ("tracking/project", "other", {"tracking"}),
         ("catalogues/accept_terms", True, {"consent"}),
@@ -148,8 +152,8 @@ def test_a_fitted_coder_depends_on_its_own_keys(merged: dict[str, Any]) -> None:
     assert list(json.loads(slices.testing(study, model))) == ["evaluation"]
     assert study.built(model) is None
     assert not study.is_published(model)
-    assert [requests.memory_mb(study, model, attempt) for attempt in (1, 2)] == [2000, 4000]
-    assert requests.gpus(study, model, "training", 2) == 0
+    assert [requests.memory_mb(study, model, [Ending("memory")] * tries) for tries in (0, 1)] == [2000, 4000]
+    assert requests.gpus(study, model, "training", None, [Ending("gpus")]) == 0
 
 
 def test_without_test_sets_nothing_thinks(merged: dict[str, Any]) -> None:
@@ -202,23 +206,86 @@ def test_replicates_share_their_base(merged: dict[str, Any]) -> None:
 
 def test_gpus_that_a_recovery_was_given_hold_for_later_epochs(merged: dict[str, Any], tmp_path: Path) -> None:
     study = changed(merged, "recipes/tiny-llama/training/recovery", [{}, {"gpus": 2}])
-    assert [requests.gpus(study, "tiny-llama", "training", attempt, tmp_path) for attempt in (1, 2)] == [
-        0,
-        2,
-    ]  # not there yet
+    assert requests.gpus(study, "tiny-llama", "training", tmp_path) == 0  # not there yet
     (tmp_path / "state").mkdir()
     (tmp_path / "state/overrides.json").write_text('{"learning_rate":1e-5}\n')
-    assert requests.gpus(study, "tiny-llama", "training", 1, tmp_path) == 0
+    assert requests.gpus(study, "tiny-llama", "training", tmp_path) == 0
     (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
-    assert requests.gpus(study, "tiny-llama", "training", 1, tmp_path) == 2
-    assert requests.gpus(study, "tiny-llama", "testing", 1) == 0
+    assert requests.gpus(study, "tiny-llama", "training", tmp_path) == 2
+    assert requests.gpus(study, "tiny-llama", "testing") == 0
 
 
-def test_resources_grow_with_every_attempt(merged: dict[str, Any]) -> None:
+CAUSES = [cause for part in get_args(Cause) for cause in get_args(part)]
+
+
+def test_each_cause_asks_for_more_of_what_was_lacking_and_of_nothing_else(merged: dict[str, Any]) -> None:
+    other = copy.deepcopy(merged)
+    other["recipes"]["tiny-llama"]["resources"] = {"memory_mb": 2000, "testing_hours": 0.5, "max_hours": 8}
+    other["recipes"]["tiny-llama"]["training"] = {"recovery": [{}, {"gpus": 2}]}
+    study = Study(other, [])
+    more: dict[str, list[Any]] = {"memory": [], "training": [], "testing": [], "gpus": []}
+    for cause in CAUSES:
+        endings = [Ending(cause)]
+        asked = {
+            "memory": (requests.memory_mb(study, "tiny-llama", endings), 2000),
+            "training": (requests.minutes(study, "tiny-llama", "training", endings), 60),
+            "testing": (requests.minutes(study, "tiny-llama", "testing", endings), 30),
+            "gpus": (requests.gpus(study, "tiny-llama", "training", None, endings), 0),
+        }
+        for what, (now, first) in asked.items():
+            if now != first:
+                assert now == (2 if what == "gpus" else 2 * first)
+                more[what].append(cause)
+    assert len(CAUSES) == 9
+    assert more == {"memory": ["memory"], "training": ["time"], "testing": ["time"], "gpus": ["gpu-memory", "gpus"]}
+
+
+def test_requests_grow_from_what_ran_out_up_to_the_ceilings(merged: dict[str, Any]) -> None:
     study = Study(merged, [])
-    assert [requests.memory_mb(study, "tiny-llama", attempt) for attempt in (1, 2, 3)] == [2000, 4000, 8000]
-    assert [requests.minutes(study, "tiny-llama", "testing", attempt) for attempt in (1, 2)] == [30, 60]
-    assert requests.gpu_model(study, "tiny-llama") == ""
+    model, out = "tiny-llama", Ending("memory")
+    base = study.recipes[model].config.resources.memory_mb
+    assert [requests.memory_mb(study, model, [out] * count) for count in range(5)] == [
+        base,
+        2 * base,
+        4 * base,
+        4 * base,
+        4 * base,
+    ]
+    raised = changed(merged, f"recipes/{model}/resources", {"memory_mb": 10 * base, "max_memory_mb": 15 * base})
+    given = Ending("memory", given_mb=base)
+    assert requests.memory_mb(raised, model, [given]) == 10 * base  # the recipe gives more than what ran out
+    assert requests.memory_mb(raised, model, [Ending("memory", given_mb=8 * base)]) == 15 * base
+    late = Ending("time", given_seconds=3600)
+    assert [requests.minutes(study, model, "testing", [late] * count) for count in (0, 1, 2)] == [30, 30, 30]
+    limited = changed(merged, f"recipes/{model}/resources/max_hours", 3.0)
+    assert [requests.minutes(limited, model, "testing", [late] * count) for count in (0, 1, 2)] == [30, 120, 120]
+    assert requests.minutes(limited, model, "testing", [late, Ending("stopped"), Ending("time")]) == 180
+
+
+def test_retries_of_the_largest_model_ask_for_the_same_unless_a_cause_says_otherwise(root: Path) -> None:
+    study = Study(yaml.safe_load((root / FILES[0]).read_text(encoding="utf-8")), FILES[:1])
+    model = "llama-3.3-70b"
+    resources = study.recipes[model].config.resources
+    for cause in ("stopped", "killed", "failed", "time"):
+        for tries in range(3):
+            endings = [Ending(cause, given_mb=resources.memory_mb, given_seconds=3600)] * tries
+            assert requests.memory_mb(study, model, endings) == resources.memory_mb
+            assert requests.minutes(study, model, "training", endings) == 60 * resources.training_hours
+            assert requests.gpus(study, model, "training", None, endings) == resources.gpus_training
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"memory_mb": 2000, "max_memory_mb": 1000}, "max_memory_mb must not be below memory_mb"),
+        ({"training_hours": 1, "testing_hours": 3, "max_hours": 2}, "max_hours must not be below training_hours or"),
+    ],
+)
+def test_a_ceiling_below_the_first_request_is_refused(
+    merged: dict[str, Any], resources: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=rf"recipes\.tiny-llama\.resources: .*{message}"):
+        changed(merged, "recipes/tiny-llama/resources", resources)
 
 
 def test_the_record_is_a_sound_configuration(merged: dict[str, Any]) -> None:

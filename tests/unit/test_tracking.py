@@ -147,7 +147,14 @@ def no_text_in(folder: Path, texts: list[str]) -> None:
 def measure(folder: Path, tracking: str) -> Path:
     """Run score-answers on four answers of a patient each; returns the metrics."""
     answer = {"model": "tiny", "epoch": 3, "condition": "free", "dataset": "clinic", "rank": 1, "tokens": 4}
-    asked = {"task": "icd10", "block": "icd10", "formulation_id": "icd10-01", "split": "test", "code": "C50.9"}
+    asked: dict[str, object] = {
+        "task": "icd10",
+        "block": "icd10",
+        "formulation_id": "icd10-01",
+        "split": "test",
+        "code": "C50.9",
+    }
+    asked |= {"question": "ICD-10-Code?", "text": "Ca", "accepted": [], "origin_id": "secret"}
     rows: list[dict[str, object]] = [
         {"question_id": f"q{number}", "entry_id": f"secret-{number}", "cluster": f"patient-{number}"}
         | {"answer": "C50.9" if number < 3 else "C50.4", "seconds": 0.5}

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from onkocode.cli import main
 from onkocode.models.tokenizing import load_tokenizer
+from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.training.callbacks import Saves
@@ -376,6 +377,7 @@ def test_killed_job_that_is_started_again_ends_like_an_undisturbed_one(
     shutil.copytree(undisturbed / "epoch-1", tmp_path / "epoch-1")
     arguments = command(tiny_models["llama"], small_questions, tmp_path, 2, save_minutes=1e-9, batch_size=1)
     kill_after_first_save(arguments, tmp_path)
+    assert [ending.cause for ending in read_endings(tmp_path / "scratch")] == ["killed"]
     left = sorted(int(path.parent.name[11:]) for path in tmp_path.glob("scratch/checkpoint-*/complete.json"))
     assert 28 < left[0] <= left[-1] < 56  # in the middle of the epoch
     assert not (tmp_path / "epoch-2").exists()

@@ -1,7 +1,9 @@
 """A test set of which no text has a topography, from its file to figures and tables."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -49,9 +51,47 @@ def test_it_is_compared_with_the_training_labels(files: Files, tmp_path: Path) -
     given = ["--questions", str(training), *texts, "--output", str(report), "--pairs", str(pairs)]
     assert main(["check-leakage", *given]) == 0
     assert json.loads(report.read_text(encoding="utf-8"))["test_sets"]["mine"]["exact"] == 2
-    inputs = tmp_path / "inputs.json"
-    assert main(["check-inputs", "--questions", f"d={training}", *texts, "--output", str(inputs)]) == 0
-    assert json.loads(inputs.read_text(encoding="utf-8"))["texts"] == {"mine": {"texts": 2, "clusters": 2}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({}, None),
+        ({"evaluation": {"tasks": ["topography", "tumour"]}}, None),
+        ({"evaluation": {"tasks": ["topography"]}}, r"data set 'mine': .* evaluation\.tasks \(topography\); none of"),
+        ({"evaluation": {}, "thinking": {"tasks": ["topography"]}}, r"'mine': .* thinking\.tasks \(topography\)"),
+        ({"evaluation": {}, "thinking": {"tasks": ["icd10"]}}, None),
+        (
+            {"evaluation": {"splits": ["heldout_label"]}},
+            r"'catalogue': .* in evaluation\.splits; name",
+        ),
+    ],
+)
+def test_what_would_not_be_asked_is_said_before_any_training(
+    files: Files, tmp_path: Path, settings: dict[str, Any], missing: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training, inputs = tmp_path / "training.parquet", tmp_path / "inputs.json"
+    other = read_table(files["questions"], "questions").with_columns(split=pl.lit("train"))
+    named = {"task": pl.lit("topography"), "block": pl.lit("topography")}
+    topographies = other.with_columns(question_id="other-" + pl.col("question_id"), **named)
+    write_table(pl.concat([other, topographies]), "questions", training)
+    given = [
+        "--questions",
+        f"d={training}",
+        "--texts",
+        f"mine={files['questions']}",
+        "--settings",
+        json.dumps(settings),
+    ]
+    assert main(["check-inputs", *given, "--output", str(inputs)]) == (2 if missing else 0)
+    assert inputs.exists() == (missing is None)
+    if missing is None:
+        assert json.loads(inputs.read_text(encoding="utf-8"))["texts"] == {"mine": {"texts": 2, "clusters": 2}}
+    else:
+        said = capsys.readouterr().err
+        assert re.search(missing, said)
+        assert "Ca G" not in said
+        assert "columns" in said or "splits" in said
 
 
 def metrics_of(files: Files, folder: Path, epoch: int, condition: str, answer: str) -> Path:

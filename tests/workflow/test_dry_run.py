@@ -185,6 +185,17 @@ def test_jobs_on_gpus_name_what_they_need():
     assert {"mem_mb", "runtime", "gpu"} <= set(defaults)
 
 
+def test_heavy_steps_are_jobs_of_the_cluster_and_local_ones_ask_for_nothing():
+    blocks = {block.split(":")[0]: block for block in rules_with_a_command()}
+    heavy = ["build_questions", "check_leakage", "export_questions", "pretrain_model", "train_epoch", "fit_coder"]
+    for name in [*heavy, "evaluate_checkpoint", "evaluate_thinking", "score_checkpoint"]:
+        assert "localrule" not in blocks[name]
+        assert "mem_mb=" in blocks[name]
+        assert "runtime=" in blocks[name]
+    asking = {name for name, block in blocks.items() if "localrule: True" in block and "\n    resources:" in block}
+    assert asking == set()  # a cluster never sees it
+
+
 def test_lint_and_format_are_clean():
     for command in (["snakefmt", "--check", "Snakefile", "workflow"], ["snakemake", "--lint"]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

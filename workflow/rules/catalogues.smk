@@ -112,7 +112,8 @@ checkpoint check_inputs:
     input:
         questions=[f"<results>/questions/{data}.parquet" for data in study.data_keys],
         texts=[
-            f"<private>/texts/{testset}/entries.parquet" for testset in study.test_sets
+            f"<private>/texts/{testset}/questions.parquet"
+            for testset in study.test_sets
         ],
         leakage=[f"<results>/leakage/{data}.json" for data in study.data_keys],
     output:
@@ -125,9 +126,11 @@ checkpoint check_inputs:
     conda:
         "../envs/onkocode.yaml"
     params:
+        settings=slices.asked(study),
         questions=lambda wildcards, input: named(study.data_keys, input.questions),
         texts=lambda wildcards, input: named(study.test_sets, input.texts),
     message:
         "Checking all questions and test sets before any training"
     shell:
-        "onkocode check-inputs --questions {params.questions:q} --texts {params.texts:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode check-inputs --questions {params.questions:q} --texts {params.texts:q} --settings {params.settings:q} "
+        "--output {output:q} > {log:q} 2>&1"

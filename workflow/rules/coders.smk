@@ -19,15 +19,17 @@ rule fit_coder:
     resources:
         gpu=lambda wildcards: requests.gpus(study, wildcards.model, "training"),
         gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards, attempt: requests.memory_mb(
-            study, wildcards.model, attempt
+        mem_mb=lambda wildcards: requests.memory_mb(
+            study, wildcards.model, endings_of_fitting(wildcards)
         ),
-        runtime=lambda wildcards, attempt: requests.minutes(
-            study, wildcards.model, "training", attempt
+        runtime=lambda wildcards: requests.minutes(
+            study, wildcards.model, "training", endings_of_fitting(wildcards)
         ),
     params:
         settings=lambda wildcards: slices.coder(study, wildcards.model),
+        scratch=expanded("<scratch>/training/{model}/epoch-1"),
     message:
         "Fitting the coder {wildcards.model:q}"
     shell:
-        "onkocode fit-coder --questions {input.questions:q} --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode fit-coder --questions {input.questions:q} --settings {params.settings:q} "
+        "--scratch {params.scratch:q} --output {output:q} > {log:q} 2>&1"

@@ -3,8 +3,9 @@ import os
 
 from onkocode.config.base import CATALOGUE
 from onkocode.records.arguments import as_argument, check_names
+from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
-from onkocode.records.private import VARIABLE
+from onkocode.records.private import VARIABLE, close_folder
 from onkocode.reporting import registry
 from onkocode.study import Study, reports, requests, slices
 from onkocode.terminal import make_readable
@@ -51,6 +52,8 @@ onstart:
         check_names(names, as_script)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
+    # Before Snakemake makes folders in it, or on the way to it, that all may read.
+    close_folder(Path(os.environ[VARIABLE]))
 
 
 def either(keys):
@@ -271,6 +274,17 @@ def caption_of_item(wildcards, output):
 def expanded(path):
     # Path variables are replaced in inputs and outputs, but not in params.
     return lambda wildcards: workflow.pathvars.apply(path).format(**wildcards)
+
+
+def endings_in(scratch):
+    # What a retry asks for is worked out when the try before has ended.
+    return lambda wildcards: read_endings(Path(expanded(scratch)(wildcards)))
+
+
+endings_of_training = endings_in("<scratch>/training/{model}/epoch-{epoch}")
+endings_of_fitting = endings_in("<scratch>/training/{model}/epoch-1")
+endings_of_asking = endings_in("<private>/scratch/{model}/epoch-{epoch}/free")
+endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-0/thinking")
 
 
 # Arguments of a command are lists of words, each of which is quoted.

@@ -24,11 +24,11 @@ rule evaluate_checkpoint:
     resources:
         gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
         gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards, attempt: requests.memory_mb(
-            study, wildcards.model, attempt
+        mem_mb=lambda wildcards: requests.memory_mb(
+            study, wildcards.model, endings_of_asking(wildcards)
         ),
-        runtime=lambda wildcards, attempt: requests.minutes(
-            study, wildcards.model, "testing", attempt
+        runtime=lambda wildcards: requests.minutes(
+            study, wildcards.model, "testing", endings_of_asking(wildcards)
         ),
     params:
         # Compared by Snakemake; the settings themselves, with what changes no result, are not.
@@ -76,11 +76,11 @@ rule evaluate_thinking:
     resources:
         gpu=lambda wildcards: requests.gpus(study, wildcards.model, "testing"),
         gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards, attempt: requests.memory_mb(
-            study, wildcards.model, attempt
+        mem_mb=lambda wildcards: requests.memory_mb(
+            study, wildcards.model, endings_of_thinking(wildcards)
         ),
-        runtime=lambda wildcards, attempt: requests.minutes(
-            study, wildcards.model, "testing", attempt
+        runtime=lambda wildcards: requests.minutes(
+            study, wildcards.model, "testing", endings_of_thinking(wildcards)
         ),
     params:
         settings=lambda wildcards: slices.thinking(study, wildcards.model),

@@ -63,9 +63,6 @@ rule fetch_adapter:
     localrule: True
     conda:
         "../envs/onkocode.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         settings=lambda wildcards: slices.adapter(study, wildcards.model),
     message:

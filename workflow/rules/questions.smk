@@ -15,9 +15,11 @@ rule build_questions:
         "<logs>/build_questions/{data}.log",
     benchmark:
         "<benchmarks>/build_questions/{data}.tsv"
-    localrule: True
     conda:
         "../envs/onkocode.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=lambda wildcards: slices.data(study, wildcards.data),
         crosswalk=lambda wildcards, input: (
@@ -65,9 +67,11 @@ rule check_leakage:
         "<logs>/check_leakage/{data}.log",
     benchmark:
         "<benchmarks>/check_leakage/{data}.tsv"
-    localrule: True
     conda:
         "../envs/onkocode.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         settings=slices.leakage(study),
         texts=lambda wildcards, input: named(study.test_sets, input.texts),
@@ -89,9 +93,11 @@ rule export_questions:
         "<logs>/export_questions/{data}.log",
     benchmark:
         "<benchmarks>/export_questions/{data}.tsv"
-    localrule: True
     conda:
         "../envs/onkocode.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     message:
         "Writing {wildcards.data:q} as a data set with its card"
     shell:

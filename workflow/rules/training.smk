@@ -25,15 +25,19 @@ rule train_epoch:
         "../envs/onkocode.yaml"
     threads: lambda wildcards: study.recipes[wildcards.model].config.resources.threads
     resources:
-        gpu=lambda wildcards, input, attempt: requests.gpus(
-            study, wildcards.model, "training", attempt, folder_of(input.previous)
+        gpu=lambda wildcards, input: requests.gpus(
+            study,
+            wildcards.model,
+            "training",
+            folder_of(input.previous),
+            endings_of_training(wildcards),
         ),
         gpu_model=lambda wildcards: requests.gpu_model(study, wildcards.model),
-        mem_mb=lambda wildcards, attempt: requests.memory_mb(
-            study, wildcards.model, attempt
+        mem_mb=lambda wildcards: requests.memory_mb(
+            study, wildcards.model, endings_of_training(wildcards)
         ),
-        runtime=lambda wildcards, attempt: requests.minutes(
-            study, wildcards.model, "training", attempt
+        runtime=lambda wildcards: requests.minutes(
+            study, wildcards.model, "training", endings_of_training(wildcards)
         ),
     params:
         # Compared by Snakemake; the settings themselves, with what changes no result, are not.

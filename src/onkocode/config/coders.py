@@ -5,9 +5,9 @@ code in the module of `onkocode.coders` that is named like it.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from onkocode.config.base import Key, PositiveInt, Section, Seed, validated
 from onkocode.config.models import Adapter, Base
@@ -21,16 +21,35 @@ class Resources(Section):
     gpus_training: int = Field(0, ge=0, description="GPUs of a training job.")
     gpus_testing: int = Field(0, ge=0, description="GPUs of a testing job.")
     gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
-    memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job; doubled on a retry.")
+    memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job.")
+    max_memory_mb: PositiveInt | None = Field(
+        None,
+        description="The most that a retry asks for: twice the memory each time that it ran out, and no more for any "
+        "other cause; null = four times memory_mb.",
+    )
     threads: PositiveInt = Field(1, description="CPU cores of a training or testing job.")
     training_hours: float = Field(
         1.0,
         gt=0,
-        description="Time limit of the job of an epoch; doubled on a retry, which goes on from the last save.",
+        description="Time limit of the job of an epoch, which saves and leaves before it and goes on in a retry.",
     )
     testing_hours: float = Field(
-        1.0, gt=0, description="Time limit of an evaluation; doubled on a retry, which goes on from the last save."
+        1.0, gt=0, description="Time limit of an evaluation; a retry goes on from the last save."
     )
+    max_hours: float | None = Field(
+        None,
+        gt=0,
+        description="The most that a retry asks for: twice the time whenever a job was killed at its limit, before it "
+        "could save and leave; null = never more than training_hours or testing_hours.",
+    )
+
+    @model_validator(mode="after")
+    def _ceilings(self) -> Self:
+        if self.max_memory_mb is not None and self.max_memory_mb < self.memory_mb:
+            raise ValueError("max_memory_mb must not be below memory_mb")
+        if self.max_hours is not None and self.max_hours < max(self.training_hours, self.testing_hours):
+            raise ValueError("max_hours must not be below training_hours or testing_hours")
+        return self
 
 
 class RecipeConfig(Section):

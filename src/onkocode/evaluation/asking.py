@@ -7,10 +7,8 @@ from pydantic import Field
 
 from onkocode.coders.interface import RANKED, Coder
 from onkocode.coders.prompting import Answering
-from onkocode.config.base import CATALOGUE, THINKING
 from onkocode.config.schema import Evaluation
-from onkocode.evaluation.sampling import catalogue_questions, text_questions, thinking_questions
-from onkocode.records.errors import InputError
+from onkocode.evaluation.sampling import chosen_questions
 
 
 class Asking(Answering):
@@ -30,7 +28,10 @@ def choose_questions(tables: Mapping[str, pl.DataFrame], condition: str, setting
     Raises:
         InputError: a data set of which nothing is asked.
     """
-    return {name: _chosen(table, name, condition, settings) for name, table in tables.items()}
+    return {
+        name: chosen_questions(table, name, condition, settings.evaluation, settings.thinking)
+        for name, table in tables.items()
+    }
 
 
 def ask(
@@ -42,17 +43,3 @@ def ask(
         name: answers.select(**identity, dataset=pl.lit(name), **{column: pl.col(column) for column in RANKED})
         for name, answers in coder.answer(questions).items()
     }
-
-
-def _chosen(questions: pl.DataFrame, name: str, condition: str, settings: Asking) -> pl.DataFrame:
-    if condition == THINKING:
-        chosen = thinking_questions(questions, settings.thinking)
-    elif name == CATALOGUE:
-        chosen = catalogue_questions(questions, settings.evaluation)
-    else:
-        chosen = text_questions(questions, list(settings.evaluation.tasks))
-    if chosen.is_empty():
-        raise InputError(
-            f"data set {name!r}: no question belongs to the chosen tasks and splits (evaluation, thinking)"
-        )
-    return chosen

@@ -4,9 +4,48 @@ import math
 
 import polars as pl
 
+from onkocode.config.base import CATALOGUE, THINKING
 from onkocode.config.schema import Evaluation, Thinking
+from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled
 from onkocode.tasks import TASKS
+
+
+def chosen_questions(
+    questions: pl.DataFrame, name: str, condition: str, evaluation: Evaluation, thinking: Thinking
+) -> pl.DataFrame:
+    """Return the questions of a data set that are asked under a condition.
+
+    Args:
+        questions: all of the data set (schema QUESTIONS).
+        name: catalogue, or the key of a test set.
+        condition: free or thinking.
+        evaluation: tasks, and splits of the catalogue.
+        thinking: tasks of the condition thinking.
+
+    Raises:
+        InputError: none is asked.
+    """
+    tasks, key = (thinking.tasks, "thinking") if condition == THINKING else (evaluation.tasks, "evaluation")
+    where = f"{key}.tasks ({', '.join(tasks)})"
+    if condition == THINKING:
+        chosen = thinking_questions(questions, thinking)
+    elif name == CATALOGUE:
+        chosen, where = catalogue_questions(questions, evaluation), f"{where} in evaluation.splits"
+    else:
+        chosen = text_questions(questions, list(tasks))
+    if chosen.is_empty():
+        raise InputError(f"data set {name!r}: no question belongs to {where}; {_remedy(name)}")
+    return chosen
+
+
+def _remedy(name: str) -> str:
+    if name == CATALOGUE:
+        return "name further tasks or splits there"
+    return (
+        "none of its texts has a code for them. Add such a column to its file (its name stands in "
+        f"texts.{name}.columns), name further tasks there, or take {name} out of test_sets"
+    )
 
 
 def catalogue_questions(questions: pl.DataFrame, settings: Evaluation) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from onkocode.planning.available import count_questions, find_base, find_lengths
 from onkocode.planning.calibration import Speed, paper_speed
 from onkocode.planning.past_runs import CPU, RunAndPlan, compare_with_plans, measured_speed, rates_by_device, read_runs
 from onkocode.planning.plan import Plan, Subject, make_plan
+from onkocode.records.endings import Ending
 from onkocode.records.errors import InputError
 from onkocode.study import Study, requests
 
@@ -44,7 +45,8 @@ def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results
         recipe = study.language_models[model]
         kinds: list[Gpu | None] = [*gpus] or [_asked(recipe)]
         for gpu in kinds:
-            asked = [requests.minutes(study, model, "training", attempt) / 60 for attempt in range(1, TRIES + 1)]
+            late = [Ending("time")] * TRIES
+            asked = [requests.minutes(study, model, "training", late[:tries]) / 60 for tries in range(TRIES)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
     return StudyPlan(plans, compare_with_plans(runs, subjects), models, left_out)
 

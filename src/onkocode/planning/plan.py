@@ -54,7 +54,7 @@ class Plan:
     loading: float
     disk: dict[str, float]
     speed: Speed | None
-    asked_hours: tuple[float, ...]  # time limit of an epoch's job at its first try and each retry; empty = not known
+    asked_hours: tuple[float, ...]  # limit of an epoch's job at first, and at most at each retry; empty = not known
 
     @property
     def tokens(self) -> float | None:
@@ -110,7 +110,8 @@ def make_plan(
         gpu: kind of GPU; None = none is named.
         gpus: how many the job gets; 0 = it computes on the CPU.
         speed: what training is expected to reach; None = not known.
-        asked_hours: time limit that the job of an epoch asks the cluster for, at its first try and at each retry.
+        asked_hours: time limit that the job of an epoch asks the cluster for at its first try, and at most at each
+            retry.
 
     Raises:
         InputError: target_modules that PEFT would refuse.

@@ -73,7 +73,7 @@ def _time_rows(plan: Plan, item: str, gpu: Gpu | None) -> list[Row]:
     first, *retries = plan.asked_hours or (None,)
     asked: list[Row] = [("time", item, "hours asked", first, "per epoch", "recipe")]
     for number, limit in enumerate(retries, start=1):
-        asked.append(("time", item, f"hours asked, retry {number}", limit, "per epoch", "goes on from the last save"))
+        asked.append(("time", item, f"hours asked, retry {number}", limit, "per epoch", "at most; from the last save"))
     if plan.asked_hours:
         most = sum(plan.asked_hours)
         asked.append(("time", item, "hours at most", most, "per epoch", "every try to its limit"))

@@ -25,11 +25,12 @@ TIME_NOTE = (
     "time; those of several processes do."
 )
 RETRY_NOTE = (
-    "asked: time limit in hours of an epoch's job (training_hours of the recipe) at its first try and at each retry. A "
-    "limit reserves time, a job takes what it runs for. A retry does not begin again: it goes on from the last save, "
-    "so only the work since then is repeated, and none where the job saw the end of its time; one that is killed had "
-    "saved {minutes} minutes before, at most. A recovery with another batch repeats its epoch. At most, with every try "
-    "to its limit, an epoch takes the sum of its limits."
+    "asked: time limit in hours of an epoch's job (training_hours of the recipe), and where its retries may ask for "
+    "more (max_hours) what they ask for at most. A limit reserves time, a job takes what it runs for. A retry asks for "
+    "the same again, and for more only where the job was killed at its limit. It does not begin again: it goes on from "
+    "the last save, so only the work since then is repeated, and none where the job saw the end of its time; one that "
+    "is killed had saved {minutes} minutes before, at most. A recovery with another batch repeats its epoch. At most, "
+    "with every try to its limit, an epoch takes the sum of its limits."
 )
 CHECK_NOTE = (
     "Each model's hours on A40 as the paper reports them, beside the hours that follow from the utilisation of the "
@@ -144,7 +145,7 @@ def _hours(plans: Sequence[Plan]) -> str:
                 _gpus(plan),
                 _short(plan.flop_per_token / 1e9),
                 _times(plan.hours),
-                " ".join(f"{hours:,.4g}" for hours in plan.asked_hours) or None,
+                " ".join(f"{hours:,.4g}" for hours in dict.fromkeys(plan.asked_hours)) or None,
                 _times(plan.gpu_hours),
                 _times(plan.hours, epochs),
                 None if span is None else f"{_times(span[0])}–{_times(span[1])}",

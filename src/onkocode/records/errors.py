@@ -1,4 +1,8 @@
-"""The error that is meant for the person at the keyboard."""
+"""The errors that are meant for the person at the keyboard."""
+
+from typing import Literal
+
+Lack = Literal["memory", "gpu-memory", "gpus", "disk-full"]
 
 
 class InputError(Exception):
@@ -7,6 +11,14 @@ class InputError(Exception):
     The message names the file, line or key and says what to do. The command line prints it without a traceback and
     exits with status 2. It never holds the text of a diagnosis.
     """
+
+
+class ShortageError(InputError):
+    """A job ended for want of something, of which another try may be given more."""
+
+    def __init__(self, message: str, cause: Lack) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class StoppedError(Exception):

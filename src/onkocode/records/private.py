@@ -10,37 +10,40 @@ from onkocode.records.errors import InputError, first_of
 
 MODE = 0o700
 VARIABLE = "ONKOCODE_PRIVATE"  # the workflow's folder of private files; the workflow sets it for its jobs
+DEFAULT = "private"
 FOLDERS = ("texts", "leakage", "predictions", "answers", "scratch")  # all that is ever written in it
-WRITTEN = re.compile(r"\.?[^/]*\.(parquet|provenance\.json)(\.\d+\.tmp(\.\w+)?)?")  # half-written files too
+# Half-written files too.
+WRITTEN = re.compile(r"\.?([^/]*\.(parquet|provenance\.json)|endings\.json)(\.\d+\.tmp(\.\w+)?)?")
 
 
 def restrict_to_owner(path: Path) -> None:
-    """Make what lies at ``path`` private: its directories get mode 0700, and this process' new files 0600.
+    """Make what lies at ``path`` private: this process' new files get mode 0600, and `close_folder` its directories."""
+    os.umask(0o077)
+    close_folder(path.parent)
 
-    Closed are the directories up to the workflow's private folder (ONKOCODE_PRIVATE), up to the working directory for
-    a relative path, and elsewhere those that did not exist and the one that holds the file.
+
+def close_folder(folder: Path) -> None:
+    """Make a folder, and close to others all directories that are made for it, and those of the private folder.
+
+    The private folder is the workflow's (ONKOCODE_PRIVATE), else `private` in the working directory. Directories that
+    were there before, outside of it, are left as they are.
     """
-    os.umask(0o077)  # what mkdir makes is closed as well
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder, root = path.parent, _root(path)
-    folder.chmod(MODE)
-    while root is not None and folder != root:
-        folder = folder.parent
-        folder.chmod(MODE)
+    places = [folder, *folder.parents]
+    new = [place for place in places if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in [*new, *_ours(folder)]:
+        place.chmod(MODE)  # whatever a default ACL gave it
 
 
-def _root(path: Path) -> Path | None:
-    """Return the outermost directory that is to be closed, as a parent of the path; None = only the innermost one."""
-    named = os.environ.get(VARIABLE)
-    parents = list(path.parents)
-    if named:
-        whole = Path(named).resolve()
-        found = [folder for folder in parents if folder.resolve() == whole]
-        if found:
-            return found[0]
-    if path.is_absolute() or ".." in path.parts or len(parents) < 2:
-        return None
-    return parents[-2]  # the last one is the working directory
+def _ours(folder: Path) -> list[Path]:
+    """Return the directories from a folder up to the private one; none where it lies outside, links followed or not."""
+    root = Path(os.environ.get(VARIABLE) or DEFAULT).resolve()
+    for start in (folder.absolute(), folder.resolve()):
+        places = [start, *start.parents]
+        for number, place in enumerate(places, start=1):
+            if place.resolve() == root:
+                return places[:number]
+    return []
 
 
 @dataclass(frozen=True)

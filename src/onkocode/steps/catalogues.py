@@ -14,6 +14,7 @@ from onkocode.steps.options import SETTINGS, SOURCES, Json, NamedPaths, SomeName
 
 if TYPE_CHECKING:
     from onkocode.config.data import Columns
+    from onkocode.evaluation.inputs import InputSettings
 
 
 @step()
@@ -138,27 +139,28 @@ def read_texts(
 
 
 @step()
-def check_inputs(*, questions: SomeNamedPaths, texts: NamedPaths = (), output: Path) -> None:
+def check_inputs(
+    *,
+    questions: SomeNamedPaths,
+    texts: NamedPaths = (),
+    settings: Annotated[InputSettings | None, SETTINGS] = None,
+    output: Path,
+) -> None:
     """Check all questions and test sets together, before any training, and count what a reader wants to know first.
 
     Args:
         questions: tables of data keys
-        texts: test sets (entries)
+        texts: questions on test sets
+        settings: evaluation, and where a model thinks thinking: JSON, or @FILE; keys left out have their defaults
         output: file to write
     """
+    from onkocode.evaluation.inputs import InputSettings, count_inputs
     from onkocode.records.schemas import read_table
 
+    chosen = settings or InputSettings()
     inputs = {f"data {key}": path for key, path in questions} | {f"texts {key}": path for key, path in texts}
-    record = Provenance("check-inputs", {}, inputs)
-    report: dict[str, dict[str, dict[str, int]]] = {"data": {}, "texts": {}}
-    for key, path in questions:
-        table = read_table(path, "questions")
-        trained = int((table["split"] == "train").sum())
-        if not trained:
-            raise InputError(f"data key {key!r} has no training questions; check its options")
-        report["data"][key] = {"questions": table.height, "training questions": trained}
-    for key, path in texts:
-        entries = read_table(path, "entries")
-        report["texts"][key] = {"texts": entries.height, "clusters": entries["cluster"].n_unique()}
+    record = Provenance("check-inputs", chosen.model_dump(), inputs)
+    data, sets = ({key: read_table(path, "questions") for key, path in given} for given in (questions, texts))
+    report = count_inputs(data, sets, chosen)
     record.write(output)
     write_json(output, report)

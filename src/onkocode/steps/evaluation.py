@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onkocode.models.record import read_model
+from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
@@ -59,20 +60,21 @@ def evaluate_checkpoint(
         raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
     if base is not None and (epoch > 0) != (adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
-    for path in outputs.values():
+    for path in [*outputs.values(), scratch / "answers"]:
         restrict_to_owner(path)
 
     from onkocode.evaluation.asking import ask, choose_questions
     from onkocode.records.schemas import read_table, write_table
 
     asked, made_of = _fitted(coder) if coder else _language_model(base, adapter, condition, settings, answers, scratch)
-    record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
-    tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-    predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
-    record.add(**asked.facts)
-    for name, frame in predictions.items():
-        record.write(outputs[name])
-        write_table(frame, "predictions", outputs[name])
+    with recorded(scratch):
+        record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
+        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
+        predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
+        record.add(**asked.facts)
+        for name, frame in predictions.items():
+            record.write(outputs[name])
+            write_table(frame, "predictions", outputs[name])
     say(asked.finish())
 
 
@@ -80,8 +82,7 @@ def _language_model(
     base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
 ) -> tuple[Coder, dict[str, Path]]:
     """Return a language model as a coder, and the files that make it."""
-    for folder in (scratch, kept):
-        restrict_to_owner(folder / "answers")
+    restrict_to_owner(kept / "answers")
     from onkocode.coders.language_model import Checkpoint, LanguageModel
 
     inputs = {"base": base, "adapter": adapter}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from onkocode.models.record import read_model
+from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
@@ -64,11 +65,11 @@ def train_epoch(
     record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
     run = TrackedRun(tracking or Tracking(), model, "train", epoch, settings.model_dump(), scratch.parent)
     launch = processes.launcher(job, questions) if settings.processes > 1 else None
-    with run:  # closed last: W&B may take its time
+    with recorded(scratch), run:  # closed last: W&B may take its time
         record.add(**train(job, read_table(questions, "questions"), settings, run, launch))
         chosen = record.record["settings"]
         record.add(**training_facts(model, epoch, located, questions, output, chosen))
         card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
         write_text(output / "adapter" / "README.md", card)
         record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
-        shutil.rmtree(scratch)
+    shutil.rmtree(scratch)

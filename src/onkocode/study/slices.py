@@ -24,6 +24,14 @@ def data(study: Study, data_key: str) -> str:
     return as_json(study.data[data_key])
 
 
+def asked(study: Study) -> str:
+    """Settings of check-inputs: what decides whether anything of a data set is asked."""
+    found = {"evaluation": study.config.evaluation.model_dump(mode="json", include={"tasks", "splits"})}
+    if study.thinking_models:
+        found["thinking"] = study.config.thinking.model_dump(mode="json", include={"tasks"})
+    return canonical_json(found)
+
+
 def leakage(study: Study) -> str:
     """Settings of check-leakage."""
     return as_json(study.config.leakage)

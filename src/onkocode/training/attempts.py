@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from onkocode.config.training import RecoveryStep, Training
-from onkocode.records.errors import InputError
+from onkocode.records.errors import ShortageError
 from onkocode.records.files import write_text
 
 ATTEMPTS_FILE = "attempts.jsonl"
@@ -117,11 +117,12 @@ def check_gpus(overrides: dict[str, Any], visible: int) -> None:
     """Refuse to go on with fewer GPUs than the recovery policy asks for.
 
     Raises:
-        InputError: fewer are visible.
+        ShortageError: fewer are visible.
     """
     wanted = overrides.get("gpus", 0)
     if visible < wanted:
-        raise InputError(
+        raise ShortageError(
             f"the recovery policy goes on with {wanted} GPUs, but this job sees {visible}; start it again with "
-            f"{wanted} (a retry by the workflow asks for them)"
+            f"{wanted} (a retry by the workflow asks for them)",
+            "gpus",
         )

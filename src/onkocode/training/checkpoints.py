@@ -93,10 +93,14 @@ def _set_step(checkpoint: Path, step: int) -> None:
     """Set the counters of trainer, schedule and log to another step."""
     import torch
 
+    from onkocode.training.seams import check_entries
+
     trainer = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     (checkpoint / "trainer_state.json").write_text(json.dumps(trainer | {"global_step": step}), encoding="utf-8")
     schedule = torch.load(checkpoint / "scheduler.pt", weights_only=True)
-    torch.save(schedule | {"last_epoch": step, "_step_count": step + 1}, checkpoint / "scheduler.pt")
+    counters = {"last_epoch": step, "_step_count": step + 1}
+    check_entries(schedule, counters)
+    torch.save(schedule | counters, checkpoint / "scheduler.pt")
     for file in checkpoint.glob("unlogged_*.json"):
         unlogged = json.loads(file.read_text(encoding="utf-8"))
         file.write_text(json.dumps(unlogged | {"last_logged": step}), encoding="utf-8")

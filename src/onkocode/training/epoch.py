@@ -18,7 +18,7 @@ from onkocode.models.locate import weights_identity
 from onkocode.models.model_files import tensor_sizes
 from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
 from onkocode.models.tokenizing import load_tokenizer
-from onkocode.records.errors import InputError, StoppedError
+from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
 from onkocode.tracking import TrackedRun
@@ -178,7 +178,8 @@ def _failed(
     if following is None:
         record = {"epoch": job.epoch, "step": outcome.step, "cause": outcome.status, "message": outcome.message}
         write_text(job.scratch / "failure.json", json.dumps(record | {"attempts": len(attempts) + 1}) + "\n")
-        raise InputError(f"{_account(outcome, len(attempts) + 1)} The last good save is {save or 'the base model'}.")
+        message = f"{_account(outcome, len(attempts) + 1)} The last good save is {save or 'the base model'}."
+        raise ShortageError(message, outcome.lack) if outcome.lack else InputError(message)
     changed, entry = following
     rows = [json.loads(line) for line in _log_lines(job.scratch / LOG_FILE)]
     last = step_of(save) if save else 0
@@ -218,8 +219,9 @@ def _left(outcome: Outcome, job: EpochJob) -> Exception:
     where = f"the last whole save is {save}" if save else "nothing was saved yet"
     if outcome.status == "stopped":
         return StoppedError(f"asked to stop, or out of time; {where}; start the same job again to go on")
-    return InputError(
-        f"{job.scratch}: the disk is full ({outcome.message}); {where}; make room and start the same job again"
+    return ShortageError(
+        f"{job.scratch}: the disk is full ({outcome.message}); {where}; make room and start the same job again",
+        "disk-full",
     )
 
 

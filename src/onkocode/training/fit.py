@@ -16,13 +16,14 @@ from onkocode.models.architectures import read_architecture
 from onkocode.models.costs import flop_per_token
 from onkocode.models.gpus import peak_flops
 from onkocode.models.loading import load_base
-from onkocode.records.errors import InputError
-from onkocode.records.files import is_disk_full
+from onkocode.records.endings import cause_of
+from onkocode.records.errors import InputError, Lack
+from onkocode.records.limits import seconds_left
 from onkocode.tracking import TrackedRun
 from onkocode.training.callbacks import EpochLog, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
 from onkocode.training.sampler import EpochOrder
-from onkocode.training.stopping import StopRequest, listening, seconds_left
+from onkocode.training.stopping import StopRequest, listening
 from onkocode.training.trainer import (
     EpochTrainer,
     NonFiniteError,
@@ -32,9 +33,6 @@ from onkocode.training.trainer import (
     keep_float32,
 )
 
-# torch has a class of its own for GPUs only.
-MEMORY_WORDS = ("not enough memory", "out of memory", "can't allocate memory")
-
 PATIENCE = 10  # steps without a gradient before an attempt ends: none in training that works, and soon over
 
 Status = Literal["done", "stopped", "non-finite", "standstill", "out-of-memory", "disk-full"]
@@ -42,11 +40,16 @@ Status = Literal["done", "stopped", "non-finite", "standstill", "out-of-memory",
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. `step` is the optimizer step that was not taken, where that is known."""
+    """How an attempt ended.
+
+    `step` is the optimizer step that was not taken, where that is known; `lack` what was used up: memory, gpu-memory or
+    disk-full.
+    """
 
     status: Status
     message: str = ""
     step: int = 0
+    lack: Lack | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,11 @@ def fit(data: EpochData, settings: Training, resume: Path | None, attempt: int, 
     except StandstillError as error:
         return Outcome("standstill", str(error), error.step)
     except Exception as error:  # the writer of tokenizers raises nothing more precise
-        status = _known(error)
-        if status is None:
+        lack = cause_of(error)
+        if lack not in ("memory", "gpu-memory", "disk-full"):
             raise
-        return Outcome(status, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return Outcome("disk-full" if lack == "disk-full" else "out-of-memory", message, lack=lack)
     finally:
         gc.collect()  # the model of a failed attempt must be gone before the next one is loaded
         if torch.cuda.is_available():
@@ -113,17 +117,6 @@ def _fit(data: EpochData, settings: Training, resume: Path | None, attempt: int,
     with listening(request):
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return bool(trainer.state.global_step < log.last_step)
-
-
-def _known(error: Exception) -> Status | None:
-    """Tell a full disk and missing memory from other errors."""
-    text = str(error)
-    if is_disk_full(error):
-        return "disk-full"
-    lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    if lacking or any(word in text for word in MEMORY_WORDS):
-        return "out-of-memory"
-    return None
 
 
 def _cost(data: EpochData, model: Any) -> tuple[float, float | None] | None:

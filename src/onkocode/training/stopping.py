@@ -1,9 +1,6 @@
 """Leaving early and cleanly: signals, and the end of the time that SLURM gives a job."""
 
-import os
-import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -41,32 +38,6 @@ class StopRequest:
         """Tell whether any process of this job was asked; all of them get the same answer at the same step."""
         late = self.deadline is not None and time.monotonic() >= self.deadline
         return agree(self.asked or late or (in_parallel() and self.file.exists()))
-
-
-def seconds_left() -> float | None:
-    """Return the seconds that SLURM gives this job still; None outside of SLURM, or where it does not say.
-
-    Its own warning (`--signal`) cannot be relied on: with process tracking by cgroups it reaches a step's first process
-    alone, which is Snakemake.
-    """
-    job = os.environ.get("SLURM_JOB_ID")
-    if job is None:
-        return None
-    try:
-        command = ["squeue", "--noheader", "--jobs", job, "--format=%L"]
-        answer = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return parse_time_left(answer.stdout.decode(errors="replace"))
-
-
-def parse_time_left(text: str) -> float | None:
-    """Return the seconds of SLURM's time left, [[days-]hours:]minutes:seconds; None for words such as UNLIMITED."""
-    found = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)", text.strip())
-    if found is None:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 def in_parallel() -> bool:

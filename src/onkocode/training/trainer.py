@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from trl import SFTTrainer
 
 from onkocode.config.training import Training
 from onkocode.models.costs import model_shapes, rank_and_alpha
+from onkocode.training.seams import BUILT, SCHEDULE, HookCalls, check_attributes, check_hooks
 
 
 class NonFiniteError(RuntimeError):
@@ -57,16 +59,27 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer that takes questions in a given order and stops before an optimizer step that would spoil or waste.
 
     `standstill` counts the steps without a gradient.
+
+    Raises:
+        InputError: the libraries have changed a private part on which this rests.
     """
 
     order: Sampler[int]
     standstill: Standstill
     _loss_before: tuple[int, float] = (-1, 0.0)
 
+    def __init__(self, *, callbacks: Sequence[Any] = (), **named: Any) -> None:
+        check_hooks(SFTTrainer)
+        self.hooks = HookCalls(self)
+        super().__init__(callbacks=[self.hooks, *callbacks], **named)
+        check_attributes(self, BUILT)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        self.hooks.count["_get_train_sampler"] += 1
         return self.order
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        self.hooks.count["_get_grad_norm"] += 1
         # Callbacks on logs come after the optimizer step, when the weights are lost already.
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if not math.isfinite(float(norm)) or not math.isfinite(float(self._tr_loss)):
@@ -89,12 +102,14 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
         raise StandstillError(f"step {step}: {what} exactly 0 for {self.standstill.steps} steps", step)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        self.hooks.count["_load_optimizer_and_scheduler"] += 1
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
             set_learning_rate(self.optimizer, self.lr_scheduler, self.args.learning_rate)
 
     def _save_rng_state(self, output_dir: str) -> None:
         """Save with the random states what was not logged yet: a mean over steps before and after the save."""
+        self.hooks.count["_save_rng_state"] += 1
         super()._save_rng_state(output_dir)
         unlogged = {
             "loss": float(self._tr_loss),
@@ -104,6 +119,7 @@ class EpochTrainer(SFTTrainer):  # type: ignore[misc]
         self._unlogged(output_dir).write_text(json.dumps(unlogged), encoding="utf-8")
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
+        self.hooks.count["_load_rng_state"] += 1
         super()._load_rng_state(checkpoint)
         if checkpoint is None or not self._unlogged(checkpoint).is_file():
             return
@@ -125,8 +141,12 @@ def set_learning_rate(optimizer: Any, scheduler: Any, rate: float) -> None:
         optimizer: loaded optimizer.
         scheduler: its loaded LambdaLR schedule.
         rate: the peak learning rate.
+
+    Raises:
+        InputError: torch or accelerate have changed a private part on which this rests.
     """
     schedule = getattr(scheduler, "scheduler", scheduler)  # accelerate wraps it
+    check_attributes(schedule, SCHEDULE)
     if all(base == rate for base in schedule.base_lrs):
         return
     schedule.base_lrs = [rate for _ in schedule.base_lrs]
