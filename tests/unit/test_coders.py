@@ -41,10 +41,15 @@ def questions(rows: list[tuple[str, str, str]], split: str = "train", formulatio
         {
             "question_id": f"e{number:03}/{task}/{formulation}",
             "entry_id": f"e{number:03}",
+            "cluster": f"e{number:03}",
+            "block": task,
+            "formulation_id": f"{task}-{formulation}",
             "origin_id": f"e{number:03}",
             "task": task,
+            "question": f"{text}?",
             "text": text,
             "answer": answer,
+            "accepted": [],
             "split": split,
         }
         for number, (task, text, answer) in enumerate(rows)

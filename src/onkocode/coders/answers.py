@@ -73,7 +73,7 @@ class AnswerStore:
         return set(self._answers["key"])
 
     def add(self, answers: pl.DataFrame) -> None:
-        """Save further answers (schema ANSWERS)."""
+        """Save further answers (schema Answers)."""
         write_table(answers, "answers", self._folder / f"{digest(*answers['key'])[:16]}.parquet")
         columns = empty_table("answers").schema
         self._answers = pl.concat([self._answers, answers.select(pl.col(name).cast(columns[name]) for name in columns)])

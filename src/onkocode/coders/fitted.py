@@ -23,7 +23,7 @@ def fit_coder(settings: FitSettings, questions: pl.DataFrame, folder: Path) -> d
 
     Args:
         settings: of its kind.
-        questions: schema QUESTIONS; the split train counts. All formulations of an entry are one entry.
+        questions: schema Questions; the split train counts. All formulations of an entry are one entry.
         folder: an empty directory.
 
     Raises:

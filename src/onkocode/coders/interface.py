@@ -32,7 +32,7 @@ class Coder(Protocol):
         """What the provenance of its answers should say."""
 
     def answer(self, questions: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-        """Return the answers (columns `RANKED`) to questions (schema QUESTIONS), by data set.
+        """Return the answers (columns `RANKED`) to questions (schema Questions), by data set.
 
         Every question has an answer of rank 1.
         """

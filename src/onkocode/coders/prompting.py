@@ -60,7 +60,7 @@ def prompts_of(
         coder: its identity.
         is_base: base models, and only those, are asked for a short answer as well.
         condition: free or thinking.
-        questions: those that are asked, by data set (schema QUESTIONS).
+        questions: those that are asked, by data set (schema Questions).
         settings: how they are asked.
     """
     prompts = Prompts(prompt_format(tokenizer, settings.system_prompt, condition == THINKING))

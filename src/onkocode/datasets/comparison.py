@@ -56,7 +56,7 @@ def compare_datasets(foreign: pl.DataFrame, questions: pl.DataFrame) -> Comparis
 
     Args:
         foreign: pairs of question and answer.
-        questions: the columns `COLUMNS` of the schema QUESTIONS.
+        questions: the columns `COLUMNS` of the schema Questions.
     """
     original = questions.filter(pl.col("origin_id").eq_missing(pl.col("entry_id")))
     known = own_questions(original)

@@ -31,7 +31,7 @@ def write_splits(table: pl.LazyFrame, folder: Path, system_prompt: str | None = 
     """Write the questions of each split as `<split>-00000-of-0000N.parquet`, in the order of the table.
 
     Args:
-        table: questions (schema QUESTIONS).
+        table: questions (schema Questions).
         folder: directory of the files.
         system_prompt: text of a first message before every question; None = no such message.
     """

@@ -21,7 +21,7 @@ def choose_questions(tables: Mapping[str, pl.DataFrame], condition: str, setting
     """Return the questions that are asked under a condition, by data set.
 
     Args:
-        tables: all questions of each data set (schema QUESTIONS).
+        tables: all questions of each data set (schema Questions).
         condition: free or thinking.
         settings: which of them are asked.
 
@@ -37,7 +37,7 @@ def choose_questions(tables: Mapping[str, pl.DataFrame], condition: str, setting
 def ask(
     coder: Coder, questions: Mapping[str, pl.DataFrame], model: str, epoch: int, condition: str
 ) -> dict[str, pl.DataFrame]:
-    """Return predictions (schema PREDICTIONS) by data set."""
+    """Return predictions (schema Predictions) by data set."""
     identity = {"model": pl.lit(model), "epoch": pl.lit(epoch, pl.Int64), "condition": pl.lit(condition)}
     return {
         name: answers.select(**identity, dataset=pl.lit(name), **{column: pl.col(column) for column in RANKED})

@@ -15,11 +15,11 @@ JUDGEMENT = ("expected", "predicted", "valid", "exact", "partial", "exists", "te
 
 
 def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Mapping[str, LabelSpace]) -> pl.DataFrame:
-    """Return judged rows (schema JUDGED) of the first-ranked answers.
+    """Return judged rows (schema Judged) of the first-ranked answers.
 
     Args:
-        predictions: schema PREDICTIONS.
-        questions: schema QUESTIONS; every predicted question must stand there.
+        predictions: schema Predictions.
+        questions: schema Questions; every predicted question must stand there.
         spaces: label space by system of codes.
 
     Raises:

@@ -14,13 +14,13 @@ Row = dict[str, object]
 
 
 def measure(judged: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> pl.DataFrame:
-    """Return metrics (schema METRICS) of the judged rows of one model, epoch and condition.
+    """Return metrics (schema Metrics) of the judged rows of one model, epoch and condition.
 
     Rates get a Clopper–Pearson interval over questions and a bootstrap interval clustered by `cluster` (entry, text or
     patient): twelve formulations of one text are not twelve texts. Other metrics get the second one alone.
 
     Args:
-        judged: schema JUDGED, any number of data sets and tasks.
+        judged: schema Judged, any number of data sets and tasks.
         baseline: judged rows of the base model (epoch 0, condition free) for paired gains; None at the base itself.
         resamples: of the bootstrap.
     """

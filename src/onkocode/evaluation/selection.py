@@ -32,7 +32,7 @@ def select_checkpoints(metrics: pl.DataFrame, texts: list[str], valid_floor: flo
     an epoch needs a share of valid answers. The base model (epoch 0) and the thinking mode are never chosen.
 
     Args:
-        metrics: table of the schema METRICS, any number of models.
+        metrics: table of the schema Metrics, any number of models.
         texts: keys of the test sets; the first one counts. May be empty.
         valid_floor: least share of valid answers, 0…1, for ``paper``.
 

@@ -134,7 +134,7 @@ def augment(entries: pl.DataFrame, options: Augmentation) -> pl.DataFrame:
     a label that is held out.
 
     Args:
-        entries: columns of ENTRIES and any others, which are carried along; entry ids are unique.
+        entries: columns of Entries and any others, which are carried along; entry ids are unique.
         options: share, copies, kinds, version of the abbreviations, seed.
 
     Raises:

@@ -38,7 +38,7 @@ HASHED = ("question_id", "question", "answer", "split")
 
 @dataclass(frozen=True)
 class QuestionSet:
-    """Questions (schema QUESTIONS) in id order, and the facts about them for the provenance."""
+    """Questions (schema Questions) in id order, and the facts about them for the provenance."""
 
     questions: pl.DataFrame
     facts: dict[str, Any]
@@ -101,7 +101,7 @@ def build_text_questions(texts: pl.DataFrame, version: str, further: Collection[
     Every text is a tumour, so the answer to yes/no is always yes. A text without a task's code is not asked for it.
 
     Args:
-        texts: schema ENTRIES.
+        texts: schema Entries.
         version: of the formulations.
         further: keys of tasks beyond those of the protocol.
     """

@@ -21,7 +21,7 @@ def question_counts(questions: pl.DataFrame) -> pl.DataFrame:
     their own, so neither is in the first four numbers.
 
     Args:
-        questions: the columns `COUNTED` of the schema QUESTIONS, with all splits.
+        questions: the columns `COUNTED` of the schema Questions, with all splits.
 
     Returns:
         A row per block in the paper's order, ``total`` over these, then blocks that the paper does not have and, where

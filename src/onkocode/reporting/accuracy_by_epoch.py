@@ -57,7 +57,7 @@ def accuracy_numbers(metrics: pl.DataFrame, models: Sequence[Model], texts: Sequ
     Of the catalogue's questions it shows those of training, or all where there are none.
 
     Args:
-        metrics: table of the schema METRICS.
+        metrics: table of the schema Metrics.
         models: the models to show.
         texts: keys of the test sets, one column of panels each; may be empty.
 

@@ -79,7 +79,7 @@ def performance_table(
     """Return Table 4: the base model and its selected epochs on each set of questions, or the only checkpoint there is.
 
     Args:
-        metrics: table of the schema METRICS.
+        metrics: table of the schema Metrics.
         models: the models, in the order of the rows.
         selection: rows as `select_checkpoints` returns them.
         questions: the sets of questions.

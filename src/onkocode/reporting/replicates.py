@@ -26,7 +26,7 @@ def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: S
     """Return accuracy over the seeds of each recipe, per set of questions, epoch and task.
 
     Args:
-        metrics: table of the schema METRICS.
+        metrics: table of the schema Metrics.
         models: the models; those that are no replicates are passed over.
         questions: the sets of questions.
 

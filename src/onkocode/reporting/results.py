@@ -34,7 +34,7 @@ class Results:
 
     @cached_property
     def metrics(self) -> pl.DataFrame:
-        """Rates of all checkpoints, as in the schema METRICS."""
+        """Rates of all checkpoints, as in the schema Metrics."""
         return read_metrics(self._paths("metrics"))
 
     @cached_property

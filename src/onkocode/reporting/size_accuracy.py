@@ -48,7 +48,7 @@ def size_numbers(
     """Return accuracy and partial accuracy of the base model and of the chosen epoch, of all answers.
 
     Args:
-        metrics: table of the schema METRICS.
+        metrics: table of the schema Metrics.
         models: the models to show.
         epochs: chosen epoch by model key; a model without one has only its base row.
         target: the questions.

@@ -60,7 +60,7 @@ def thinking_numbers(
     """Return the measures of base, base with thinking, and trained, for the models that were tested with thinking.
 
     Args:
-        metrics: table of the schema METRICS.
+        metrics: table of the schema Metrics.
         models: the models that may be shown.
         epochs: chosen epoch by model key.
         target: the questions; thinking may have been asked on a part of them.

@@ -70,7 +70,7 @@ def train_epoch(
 
     Args:
         job: the paths.
-        questions: schema QUESTIONS; only the split `train` is used.
+        questions: schema Questions; only the split `train` is used.
         settings: the recipe's training values.
         run: the W&B run, possibly switched off.
         launch: starts the processes of an attempt; needed where settings.processes > 1.

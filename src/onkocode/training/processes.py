@@ -24,7 +24,7 @@ def launcher(job: EpochJob, questions: Path) -> Launch:
 
     Args:
         job: the paths.
-        questions: table of questions (schema QUESTIONS).
+        questions: table of questions (schema Questions).
     """
 
     def launch(settings: Training, resume: Path | None, attempt: int) -> Outcome:

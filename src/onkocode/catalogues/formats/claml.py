@@ -61,7 +61,7 @@ class _Code:
 
 
 def parse_claml_icd10gm(path: Path) -> pl.DataFrame:
-    """Return the label space of ICD-10-GM (schema CODES), the same as that of a `kodes` file.
+    """Return the label space of ICD-10-GM (schema Codes), the same as that of a `kodes` file.
 
     Raises:
         InputError: not XML, not ICD-10-GM, or a hierarchy, modifier or label that does not hold.

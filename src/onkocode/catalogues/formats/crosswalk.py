@@ -33,7 +33,7 @@ LONGEST_PATTERN = 60
 
 
 def parse_crosswalk(path: Path) -> pl.DataFrame:
-    """Return the rules (schema CROSSWALK): a row for each range of morphologies of each rule, in the order of the file.
+    """Return the rules (schema Crosswalk): a row for each range of morphologies of each rule, in the order of the file.
 
     A single number is a range of one. The file of 2019 has the range 8900-8849 in eleven rules; such a range is kept as
     it stands and holds no number, and `reversed_ranges` names it.
@@ -106,8 +106,8 @@ def topographies_of(
     """Return which terminal topographies lead to an ICD-10 code, whatever the morphology.
 
     Args:
-        crosswalk: the rules (schema CROSSWALK).
-        codes: label space of ICD-O-3 (schema CODES).
+        crosswalk: the rules (schema Crosswalk).
+        codes: label space of ICD-O-3 (schema Codes).
         behaviours: digits after the slash to which the rules are limited; None = all.
 
     Returns:
@@ -122,8 +122,8 @@ def allowed_pairs(crosswalk: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs of terminal topography and morphology for which a rule holds.
 
     Args:
-        crosswalk: the rules (schema CROSSWALK).
-        codes: label space of ICD-O-3 (schema CODES).
+        crosswalk: the rules (schema Crosswalk).
+        codes: label space of ICD-O-3 (schema Codes).
 
     Returns:
         Columns topography, morphology (`8140/3`) and icd10, sorted; a pair has several rows where rules disagree.

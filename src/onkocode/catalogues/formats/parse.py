@@ -16,7 +16,7 @@ DATASETS = ("alphaid", "icd10gm", "icdo3", "ops")
 
 
 def parse_catalogue(dataset: str, version: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return entries (schema ENTRIES) and label space (schema CODES) of a catalogue file, text or ClaML.
+    """Return entries (schema Entries) and label space (schema Codes) of a catalogue file, text or ClaML.
 
     Alpha-ID has labels only, ICD-10-GM a label space only; the other table is empty then.
 

@@ -44,7 +44,7 @@ def read_texts(
         key: the test set's key in the configuration.
         columns: names of its columns. Those of topography and morphology may be missing under their usual names, and
             their cells may be empty.
-        icd10gm: label space (schema CODES) that the ICD-10 codes must be in, and terminal.
+        icd10gm: label space (schema Codes) that the ICD-10 codes must be in, and terminal.
         icdo3: label space that the topography and morphology codes must be in.
 
     Raises:

@@ -19,7 +19,7 @@ SIDE = re.compile(rf"{UNDEFINED}|{ICD10.pattern}")
 
 
 def parse_transitions(path: Path) -> pl.DataFrame:
-    """Return the transitions between two years of ICD-10-GM (schema TRANSITIONS), in the order of the file.
+    """Return the transitions between two years of ICD-10-GM (schema Transitions), in the order of the file.
 
     Raises:
         InputError: another layout, malformed codes or flags, a pair that stands twice, or a code that goes over to two

@@ -58,7 +58,7 @@ _TYPOGRAPHY = str.maketrans(dict.fromkeys("‐‑‒–—−", "-") | dict.from
 
 
 def chain(links: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Compose transition tables of consecutive years into one (schema TRANSITIONS).
+    """Compose transition tables of consecutive years into one (schema Transitions).
 
     A transition over several years is automatic where one route is automatic in every year: after a split that was
     merged again the code has one successor, but not an automatic one. A code that the next table lacks (updates within
@@ -109,9 +109,9 @@ def compare_codes(
     """Return the changes of codes (columns CODE_CHANGES), sorted by kind and code.
 
     Args:
-        old: label space (schema CODES) of ICD-10-GM in the version that is compared from.
+        old: label space (schema Codes) of ICD-10-GM in the version that is compared from.
         new: that of the version compared to.
-        transitions: between the two (schema TRANSITIONS, see `chain`), or None: then no split, merged or moved codes.
+        transitions: between the two (schema Transitions, see `chain`), or None: then no split, merged or moved codes.
         all_codes: False leaves out changes that touch no tumour code.
     """
     parts = [_in_label_spaces(old, new)]
@@ -195,7 +195,7 @@ def compare_entries(
     with a changed code are listed.
 
     Args:
-        old: entries (schema ENTRIES) of the version compared from, or None.
+        old: entries (schema Entries) of the version compared from, or None.
         new: those of the version compared to, or None.
         changes: of the codes, as `compare_codes` returns them.
         all_codes: False leaves out entries whose codes are no tumour codes.

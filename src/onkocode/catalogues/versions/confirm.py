@@ -28,8 +28,8 @@ def check_links(
     Between two tables one's new codes must be the next one's old codes.
 
     Args:
-        links: tables (schema TRANSITIONS) by version, e.g. 2023_2024, the earliest first, without a gap.
-        earlier: label space (schema CODES) of the first year.
+        links: tables (schema Transitions) by version, e.g. 2023_2024, the earliest first, without a gap.
+        earlier: label space (schema Codes) of the first year.
         later: that of the last year.
         facts: of `opening`, for the place of each table.
 
@@ -63,7 +63,7 @@ def agreement(told: set[tuple[str, str]], shown: set[tuple[str, str]]) -> float:
 
 
 def valid_codes(entries: pl.DataFrame) -> set[str]:
-    """Return the codes of the valid entries of an Alpha-ID (schema ENTRIES)."""
+    """Return the codes of the valid entries of an Alpha-ID (schema Entries)."""
     return set(entries.filter(~pl.col("flags").list.contains("invalid"))["code"].drop_nulls())
 
 
@@ -74,7 +74,7 @@ def check_alphaid(codes: Iterable[str], space: pl.DataFrame, names: tuple[str, s
 
     Args:
         codes: primary codes of valid entries.
-        space: label space (schema CODES) of ICD-10-GM.
+        space: label space (schema Codes) of ICD-10-GM.
         names: of both, for the message.
 
     Raises:

@@ -47,7 +47,7 @@ class CataloguePlace:
 
 
 def open_catalogue(dataset: str, version: str, place: CataloguePlace) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return entries (schema ENTRIES) and label space (schema CODES) of a catalogue, as `parse_catalogue` does.
+    """Return entries (schema Entries) and label space (schema Codes) of a catalogue, as `parse_catalogue` does.
 
     Args:
         dataset: alphaid, icd10gm, icdo3 or ops.
@@ -63,7 +63,7 @@ def open_catalogue(dataset: str, version: str, place: CataloguePlace) -> tuple[p
 
 
 def open_transitions(version: str, place: CataloguePlace) -> pl.DataFrame:
-    """Return the transition table (schema TRANSITIONS) of two years, e.g. 2023_2024; see `open_catalogue`.
+    """Return the transition table (schema Transitions) of two years, e.g. 2023_2024; see `open_catalogue`.
 
     One that does not say its years is taken, too: `confirm.check_links` tells whether it is of these.
     """

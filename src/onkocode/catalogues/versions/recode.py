@@ -84,9 +84,9 @@ def make_plan(
     goes on is not seen; where it has become a category, the codes below it are the candidates.
 
     Args:
-        old: label space (schema CODES) of the version that the records are coded in.
+        old: label space (schema Codes) of the version that the records are coded in.
         new: that of the version to recode to.
-        transitions: from old to new (schema TRANSITIONS), or None.
+        transitions: from old to new (schema Transitions), or None.
         versions: names of both, for notes.
     """
     titles = dict(new.select("code", "title").iter_rows())

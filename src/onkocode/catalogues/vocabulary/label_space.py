@@ -16,7 +16,7 @@ class LabelSpace:
 
     @classmethod
     def of(cls, codes: pl.DataFrame, system: str) -> "LabelSpace":
-        """Take one system out of a label space table (schema CODES)."""
+        """Take one system out of a label space table (schema Codes)."""
         rows = codes.filter(pl.col("system") == system)
         categories = dict.fromkeys(rows["category"].drop_nulls().to_list(), False)
         return cls(categories | dict(zip(rows["code"].to_list(), rows["terminal"].to_list(), strict=True)))
@@ -31,5 +31,5 @@ class LabelSpace:
 
 
 def label_spaces(codes: pl.DataFrame) -> dict[str, LabelSpace]:
-    """Return the label space of every system in a table (schema CODES)."""
+    """Return the label space of every system in a table (schema Codes)."""
     return {system: LabelSpace.of(codes, system) for system in codes["system"].unique()}
