@@ -21,11 +21,12 @@ BLOCKS = [
     for block in re.split(r"^(?=(?:rule|checkpoint) )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     if "\n    shell:" in block
 ]
+FUNCTIONS = (ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
 BY_HAND = {
     *("settings", "write-schema", "plan", "export", "remove-private", "keep-answers"),
     *("catalogues diff", "catalogues recode", "questions describe", "questions compare"),
 }
-VALUES = {"wildcards.epoch": "1", "params.bootstrap": "10", "params.floor": "0.9"}
+VALUES = {"wildcards.epoch": "1", "params.condition": "free", "params.bootstrap": "10", "params.floor": "0.9"}
 
 pytestmark = pytest.mark.usefixtures("in_root")
 
@@ -64,7 +65,7 @@ def words_of(block: str, placeholder: str, before: str, settings: str, whole: bo
     section, _, name = placeholder.partition(".")
     params = block.partition("\n    params:\n")[2] if section == "params" else ""
     defined = re.search(rf"^        {name}=(.*?)(?=^        \w+=|^    \w)", params, flags=re.MULTILINE | re.DOTALL)
-    text = defined[1] if defined else ""
+    text = body_of(defined[1].strip(" \n,")) if defined else ""
     if found := re.findall(r'"(--[a-z-]+)"(,?)', text):
         return [word for option, value in found for word in ([option, "x"] if value else [option])] if whole else []
     if text.startswith("slices.") or "slices." in text:
@@ -76,6 +77,12 @@ def words_of(block: str, placeholder: str, before: str, settings: str, whole: bo
     if placeholder in VALUES or before.startswith("@"):
         return [VALUES.get(placeholder, "x")]
     return ["x", "y"] if whole and takes_list(command_of(block).split()[1], before) else ["x"]
+
+
+def body_of(value: str) -> str:
+    """Return what a param is made by: the body of the function that it names, else its own text."""
+    function = re.search(rf"^def {re.escape(value)}\(.*?\n(.*?)(?=\n\S|\Z)", FUNCTIONS, flags=re.MULTILINE | re.DOTALL)
+    return function[1] if function else value
 
 
 def takes_list(verb: str, option: str) -> bool:

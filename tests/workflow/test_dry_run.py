@@ -168,7 +168,7 @@ def rules_with_a_command() -> list[str]:
 
 @pytest.mark.parametrize("rule", rules_with_a_command(), ids=lambda block: block.split(":")[0])
 def test_every_rule_is_complete_and_thin(rule):
-    for directive in ("output:", "log:", "benchmark:", "message:", "conda:"):
+    for directive in ("output:", "log:", "benchmark:", "message:"):
         assert f"\n    {directive}" in rule
     assert '"onkocode ' in rule
     assert "\n    run:" not in rule
@@ -177,23 +177,43 @@ def test_every_rule_is_complete_and_thin(rule):
 
 
 def test_jobs_on_gpus_name_what_they_need():
-    for name in ("train_epoch", "fit_coder", "evaluate_checkpoint", "evaluate_thinking"):
+    text = (ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"^def requested\(.*?^    \}", text, flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r'^        "(\w+)": lambda', asked, flags=re.MULTILINE) == [
+        "gpu",
+        "gpu_model",
+        "mem_mb",
+        "runtime",
+    ]
+    for name in ("train_epoch", "fit_coder", "evaluate_checkpoint"):
         (rule,) = [block for block in rules_with_a_command() if block.startswith(f"{name}:")]
-        for resource in ("threads:", "gpu=", "gpu_model=", "mem_mb=", "runtime="):
-            assert resource in rule
+        assert "    threads: threads_of_model" in rule
+        assert "        **requested(" in rule
     defaults = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["default-resources"]
     assert {"mem_mb", "runtime", "gpu"} <= set(defaults)
 
 
 def test_heavy_steps_are_jobs_of_the_cluster_and_local_ones_ask_for_nothing():
     blocks = {block.split(":")[0]: block for block in rules_with_a_command()}
+    local = local_rules()
     heavy = ["build_questions", "check_leakage", "export_questions", "pretrain_model", "train_epoch", "fit_coder"]
-    for name in [*heavy, "evaluate_checkpoint", "evaluate_thinking", "score_checkpoint"]:
-        assert "localrule" not in blocks[name]
-        assert "mem_mb=" in blocks[name]
-        assert "runtime=" in blocks[name]
-    asking = {name for name, block in blocks.items() if "localrule: True" in block and "\n    resources:" in block}
-    assert asking == set()  # a cluster never sees it
+    for name in [*heavy, "evaluate_checkpoint", "score_checkpoint"]:
+        assert name not in local
+        assert "mem_mb=" in blocks[name] or "**requested(" in blocks[name]
+    assert {
+        name for name in local & set(blocks) if "\n    resources:" in blocks[name]
+    } == set()  # SLURM never sees them
+    assert len(local) > 10
+
+
+def local_rules() -> set[str]:
+    """Return the rules that run where Snakemake runs."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")]
+    lists = [
+        found for text in texts for found in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, flags=re.MULTILINE)
+    ]
+    assert not [text for text in texts if "localrule:" in text]
+    return {name for found in lists for name in re.findall(r"\w+", found)}
 
 
 def test_lint_and_format_are_clean():

@@ -113,7 +113,7 @@ def test_single_target_with_an_odd_name(odd: Project) -> None:
 
 def test_a_further_text_asks_nothing_but_itself(odd: Project) -> None:
     with (odd.root / f"{ODD}.csv").open("a", encoding="utf-8") as stream:
-        stream.write("T998;Mamma-Ca, Z. n. OP, neu;C50.9;C50.9;P998\n")
+        stream.write("T998;Mamma-Ca, Z. n. OP, neu;C50.9;C50.9;;P998\n")
     odd.run(
         *FILES, "--cores", "2", "--", f"{odd.root}/{ODD}/private/predictions/tiny-qwen3-s/epoch-1/free/example.parquet"
     )
