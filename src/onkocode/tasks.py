@@ -19,7 +19,7 @@ class Task:
         block: the question block whose formulations ask for it.
         system: of the code that answers it: icd10gm, topography, morphology or ops; None = no code does.
         column: of the entries of users' texts, with the code that is expected; a text without one is not asked. None =
-            every text is asked.
+            every text is asked or, where a code is the answer, the catalogue alone.
         decides: whether it is a tumour is to be answered with yes or no; with a system, yes needs the code as well.
     """
 
@@ -29,6 +29,11 @@ class Task:
     system: str | None = None
     column: str | None = None
     decides: bool = False
+
+    @property
+    def asks_texts(self) -> bool:
+        """Tell whether users' texts are asked it, and not the catalogue alone."""
+        return self.system is None or self.column is not None
 
 
 TASKS = {

@@ -11,20 +11,24 @@ from onkocode import tasks
 from onkocode.catalogues.formats.texts import read_texts
 from onkocode.catalogues.vocabulary.codes import category_of
 from onkocode.catalogues.vocabulary.label_space import label_spaces
+from onkocode.config import Config
 from onkocode.config.data import Columns
 from onkocode.config.schema import Evaluation, Thinking
 from onkocode.evaluation.judging import judge_answers
 from onkocode.evaluation.measuring import measure
 from onkocode.evaluation.parsing import parse_answer
-from onkocode.questions.build import build_text_questions
+from onkocode.questions.build import build_questions, build_text_questions
+from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 from onkocode.reporting.inputs import TASKS as REPORTED
-from onkocode.tasks import PROTOCOL, TASKS
-from tests.conftest import Tables
+from onkocode.study import Study
+from onkocode.tasks import PROTOCOL, TASKS, Task
+from tests.conftest import Tables, sources_of
 
 # A text whose codes are all different.
 TEXT = "id;text;icd10;topography;morphology\n1;DCIS;D05.1;C50.9;8500/2\n"
 RIGHT = {"icd10": "D05.1", "topography": "C50.9", "morphology": "8500/2", "tumour": "Ja", "tumour-icd10": "Ja, D05.1"}
+OF_TEXTS = [key for key, task in TASKS.items() if task.asks_texts]
 
 
 def scored(questions: pl.DataFrame, answers: list[str], example: Tables) -> pl.DataFrame:
@@ -43,7 +47,11 @@ def scored(questions: pl.DataFrame, answers: list[str], example: Tables) -> pl.D
 
 @pytest.fixture
 def asked(tmp_path: Path, example: Tables) -> pl.DataFrame:
-    """All questions on the text."""
+    return ask_text(tmp_path, example)
+
+
+def ask_text(tmp_path: Path, example: Tables) -> pl.DataFrame:
+    """Return all questions on the text."""
     (tmp_path / "mine.csv").write_text(TEXT, encoding="utf-8")
     spaces = (example[name][1] for name in ("icd10gm", "icdo3"))
     entries, _ = read_texts(tmp_path / "mine.csv", "mine", Columns.model_validate({}), *spaces)
@@ -52,11 +60,11 @@ def asked(tmp_path: Path, example: Tables) -> pl.DataFrame:
 
 def test_every_task_is_asked_read_judged_and_measured(asked: pl.DataFrame, example: Tables) -> None:
     assert dict(asked.select("task", "answer").unique().rows()) == RIGHT
-    assert list(RIGHT) == list(TASKS)
+    assert list(RIGHT) == OF_TEXTS
     judged = scored(asked, asked["answer"].to_list(), example)
     assert judged.select(pl.col("valid", "exact", "partial").all()).row(0) == (True, True, True)
     rates = measure(judged, judged, 20).filter(pl.col("metric").is_in(["accuracy", "gain_accuracy"]))
-    assert set(rates["task"]) == set(TASKS)
+    assert set(rates["task"]) == set(OF_TEXTS)
     assert rates.group_by("metric").agg(pl.col("value").unique()).sort("metric").rows() == [
         ("accuracy", [1.0]),
         ("gain_accuracy", [0.0]),
@@ -84,7 +92,7 @@ def test_topography_and_morphology_are_not_swapped(asked: pl.DataFrame, example:
         ]
 
 
-@pytest.mark.parametrize("key", TASKS)
+@pytest.mark.parametrize("key", RIGHT)
 def test_the_right_answer_to_one_task_is_read_by_it(key: str) -> None:
     assert parse_answer(key, RIGHT[key]).value == RIGHT[key].removeprefix("Ja, ")
     assert not parse_answer(key, RIGHT[key]).several
@@ -118,6 +126,28 @@ def test_the_configuration_takes_all_tasks_and_asks_those_of_the_paper() -> None
             section.model_validate({"tasks": ["icd9"]})
     assert Evaluation.model_validate({}).tasks == list(PROTOCOL) == ["icd10", "topography", "tumour"]
     assert list(REPORTED) == list(TASKS)
+
+
+def test_a_code_that_no_column_of_texts_holds_is_asked_of_the_catalogue_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, example: Tables, quickstart: Config
+) -> None:
+    questions = build_questions(sources_of(example), quickstart.data["example"])
+    before = ask_text(tmp_path, example)
+    study = Study(quickstart.model_dump(mode="json", exclude_unset=True), [])
+    assert study.judged_by("ops", "free") == []
+    monkeypatch.setitem(TASKS, "ops", Task("ops", "OPS", "ops", system="ops"))
+    assert build_questions(sources_of(example), quickstart.data["example"]).facts == questions.facts
+    assert ask_text(tmp_path, example).equals(before)
+    settings = quickstart.model_dump(mode="json", exclude_unset=True)
+    settings["evaluation"]["tasks"] = ["icd10", "ops"]
+    study = Study(settings, [])
+    assert (study.judged_by("ops", "free"), study.judged_by("ops", "thinking")) == (["catalogue"], [])
+    assert study.judged_by("icd10gm", "free") == ["catalogue", "example"]
+
+
+def test_codes_without_a_label_space_are_told(asked: pl.DataFrame, example: Tables) -> None:
+    with pytest.raises(InputError, match="codes of icd10gm, whose label space is not given"):
+        scored(asked, asked["answer"].to_list(), {"icd10gm": example["icdo3"], "icdo3": example["icdo3"]})
 
 
 def test_the_table_imports_nothing_heavy() -> None:

@@ -212,7 +212,7 @@ def questions_asked(condition):
 def codes_asked(catalogue, condition):
     return lambda wildcards: [
         f"<results>/catalogues/{study.label_space(catalogue, dataset, wildcards.model)}/codes.parquet"
-        for dataset in study.datasets(condition)
+        for dataset in study.judged_by(catalogue, condition)
     ]
 
 

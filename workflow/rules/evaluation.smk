@@ -81,6 +81,7 @@ rule score_checkpoint:
         questions=questions_asked("free"),
         icd10gm=codes_asked("icd10gm", "free"),
         icdo3=codes_asked("icdo3", "free"),
+        ops=codes_asked("ops", "free"),
         baseline=judged_baseline("free"),
         tracking=ancient("<results>/options/tracking.json"),
     output:
@@ -106,6 +107,7 @@ rule score_checkpoint:
         questions=lambda wildcards, input: named(data_sets(input), input.questions),
         icd10gm=lambda wildcards, input: named(data_sets(input), input.icd10gm),
         icdo3=lambda wildcards, input: named(data_sets(input), input.icdo3),
+        ops=lambda wildcards, input: named(data_sets(input), input.ops),
         judged=lambda wildcards, input, output: named(data_sets(input), output.judged),
         bootstrap=study.config.evaluation.bootstrap,
         summary=lambda wildcards, output: optional("--summary", output.get("summary")),
@@ -113,7 +115,7 @@ rule score_checkpoint:
         "Scoring {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
         "onkocode score-answers --predictions {params.predictions:q} --questions {params.questions:q} "
-        "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --baseline {input.baseline:q} "
+        "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --ops {params.ops:q} --baseline {input.baseline:q} "
         "--bootstrap {params.bootstrap:q} --tracking @{input.tracking:q} --judged {params.judged:q} {params.summary:q} "
         "--output {output.metrics:q} > {log:q} 2>&1"
 
@@ -124,6 +126,7 @@ use rule score_checkpoint as score_thinking with:
         questions=questions_asked("thinking"),
         icd10gm=codes_asked("icd10gm", "thinking"),
         icdo3=codes_asked("icdo3", "thinking"),
+        ops=codes_asked("ops", "thinking"),
         baseline=judged_baseline("thinking"),
         tracking=ancient("<results>/options/tracking.json"),
     output:

@@ -23,7 +23,7 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
         spaces: label space by system of codes.
 
     Raises:
-        InputError: predictions on questions that are not in the table.
+        InputError: predictions on questions that are not in the table, or on codes of a system without label space.
     """
     columns = ["question_id", "entry_id", "cluster", "task", "formulation_id", "split", "answer", "code", "accepted"]
     asked = questions.select(columns).rename({"answer": "expected_answer"})
@@ -33,6 +33,8 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
             f"data set {joined['dataset'][0]!r}: the predictions answer questions that are not in the table; "
             "evaluate again"
         )
+    if missing := {TASKS[task].system for task in joined["task"].unique()} - {None, *spaces}:
+        raise InputError(f"answers are codes of {', '.join(map(str, missing))}, whose label space is not given")
     rows: list[dict[str, object]] = [
         _judge(TASKS[task], parse_answer(task, answer), code or expected, accepted, spaces)
         for task, answer, code, expected, accepted in joined.select(

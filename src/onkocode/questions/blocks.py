@@ -97,19 +97,19 @@ def core_blocks(selection: Selection, options: Data) -> dict[str, pl.DataFrame]:
     """Return per block of Table 1 its entries with `answer` and `expected` (code; null where yes/no is asked)."""
     code, procedures = pl.col("code"), selection.procedures
     negative = selection.negative.with_columns(answer=pl.lit(NO), expected=NONE)
-    axes = {"topography": selection.topography, "morphology": selection.morphology}
+    labels = {"topography": selection.topography, "morphology": selection.morphology, "ops": procedures}
     blocks = {
         "ops": procedures.with_columns(answer=code, expected=code),
         "ops-tumour": procedures.with_columns(answer=pl.lit(NO), expected=NONE),
     }
     for task in TASKS.values():
-        right = with_answers(axes.get(task.system or "", selection.positive), task, code, options.yes_with_code)
+        right = with_answers(labels.get(task.system or "", selection.positive), task, code, options.yes_with_code)
         blocks[task.block] = pl.concat([right, negative]) if task.decides else right
     return {name: blocks[name] for name in COUNTS}
 
 
 def with_answers(entries: pl.DataFrame, task: Task, code: pl.Expr, yes_with_code: str = YES_WITH_CODE) -> pl.DataFrame:
-    """Add the right answer to a task about tumours, and `expected`, the code in it (null where yes/no is asked)."""
+    """Add the right answer to a task, and `expected`, the code in it (null where yes/no is asked)."""
     if task.system is None:
         return entries.with_columns(answer=pl.lit(YES), expected=NONE)
     before, after = yes_with_code.split("{code}") if task.decides else ("", "")

@@ -106,7 +106,7 @@ def build_text_questions(texts: pl.DataFrame, version: str, further: Collection[
         further: keys of tasks beyond those of the protocol.
     """
     formulations = load_formulations(version)
-    tasks = [task for task in TASKS.values() if task.key in {*PROTOCOL, *further}]
+    tasks = [task for task in TASKS.values() if task.key in {*PROTOCOL, *further} and task.asks_texts]
     templates = pl.concat([_template_rows(formulations[task.block], set()) for task in tasks])
     plan = pl.concat([_asked_of_texts(texts, task) for task in tasks])
     questions = _questions(plan, templates).sort("question_id")

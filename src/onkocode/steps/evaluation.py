@@ -105,6 +105,7 @@ def score_answers(
     questions: SomeNamedPaths,
     icd10gm: SomeNamedPaths,
     icdo3: SomeNamedPaths,
+    ops: SomeNamedPaths = (),
     baseline: Sequence[Path] = (),
     bootstrap: int = 1000,
     tracking: Annotated[Tracking | None, SETTINGS] = None,
@@ -119,6 +120,7 @@ def score_answers(
         questions: the questions that were asked
         icd10gm: label spaces of ICD-10-GM
         icdo3: label spaces of ICD-O-3
+        ops: label spaces of OPS, of the data sets that ask for its codes
         baseline: the base model's judged tables, for gains
         bootstrap: resamples
         tracking: W&B: JSON of `tracking`; off by default
@@ -131,7 +133,8 @@ def score_answers(
     tables = [dict(pairs) for pairs in (predictions, questions, icd10gm, icdo3, judged)]
     if any(set(table) != set(tables[0]) for table in tables):
         raise InputError("--predictions, --questions, --icd10gm, --icdo3 and --judged must have the same names")
-    rows = pl.concat([_judged(*(table[name] for table in tables)) for name in tables[0]])
+    procedures = dict(ops)
+    rows = pl.concat([_judged(*(table[name] for table in tables), ops=procedures.get(name)) for name in tables[0]])
     metrics = _measured(rows, [path for _, path in judged], baseline, bootstrap, output)
     if summary is not None:
         _summarise(metrics, output, summary)
@@ -139,7 +142,9 @@ def score_answers(
         _mirror(metrics, tracking, output)
 
 
-def _judged(predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path) -> pl.DataFrame:
+def _judged(
+    predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path, *, ops: Path | None
+) -> pl.DataFrame:
     """Judge the answers to one data set; write and return the judged rows."""
     import polars as pl
 
@@ -147,9 +152,9 @@ def _judged(predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, outp
     from onkocode.evaluation.judging import judge_answers
     from onkocode.records.schemas import read_table, write_table
 
-    inputs = {"predictions": predictions, "questions": questions, "icd10gm": icd10gm, "icdo3": icdo3}
-    record = Provenance("score-answers", {}, inputs)
-    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in (icd10gm, icdo3)]))
+    catalogues = {"icd10gm": icd10gm, "icdo3": icdo3} | ({"ops": ops} if ops else {})
+    record = Provenance("score-answers", {}, {"predictions": predictions, "questions": questions} | catalogues)
+    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in catalogues.values()]))
     judged = judge_answers(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
     record.write(output)
     write_table(judged, "judged", output)

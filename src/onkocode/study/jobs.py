@@ -7,7 +7,7 @@ from typing import Any
 from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
 from onkocode.catalogues.formats.parse import DATASETS
 from onkocode.config import ModelRecipe, Recipe, load_config, replicates, resolve_data
-from onkocode.config.base import CATALOGUE
+from onkocode.config.base import CATALOGUE, FREE
 from onkocode.config.data import Data
 from onkocode.config.models import BuiltBase, LocalAdapter
 from onkocode.models.locate import ADAPTER_WEIGHTS
@@ -15,6 +15,7 @@ from onkocode.questions.formulations import load_formulations
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import PROJECT, located
+from onkocode.tasks import TASKS
 
 
 class Study:
@@ -141,6 +142,13 @@ class Study:
         if dataset == CATALOGUE:
             return self.catalogue(catalogue, self.recipes[model].config.data)
         return self.text_codes(catalogue, dataset)
+
+    def judged_by(self, catalogue: str, condition: str) -> list[str]:
+        """Return the data sets whose answers are judged by a catalogue; users' texts have no codes of OPS."""
+        if catalogue != "ops":
+            return self.datasets(condition)
+        asked = condition == FREE and any(TASKS[task].system == "ops" for task in self.config.evaluation.tasks)
+        return [CATALOGUE] if asked else []
 
     def _formulations(self) -> set[str]:
         data, texts = self.data, self.config.texts
