@@ -46,9 +46,9 @@ def in_root(monkeypatch: pytest.MonkeyPatch) -> Path:
     return ROOT
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def umask() -> Iterator[None]:
-    """Give this process its umask back after a verb that writes private files."""
+    """Give this process its umask back after a step that writes private files."""
     before = os.umask(0o022)
     os.umask(before)
     yield

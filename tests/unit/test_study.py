@@ -353,7 +353,8 @@ def test_questions_on_texts_are_built_again_only_for_further_tasks(merged: dict[
     usual = changed(merged, "evaluation/tasks", ["tumour", "icd10", "topography"])
     assert slices.formulations(usual, "example") == "v1"
     assert slices.formulations(changed(merged, "evaluation/tasks", ["icd10"]), "example") == "v1"
-    assert slices.formulations(Study(merged, []), "example") == ["v1", "--tasks", "morphology", "tumour-icd10"]
+    every = changed(merged, "evaluation/tasks", ["icd10", "topography", "morphology", "tumour", "tumour-icd10"])
+    assert slices.formulations(every, "example") == ["v1", "--tasks", "morphology", "tumour-icd10"]
     other = copy.deepcopy(merged)
     other["evaluation"]["tasks"], other["thinking"]["tasks"] = ["icd10"], ["morphology"]
     assert slices.formulations(Study(other, []), "example") == ["v1", "--tasks", "morphology"]

@@ -149,7 +149,7 @@ def test_no_text_leaves_the_private_folder(quickstart):
 
 def test_training_takes_no_test_set(quickstart):
     command = ["onkocode", "train-epoch", "--model", "tiny-llama", "--epoch", "1", "--settings", "{}"]
-    command += ["--base", "results/models/tiny-llama/base.json", "--scratch", "scratch/wrong", "--output", "wrong"]
+    command += ["--base", "results/models/tiny-llama/base.json", "--scratch", "wrong-scratch", "--output", "wrong"]
     done = quickstart.command([*command, "--questions", "private/texts/example/questions.parquet"], check=False)
     assert done.returncode == 2
     assert "no training questions" in done.stderr

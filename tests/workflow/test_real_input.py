@@ -65,5 +65,14 @@ def test_the_tiny_model_learns_real_labels(sample):
     assert (sample.root / "results/sample/figures/accuracy_by_epoch.svg").is_file()
 
 
+def test_every_task_is_measured_on_real_label_spaces(sample):
+    metrics = pl.read_parquet(sample.root / "results/sample/metrics.parquet")
+    accuracy = metrics.filter((pl.col("metric") == "accuracy") & (pl.col("denominator") == "all"))
+    for dataset in ("catalogue", "example"):
+        asked = accuracy.filter((pl.col("dataset") == dataset) & (pl.col("n") > 0))["task"].unique()
+        assert set(asked) == {"icd10", "topography", "morphology", "tumour", "tumour-icd10"}
+    assert "behaviour_accuracy" in metrics.filter(pl.col("task") == "morphology")["metric"].to_list()
+
+
 def test_results_of_other_runs_are_left_alone(sample):
     assert sorted(path.name for path in (sample.root / "results").iterdir()) == ["sample"]

@@ -1,6 +1,6 @@
 """Tiny models of the architectures of the study, built and briefly pre-trained here.
 
-They prove that the whole line works where no GPU and no model hub is at hand, and give LoRA something to adapt. They
+They prove that the whole line works where there is no GPU and no model hub, and give LoRA something to adapt. They
 are no models for coding.
 """
 

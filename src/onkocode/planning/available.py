@@ -1,4 +1,4 @@
-"""What the plan can know of bases and questions: files that are at hand first, the tables of the package else.
+"""What the plan can know of bases and questions: files that are there first, the tables of the package else.
 
 Nothing is downloaded, and torch is loaded only to tokenise questions.
 """
@@ -116,7 +116,7 @@ def count_questions(path: Path, data: Data) -> tuple[int | None, str]:
 
 
 def find_lengths(found: FoundBase, questions: Path, settings: Training) -> Lengths | None:
-    """Return the tokens per question: counted where tokenizer and questions are at hand, else from the table.
+    """Return the tokens per question: counted where tokenizer and questions are there, else from the table.
 
     Raises:
         InputError: the tokenizer or the table of questions cannot be used.

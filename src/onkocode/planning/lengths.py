@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from onkocode.models.architectures import known
 
-CHARACTERS_PER_TOKEN = 3.5  # assumed, for a system prompt where no tokenizer is at hand
+CHARACTERS_PER_TOKEN = 3.5  # assumed, for a system prompt where there is no tokenizer
 TURN = 5  # tokens around a system prompt
 
 

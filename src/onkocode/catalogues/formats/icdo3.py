@@ -1,6 +1,6 @@
 """ICD-O-3 in ClaML 2.0.0. Source: ClaML, CEN/TS 14463; BfArM, ICD-O-3 second revision 2019 and first revision 2014.
 
-Of 2014 no official file was at hand: that its morphology may be written `8140/3` as well is inferred.
+Of 2014 there was no official file: that its morphology may be written `8140/3` as well is inferred.
 """
 
 import re
