@@ -12,7 +12,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
-from onkocode.steps.options import SETTINGS, VALID_FLOOR, Condition, Share, SomeNamedPaths, SomePaths
+from onkocode.steps.options import SETTINGS, VALID_FLOOR, Condition, NamedPaths, Share, SomeNamedPaths, SomePaths
 from onkocode.terminal import say
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def score_answers(
     questions: SomeNamedPaths,
     icd10gm: SomeNamedPaths,
     icdo3: SomeNamedPaths,
-    ops: SomeNamedPaths = (),
+    ops: NamedPaths = (),
     baseline: Sequence[Path] = (),
     bootstrap: int = 1000,
     tracking: Annotated[Tracking | None, SETTINGS] = None,
