@@ -6,7 +6,6 @@ Continuous integration runs combinations in which every pair of values occurs; `
 import itertools
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,10 @@ import pytest
 from onkocode.cli import main
 from onkocode.config.resolve import builtin_presets
 from onkocode.config.training import Training
+from onkocode.training import processes
 from onkocode.training.checkpoints import STATE_FILES
+from tests.unit import ranks
+from tests.unit.conftest import ROOT
 from tests.unit.training_jobs import command, rows_of, same, same_state, without_clock
 
 EPOCHS = 5
@@ -31,7 +33,6 @@ VALUES = {
     "preset": ("paper", "recommended"),
 }
 Case = tuple[Any, ...]
-# Two processes are started six times each, so as few cases as possible have them: one per architecture.
 PAIRWISE: list[Case] = [
     ("qwen2", "none", 1, 2, "recommended"),
     ("qwen3", "8bit", 2, 2, "paper"),
@@ -78,6 +79,14 @@ def of_preset(case: Case) -> dict[str, Any]:
     return Training.model_validate(values).model_dump(mode="json")
 
 
+@pytest.fixture(autouse=True)
+def started(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes in no time, but those of the first case of two by torchrun, each of which imports torch."""
+    case = request.node.callspec.params["case"] if hasattr(request.node, "callspec") else None
+    if case != PAIRWISE[0]:
+        monkeypatch.setattr(processes, "subprocess", ranks)
+
+
 def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path) -> None:
     values = of_preset(case)
     for epoch in range(1, EPOCHS + 1):
@@ -99,7 +108,7 @@ def without_counts(rows: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any]) -> Path:
-    """Train all epochs in one go by torchrun; returns the last checkpoint, laid out like an epoch."""
+    """Train all epochs in one go; returns the last checkpoint, laid out like an epoch."""
     command(base, questions, folder, 1, **values)
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -107,20 +116,10 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
     job = {"base": base, "epoch": 1, "previous": None, "scratch": scratch, "output": folder / "epoch-1"}
     description = {"job": job, "questions": folder / "questions.parquet", "settings": values}
     attempt.write_text(json.dumps(description | {"resume": None, "attempt": 1}, default=str), encoding="utf-8")
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc_per_node={values['processes']}",
-    ]
-    done = subprocess.run(
-        [*torchrun, str(Path(__file__).with_name("one_run.py"))],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += [f"--nproc_per_node={values['processes']}", "--module", "tests.unit.ranks"]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)}
+    assert processes.subprocess.Popen(torchrun, env=env, cwd=ROOT).wait(timeout=240) == 0
     last = max(scratch.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
     (folder / "adapter").symlink_to(last)
     (folder / "state").symlink_to(last)

@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from onkocode.models.base_check import check_files
+from onkocode.models.cpu_memory import keep_freed_memory
 from onkocode.models.locate import ADAPTER_CONFIG, adapter_weights
 from onkocode.models.model_files import read_object, tensor_shapes
 from onkocode.records.errors import InputError
@@ -45,6 +46,8 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
     """
     check_files(path)
     gpus = torch.cuda.device_count()
+    if gpus == 0:
+        keep_freed_memory()
     # One of several data-parallel processes holds a whole model on its own GPU.
     own = int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else 0 if gpus == 1 else None
     device_map: Any = {"": "cpu"} if gpus == 0 else "auto" if own is None else {"": own}

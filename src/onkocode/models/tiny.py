@@ -23,6 +23,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from onkocode.config.schema import TinyModel
 from onkocode.models.corpus import Document
+from onkocode.models.cpu_memory import keep_freed_memory
 from onkocode.models.prompts import encode_examples, prompt_format
 from onkocode.models.tiny_shape import VOCABULARY, sizes
 
@@ -99,6 +100,7 @@ def pretrain(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: list[Docume
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.learning_rate, weight_decay=0.01)
     total = 11 if shape.steps == 10 else max(2, shape.steps)  # of 10 steps, torch would divide by a warm-up of 0
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, shape.learning_rate, total_steps=total, pct_start=0.1)
+    keep_freed_memory()
     model.train()
     losses = []
     for step in tqdm(range(shape.steps), desc="pre-training", mininterval=2):

@@ -1,0 +1,68 @@
+"""Data-parallel processes without torchrun: forked from one that has imported torch, so that a start costs nothing.
+
+A test puts this module in the place of `subprocess` in `onkocode.training.processes`.
+Run as a program it is one of torchrun's own processes, over all epochs in one go.
+"""
+
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from subprocess import TimeoutExpired
+from typing import Any
+
+from onkocode.training.callbacks import Saves
+from onkocode.training.worker import work
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.unit.ranks"])
+
+
+def work_through() -> None:
+    """Run an attempt over all epochs in one go: what jobs of one epoch each are compared with."""
+    setattr(Saves, "on_epoch_end", _go_on)  # noqa: B010
+    work()
+
+
+def _go_on(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    """Log and save at the end of every epoch, and train on."""
+    control.should_log = control.should_save = True
+
+
+def _rank(environment: dict[str, str], through: bool) -> None:
+    os.environ.update(environment)
+    (work_through if through else work)()
+
+
+class Popen:
+    """The processes that a command of torchrun asks for; no others can be started."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], **_: Any) -> None:
+        """Start them, each with the variables that torchrun would set."""
+        (count,) = (int(word.partition("=")[2]) for word in command if word.startswith("--nproc_per_node="))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        shared = dict(env) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        shared |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+        through = "onkocode.training.worker" not in command
+        self.ranks = [
+            PROCESSES.Process(target=_rank, args=(shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, through))
+            for rank in range(count)
+        ]
+        for rank in self.ranks:
+            rank.start()
+
+    def wait(self, timeout: float = 240) -> int:
+        """Return the highest exit code; raises TimeoutExpired while one of them works."""
+        deadline = time.monotonic() + timeout
+        for rank in self.ranks:
+            rank.join(max(0, deadline - time.monotonic()))
+            if rank.exitcode is None:
+                raise TimeoutExpired("ranks", timeout)
+        return max(abs(rank.exitcode or 0) for rank in self.ranks)
+
+
+if __name__ == "__main__":
+    work_through()
