@@ -33,7 +33,7 @@ def test_shares_add_up() -> None:
 def test_bars_are_the_numbers() -> None:
     numbers = error_numbers(METRICS, MODELS, {"a": 1, "b": 1})
     (axes,) = draw_error_kinds(numbers, MODELS, Target("registry", "all")).axes
-    ends = [[round(bar.get_x() + bar.get_width()) for bar in bars] for bars in axes.containers]  # type: ignore[attr-defined]
+    ends = [[round(bar.get_x() + bar.get_width()) for bar in bars] for bars in axes.containers]
     assert ends == [[20, 50], [20, 70], [20, 90], [100, 100]]
 
 

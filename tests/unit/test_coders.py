@@ -280,9 +280,10 @@ def test_fitted_coders_answer_the_example_catalogue(
 ) -> None:
     tables = {"catalogue": example_questions.questions}
     found, trained = {}, {}
+    tasks = ("icd10", "topography", "morphology", "tumour", "tumour-icd10")
     for kind in FITTED:
         metrics, coder = evaluated(tmp_path, kind, tables, example)
-        found[kind] = {task: accuracy(metrics, task, "heldout_label") for task in TASKS}
+        found[kind] = {task: accuracy(metrics, task, "heldout_label") for task in tasks}
         trained[kind] = {accuracy(metrics, task, "train") for task in TASKS}
         assert metrics.filter(pl.col("metric") == "invalid_rate")["value"].max() == 0
         assert metrics.filter(pl.col("metric").str.starts_with("gain")).is_empty()
@@ -290,7 +291,6 @@ def test_fitted_coders_answer_the_example_catalogue(
         assert (record["verb"], record["settings"]["kind"]) == ("fit-coder", kind)
         asked = read_provenance(tmp_path / "private" / kind / "catalogue.parquet")
         assert {"coder settings.json", "catalogue"} <= set(asked["inputs"])
-    tasks = ("icd10", "topography", "morphology", "tumour", "tumour-icd10")
     assert [found["majority-code"][task] for task in tasks] == [0.0, 0.0, 0.0, 0.482, 0.482]
     assert [found["nearest-label"][task] for task in tasks] == [0.414, 0.417, 0.2, 0.75, 0.518]
     assert trained["nearest-label"] == {1.0}
