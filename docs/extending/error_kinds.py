@@ -1,4 +1,4 @@
-"""What answers are: right, of the right category, of another one, or no code at all."""
+"""What answers are: right, right in the category alone, wrong, or invalid."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from onkocode.reporting.results import Results
 from onkocode.reporting.style import PALETTE, in_order, panel_letter, print_style
 
 RATES = ("accuracy", "partial_accuracy", "invalid_rate")
-KINDS = {"right": PALETTE[2], "right category": PALETTE[5], "other category": PALETTE[1], "no code": "#bbbbbb"}
+KINDS = {"right": PALETTE[2], "right category": PALETTE[5], "wrong": PALETTE[1], "invalid": "#bbbbbb"}
 
 
 def draw(results: Results) -> Drawing:

@@ -40,7 +40,7 @@ def test_bars_are_the_numbers() -> None:
 def test_it_is_drawn_of_the_selected_checkpoints(tmp_path: Path) -> None:
     files = study_files(tmp_path, METRICS, MODELS, ["registry"])
     svg = draw("error_kinds", files, tmp_path / "figure.svg", texts=["registry"])
-    assert "A, ICD-10: right 90.0 %, right category 10.0 %, other category 0.0 %, no code 0.0 %." in svg
+    assert "A, ICD-10: right 90.0 %, right category 10.0 %, wrong 0.0 %, invalid 0.0 %." in svg
     none = study_files(tmp_path, METRICS.filter(pl.col("metric") == "accuracy"), MODELS, ["registry"])
     with pytest.raises(InputError, match="no selected checkpoint for a task with codes on: Test set registry"):
         draw("error_kinds", none, tmp_path / "figure.svg", texts=["registry"])

@@ -60,7 +60,7 @@ def small_study(root: Path) -> dict[str, Any]:
         "models": ["tiny-mistral", "naive-bayes"],
         "recipes": yaml.safe_load(recipe),
         "catalogues": {"folder": "files"},
-        "data": {"example": {"alphaid": "2027", "icd10gm": "2027", "ops": "2027", "sample": {"codes": 15}}},
+        "data": {"example": {"alphaid": "2027", "icd10gm": "2027", "ops": "2027", "sample": {"codes": 10}}},
         "texts": {"example": {"file": "texts.csv", "icd10gm": "2027"}},
         "evaluation": {"entries": 5, "tasks": ["icd10", "topography", "ops"], "bootstrap": 50},
     }
@@ -140,13 +140,9 @@ def test_task_and_metric_are_measured(study: Project) -> None:
         letters = of_model.filter(metric="letter_accuracy")
         assert letters["epoch"].unique().sort().to_list() == epochs
         assert letters["task"].unique().to_list() == ["icd10"]
-    ((trained,),) = (
-        metrics.filter(model="naive-bayes", dataset="catalogue", task="ops", stratum="train")
-        .filter(metric="accuracy", denominator="all")
-        .select(pl.col("value").unique())
-        .rows()
-    )
-    assert trained > 0.9
+    trained = metrics.filter(model="naive-bayes", dataset="catalogue", stratum="train", denominator="all")
+    for metric, task in (("accuracy", "ops"), ("letter_accuracy", "icd10")):
+        assert min(trained.filter(metric=metric, task=task)["value"].to_list()) > 0.9
 
 
 def test_the_figure_is_drawn_and_the_coder_stands_in_table_4(study: Project) -> None:
