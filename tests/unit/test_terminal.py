@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import io
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from onkocode.records.provenance import Provenance, read_provenance
 from onkocode.steps.app import verbs
 from onkocode.terminal import stand_in
 
+from .terminals import ENCODINGS, on_terminal, readable, says_the_same
 from .test_changes import years  # noqa: F401
 from .test_export import built  # noqa: F401
 from .test_merge import arguments as exporting
@@ -28,7 +28,6 @@ from .test_merge import handed  # noqa: F401
 from .test_recode import clinic  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
-ENCODINGS = ("utf-8", "iso8859-15", "ascii", "cp1252")
 PLAIN_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 QUICKSTART = ["--config", "config/config.yaml", "config/quickstart.yaml"]
 RARE = "Prüfung–→„Ω“.tsv"
@@ -104,50 +103,16 @@ def test_the_calls_are_those_of_all_verbs_that_print() -> None:
         if "say(" in inspect.getsource(step.__wrapped__):
             printing.add(verb)
     names_and_numbers_only = {"evaluate-checkpoint", "keep-answers", "remove-private"}
-    assert printing == set(CALLS) | names_and_numbers_only
-
-
-def on_terminal(encoding: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, bytes, bytes]:
-    """Return status, output and errors of a verb on a terminal with an encoding."""
-    buffers = [io.BytesIO(), io.BytesIO()]
-    streams = [
-        io.TextIOWrapper(buffers[0], encoding, "strict"),
-        io.TextIOWrapper(buffers[1], encoding, "backslashreplace"),
-    ]
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", streams[0])
-        patch.setattr(sys, "stderr", streams[1])
-        status = main(arguments)
-        for stream in streams:
-            stream.flush()
-    return status, buffers[0].getvalue(), buffers[1].getvalue()
-
-
-def readable(text: str, encoding: str) -> bytes:
-    """Return a text as it should come out."""
-    out = b""
-    for character in text:
-        try:
-            out += character.encode(encoding)
-        except UnicodeEncodeError:
-            out += stand_in(character).encode(encoding)
-    return out
+    tests = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("test_*.py"))]
+    elsewhere = {verb for text in tests for verb in re.findall(r'says_the_same\(\s*"([a-z -]+)"', text)}
+    assert printing == set(CALLS) | names_and_numbers_only | elsewhere
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_verb_says_the_same_on_every_terminal(
     name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = [*name.split(), *CALLS[name](request, tmp_path)]
-    said = {encoding: on_terminal(encoding, call, monkeypatch) for encoding in ENCODINGS}
-    text = said["utf-8"][1].decode()
-    assert not text.isascii()  # else this test cannot fail
-    for encoding, (status, out, _) in said.items():
-        assert status == 0, encoding
-        if name == "settings":
-            assert json.loads(out.decode(encoding)) == json.loads(text)
-        else:
-            assert out == readable(text, encoding)
+    says_the_same(name, CALLS[name](request, tmp_path), monkeypatch)
 
 
 @pytest.mark.parametrize("verb", ["", *verbs()])

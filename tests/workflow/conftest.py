@@ -36,12 +36,12 @@ class Project:
         return done
 
 
-def copy_project(target: Path) -> Project:
+def copy_project(target: Path, further: Sequence[str] = ()) -> Project:
     target.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
+    for part in [*PARTS, *further]:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, target / part)
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, target / part)
     (target / "slurm").symlink_to("profiles/slurm")

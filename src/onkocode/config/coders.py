@@ -1,13 +1,15 @@
 """The kinds of coders: what a recipe of each kind may say.
 
-A kind is a class here, whose field `kind` names it, and an alternative of `AnyRecipe`. A kind that one job fits has its
-code in the module of `onkocode.coders` that is named like it.
+A kind that one job fits is a class derived from `FitSettings`, whose field `kind` names it, and has its code in the
+module of `onkocode.coders` that is named like it. What is said of kinds elsewhere follows from these classes.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, create_model, field_validator, model_validator
 
 from onkocode.config.base import Key, PositiveInt, Section, Seed, validated
 from onkocode.config.models import Adapter, Base
@@ -133,30 +135,35 @@ class NearestLabel(FitSettings):
         return value
 
 
-class MajorityCodeConfig(RecipeConfig, MajorityCode):
-    """A recipe of the kind majority-code."""
-
-
-class NearestLabelConfig(RecipeConfig, NearestLabel):
-    """A recipe of the kind nearest-label."""
-
-
 def _class_of(value: Any) -> str | None:
     """Return the name of the class that a recipe is read with; None when there is no such kind."""
     kind = value.get("kind", "llm") if isinstance(value, Mapping) else getattr(value, "kind", "llm")
     return KINDS[kind].__name__ if isinstance(kind, str) and kind in KINDS else None
 
 
-AnyRecipe = Annotated[
-    Annotated[LanguageModelConfig, Tag("LanguageModelConfig")]
-    | Annotated[MajorityCodeConfig, Tag("MajorityCodeConfig")]
-    | Annotated[NearestLabelConfig, Tag("NearestLabelConfig")],
-    Discriminator(_class_of, custom_error_type="kind", custom_error_message="is no kind of coder"),
-]
-_CLASSES: tuple[type[RecipeConfig], ...] = tuple(
-    get_args(alternative)[0] for alternative in get_args(get_args(AnyRecipe)[0])
-)
-KINDS = {kind: section for section in _CLASSES for kind in get_args(section.model_fields["kind"].annotation)}
+def _kinds(section: type[BaseModel]) -> tuple[str, ...]:
+    return get_args(section.model_fields["kind"].annotation)
+
+
+def _recipes_of(section: type[FitSettings]) -> type[RecipeConfig]:
+    """Return the class of the recipes of a kind that one job fits: what each recipe says, and the keys of the kind."""
+    name, bases = f"{section.__name__}Config", (RecipeConfig, section)
+    made = create_model(
+        name, __base__=bases, __doc__=f"A recipe of the kind {_kinds(section)[0]}.", __module__=__name__
+    )
+    return cast(type[RecipeConfig], made)
+
+
+FITTED = {kind: section for section in FitSettings.__subclasses__() for kind in _kinds(section)}
+_CLASSES: tuple[type[RecipeConfig], ...] = (LanguageModelConfig, *map(_recipes_of, FITTED.values()))
+KINDS: dict[str, type[RecipeConfig]] = {kind: section for section in _CLASSES for kind in _kinds(section)}
+if TYPE_CHECKING:
+    AnyRecipe = RecipeConfig
+else:
+    AnyRecipe = Annotated[
+        reduce(or_, (Annotated[section, Tag(section.__name__)] for section in _CLASSES)),
+        Discriminator(_class_of, custom_error_type="kind", custom_error_message="is no kind of coder"),
+    ]
 
 
 def read_recipe(settings: Any) -> RecipeConfig:
@@ -171,12 +178,10 @@ def read_fit_settings(settings: Any) -> FitSettings:
     """Return the settings of fit-coder; raises InputError with every mistake."""
     section = fit_settings(settings.get("kind")) if isinstance(settings, Mapping) else None
     if section is None:
-        fitted = [kind for kind in KINDS if fit_settings(kind)]
-        raise InputError(f"--settings: kind must be one of {', '.join(fitted)}")
+        raise InputError(f"--settings: kind must be one of {', '.join(FITTED)}")
     return validated(section, settings)
 
 
-def fit_settings(kind: str | None) -> type[FitSettings] | None:
+def fit_settings(kind: object) -> type[FitSettings] | None:
     """Return the settings of fit-coder for a kind; None where no such job fits it."""
-    bases = KINDS[kind].__bases__ if kind is not None and kind in KINDS else ()
-    return next((base for base in bases if issubclass(base, FitSettings)), None)
+    return FITTED.get(kind) if isinstance(kind, str) else None
