@@ -6,6 +6,7 @@ Continuous integration runs combinations in which every pair of values occurs; `
 import itertools
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,19 +80,18 @@ def of_preset(case: Case) -> dict[str, Any]:
     return Training.model_validate(values).model_dump(mode="json")
 
 
-@pytest.fixture(autouse=True)
-def started(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start processes in no time, but those of the first case of two by torchrun, each of which imports torch."""
-    case = request.node.callspec.params["case"] if hasattr(request.node, "callspec") else None
-    if case != PAIRWISE[0]:
-        monkeypatch.setattr(processes, "subprocess", ranks)
+@pytest.fixture
+def popen(case: Case, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Start processes in no time; only one of the runs that jobs are compared with is started by torchrun itself."""
+    monkeypatch.setattr(processes, "subprocess", ranks)
+    return subprocess.Popen if case == PAIRWISE[0] else ranks.Popen
 
 
-def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path) -> None:
+def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path, popen: Any) -> None:
     values = of_preset(case)
     for epoch in range(1, EPOCHS + 1):
         assert main(command(base, questions, folder / "jobs", epoch, **values)) == 0
-    whole = in_one_run(base, questions, folder / "whole", values)
+    whole = in_one_run(base, questions, folder / "whole", values, popen)
     jobs = folder / "jobs"
     assert same(jobs / f"epoch-{EPOCHS}", whole)
     assert same_state(jobs / f"epoch-{EPOCHS}", whole)
@@ -107,7 +107,7 @@ def without_counts(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "tokens"} for row in kept]
 
 
-def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any]) -> Path:
+def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any], popen: Any) -> Path:
     """Train all epochs in one go; returns the last checkpoint, laid out like an epoch."""
     command(base, questions, folder, 1, **values)
     scratch = folder / "scratch"
@@ -119,7 +119,7 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     torchrun += [f"--nproc_per_node={values['processes']}", "--module", "tests.unit.ranks"]
     env = os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)}
-    assert processes.subprocess.Popen(torchrun, env=env, cwd=ROOT).wait(timeout=240) == 0
+    assert popen(torchrun, env=env, cwd=ROOT).wait(timeout=240) == 0
     last = max(scratch.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
     (folder / "adapter").symlink_to(last)
     (folder / "state").symlink_to(last)
@@ -129,9 +129,9 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
 
 @pytest.mark.parametrize("case", PAIRWISE, ids=lambda case: "-".join(map(str, case)))
 def test_jobs_of_one_epoch_are_one_job(
-    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, popen: Any
 ) -> None:
-    check(case, tiny_models[case[0]], small_questions, tmp_path)
+    check(case, tiny_models[case[0]], small_questions, tmp_path, popen)
 
 
 @pytest.mark.full
@@ -139,6 +139,6 @@ def test_jobs_of_one_epoch_are_one_job(
     "case", [case for case in ALL if case not in PAIRWISE], ids=lambda case: "-".join(map(str, case))
 )
 def test_all_combinations(
-    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, popen: Any
 ) -> None:
-    check(case, tiny_models[case[0]], small_questions, tmp_path)
+    check(case, tiny_models[case[0]], small_questions, tmp_path, popen)

@@ -20,11 +20,13 @@ from onkocode.config.training import Training
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.limits import parse_time_left, seconds_left
+from onkocode.training import processes
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.fit import PATIENCE
 from onkocode.training.stopping import EARLY, StopRequest
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
+from tests.unit import ranks
 from tests.unit.training_jobs import (
     STEPS,
     adapter_of,
@@ -633,11 +635,13 @@ def step_of_save(scratch: Path) -> int:
 
 
 def test_data_parallel_processes_leave_together_and_go_on(
-    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: dict[str, Any] = {"processes": 2, "batch_size": 1, "save_minutes": 1e-9, "epochs": 1, "log_steps": 3}
     calm = command(tiny_models["llama"], small_questions, tmp_path / "calm", 1, **chosen)
-    assert main(calm) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "subprocess", ranks)  # the others are started by torchrun
+        assert main(calm) == 0
     arguments = command(tiny_models["llama"], small_questions, tmp_path / "left", 1, **chosen)
     process = start(arguments, tmp_path / "log")
     wait_for_save(process, tmp_path / "left/scratch", tmp_path / "log")

@@ -63,15 +63,16 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = copy_project(tmp_path_factory.mktemp("names") / ODD)
     root = project.root
     official(root / ODD)
-    (root / f"{ODD}.csv").write_text((ROOT / "example/texts.csv").read_text(encoding="utf-8"), encoding="utf-8")
-    data = {"alphaid": "2024", "icd10gm": "2024", "icdo3": "2019", "ops": "2024"}
+    texts = (ROOT / "example/texts.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (root / f"{ODD}.csv").write_text("".join(texts[:21]), encoding="utf-8")
+    data = {"alphaid": "2024", "icd10gm": "2024", "icdo3": "2019", "ops": "2024", "sample": {"codes": 20}}
     mine = {
         "models": ["tiny-qwen3-s"],
         "pathvars": {name: f"{ODD}/{name}" for name in ("results", "private", "scratch", "logs", "benchmarks")},
         "catalogues": {"folder": ODD, "files": {"alphaid-2024": str(next((root / ODD / "alphaid").iterdir()))}},
         "data": {"example": data},
         "texts": {"example": {"file": f"{ODD}.csv", "icd10gm": "2024", "icdo3": "2019"}},
-        "tiny_models": {"qwen3-s": {"steps": 20}},
+        "tiny_models": {"qwen3-s": {"hidden_size": 32, "layers": 1, "steps": 20}},
         "recipes": {"tiny-qwen3-s": {"training": {"epochs": 2}, "label": "Qwen3 $(touch MARK4)"}},
         "evaluation": {"entries": 5},
         "thinking": {"max_new_tokens": 8},

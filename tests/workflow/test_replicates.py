@@ -1,20 +1,37 @@
 """A recipe with several seeds: planned by single targets, and run as far as its table."""
 
+import json
+from typing import Any
+
 import polars as pl
 import pytest
 import yaml
 
-from tests.workflow.conftest import Project, job_counts
+from tests.workflow.conftest import Project, copy_project, job_counts
 
 FILES = ("--configfile", "config/quickstart.yaml", "mine.yaml")
 
 
+def write(project: Project, seeds: list[int], **more: Any) -> Project:
+    """Write a small study of one recipe with several seeds."""
+    mine = {"models": ["tiny-llama"], "test_sets": [], "evaluation": {"entries": 10, "tasks": ["icd10"]}}
+    mine |= {"recipes": {"tiny-llama": {"seeds": seeds, "training": {"epochs": 1}}}}
+    mine |= {"tiny_models": {"llama": {"hidden_size": 32, "layers": 1, "steps": 20}}}
+    mine |= {"data": {"example": {"sample": {"codes": 20}}}}
+    (project.root / "mine.yaml").write_text(yaml.safe_dump(mine | more), encoding="utf-8")
+    return project
+
+
 @pytest.fixture
 def seeds(project: Project) -> Project:
-    mine = {"models": ["tiny-llama"], "test_sets": [], "evaluation": {"entries": 10, "tasks": ["icd10"]}}
-    mine |= {"recipes": {"tiny-llama": {"seeds": [0, 1], "training": {"epochs": 1}}}}
-    mine |= {"tiny_models": {"llama": {"steps": 20}}}
-    (project.root / "mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    return write(project, [0, 1])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A whole run with two seeds."""
+    project = write(copy_project(tmp_path_factory.mktemp("replicates") / "project"), [0, 1])
+    project.run(*FILES, "--cores", "2")
     return project
 
 
@@ -35,33 +52,30 @@ def test_without_seeds_there_is_no_table_of_replicates(project: Project) -> None
     assert "Writing the table replicates" not in project.run(*FILES[:2], "-n").stdout
 
 
-def test_replicates_differ_and_are_summarised(seeds: Project) -> None:
-    seeds.run(*FILES, "--cores", "2")
-    first, second = (seeds.root / f"results/training/tiny-llama.s{seed}/epoch-1" for seed in (0, 1))
+def test_replicates_differ_and_are_summarised(finished: Project) -> None:
+    first, second = (finished.root / f"results/training/tiny-llama.s{seed}/epoch-1" for seed in (0, 1))
     weights = [(folder / "adapter/adapter_model.safetensors").read_bytes() for folder in (first, second)]
     assert weights[0] != weights[1]
-    metrics = pl.read_parquet(seeds.root / "results/metrics.parquet")
+    metrics = pl.read_parquet(finished.root / "results/metrics.parquet")
     gains = metrics.filter(pl.col("metric").str.starts_with("gain"))
     assert set(gains["model"]) == {"tiny-llama.s0", "tiny-llama.s1"}
-    assert not (seeds.root / "results/evaluation/tiny-llama.s1/epoch-0").exists()
-    table = pl.read_csv(seeds.root / "results/tables/replicates.tsv", separator="\t")
+    assert not (finished.root / "results/evaluation/tiny-llama.s1/epoch-0").exists()
+    table = pl.read_csv(finished.root / "results/tables/replicates.tsv", separator="\t")
     assert set(table["recipe"]) == {"tiny-llama"}
     assert table["seeds"].unique().to_list() == ["0, 1"]
     assert (table["low"] <= table["mean"]).all()
-    labels = pl.read_csv(seeds.root / "results/tables/models.tsv", separator="\t")["label"].to_list()
+    labels = pl.read_csv(finished.root / "results/tables/models.tsv", separator="\t")["label"].to_list()
     assert labels == ["Tiny Llama, seed 0", "Tiny Llama, seed 1"]
 
 
-def test_a_further_seed_is_trained_at_once_although_a_test_set_came_in(seeds: Project) -> None:
+def test_a_further_seed_is_trained_at_once_although_a_test_set_came_in(finished: Project) -> None:
     trained = "results/training/tiny-llama.s{}/epoch-1/adapter"
-    seeds.run(*FILES, "--cores", "2", "--", trained.format(0))
-    before = (seeds.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns
-    mine = yaml.safe_load((seeds.root / "mine.yaml").read_text(encoding="utf-8"))
-    mine["recipes"]["tiny-llama"]["seeds"] = [0, 7]
-    mine["test_sets"] = ["example"]
-    (seeds.root / "mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
-    seeds.run(*FILES, "--cores", "2", "--", trained.format(7))
-    assert (seeds.root / trained.format(7)).is_dir()
-    assert "example" in (seeds.root / "results/inputs.json").read_text(encoding="utf-8")
-    assert (seeds.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns == before
-    assert not (seeds.root / "results/models/tiny-llama.s7/base.json").exists()  # it is that of the first seed
+    before = (finished.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns
+    inputs = finished.root / "results/inputs.json"
+    assert json.loads(inputs.read_text(encoding="utf-8"))["texts"] == {}
+    write(finished, [0, 7], test_sets=["example"])
+    finished.run(*FILES, "--cores", "2", "--", trained.format(7))
+    assert (finished.root / trained.format(7)).is_dir()
+    assert set(json.loads(inputs.read_text(encoding="utf-8"))["texts"]) == {"example"}
+    assert (finished.root / trained.format(0) / "adapter_model.safetensors").stat().st_mtime_ns == before
+    assert not (finished.root / "results/models/tiny-llama.s7/base.json").exists()  # it is that of the first seed
