@@ -2,6 +2,7 @@ import os
 
 import polars as pl
 import pytest
+import yaml
 
 from onkocode.records.provenance import read_provenance
 from tests.workflow.conftest import copy_project
@@ -11,10 +12,12 @@ pytestmark = pytest.mark.catalogues
 
 @pytest.fixture(scope="module")
 def sample(catalogues, tmp_path_factory):
-    """The workflow on the real catalogues, with one tiny model on a sample of them."""
+    """The workflow on the real catalogues, with one tiny model on a sample of them, smaller than the shipped one."""
     copy = copy_project(tmp_path_factory.mktemp("sample") / "project")
-    environment = {"ONKOCODE_CATALOGUES": str(catalogues)}
-    copy.run("--configfile", "config/sample.yaml", "--cores", str(os.cpu_count()), environment=environment)
+    smaller = {"data": {"sample": {"sample": {"codes": 25}}}, "tiny_models": {"sample": {"hidden_size": 96}}}
+    (copy.root / "smaller.yaml").write_text(yaml.safe_dump(smaller), encoding="utf-8")
+    files = ("--configfile", "config/sample.yaml", "smaller.yaml")
+    copy.run(*files, "--cores", str(os.cpu_count()), environment={"ONKOCODE_CATALOGUES": str(catalogues)})
     return copy
 
 
