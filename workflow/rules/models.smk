@@ -17,6 +17,7 @@ rule pretrain_model:
         "<logs>/pretrain_model/{built}.log",
     benchmark:
         "<benchmarks>/pretrain_model/{built}.tsv"
+    priority: 1  # like what waits for it, train_epoch
     resources:
         mem_mb=2000,
         runtime=30,
@@ -39,6 +40,7 @@ rule prepare_model:
         "<logs>/prepare_model/{model}.log",
     benchmark:
         "<benchmarks>/prepare_model/{model}.tsv"
+    priority: 1  # like what waits for it, train_epoch
     retries: 2
     params:
         settings=lambda wildcards: slices.base(study, wildcards.model),

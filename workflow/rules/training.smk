@@ -21,6 +21,7 @@ rule train_epoch:
         "<benchmarks>/train_epoch/{model}/epoch-{epoch}.tsv"
     wildcard_constraints:
         model=either(study.trained_models),
+    priority: 1  # before evaluations: the epochs of a model wait for each other
     threads: threads_of_model
     resources:
         **requested("training", endings_of_training),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from onkocode.config.resolve import replicate_label
 from onkocode.reporting.html import Column, Section, changes, html_page
@@ -64,7 +64,7 @@ def replicate_table(metrics: pl.DataFrame, models: Sequence[Model], questions: S
         )
     )
     margin = [
-        None if row["sd"] is None else student.ppf(0.975, row["replicates"] - 1) * row["sd"] / row["replicates"] ** 0.5
+        None if row["sd"] is None else stdtrit(row["replicates"] - 1, 0.975) * row["sd"] / row["replicates"] ** 0.5
         for row in table.iter_rows(named=True)
     ]
     return (
