@@ -174,6 +174,15 @@ def test_only_what_is_new_is_asked_and_the_rest_stays_as_it_was(
     assert asked.asked == 0
 
 
+def test_draws_hang_on_the_prompts_and_no_two_questions_share_one(asked: Asked, tmp_path: Path) -> None:
+    """Not on the coder's identity, which says when its weights were written: a study made again gives the same."""
+    decoding = replace(GREEDY, sampling=Thinking.model_validate({"seed": 1, "temperature": 1.5}))
+    prompts = [asked.prompts[0]] * 4 + asked.prompts  # shards that hold the same prompts
+    made = [asked.answer(tmp_path / name, decoding, shard=2, prompts=prompts, coder=name) for name in ("a", "b")]
+    assert said(made[0]).equals(said(made[1]))
+    assert made[0].head(4)["answer"].n_unique() == 4
+
+
 def test_model_is_not_loaded_where_nothing_is_to_be_asked(asked: Asked, tmp_path: Path) -> None:
     asked.answer(tmp_path)
 

@@ -31,8 +31,10 @@ def answer_missing(
         store: where answers are looked up and saved.
         shard_size: questions between two saves.
     """
-    # Sorting by length keeps padding small; keys break ties, so a job that goes on asks as an undisturbed one would.
-    missing = sorted(prompts.keys() - store.keys, key=lambda key: (len(prompts[key]), key))
+    # Sorting by length keeps padding small. Order and draws follow from the prompts, never from keys, which hold when
+    # the weights were written: a study that is made again, or a job that goes on, asks in the same way.
+    order, kept = sorted(prompts, key=lambda key: (len(prompts[key]), prompts[key])), store.keys
+    missing = [key for key in order if key not in kept]
     if not missing:
         return 0
     model = load()
@@ -40,9 +42,10 @@ def answer_missing(
     with tqdm(total=total, initial=total - len(missing), desc="answering", unit="question", mininterval=2) as bar:
         for start in range(0, len(missing), shard_size):
             keys = missing[start : start + shard_size]
+            asked = [prompts[key] for key in keys]
             if decoding.sampling is not None:
-                torch.manual_seed(int(digest(decoding.sampling.seed, *keys)[:12], 16))
-            part = _answer_shard(model, tokenizer, [prompts[key] for key in keys], decoding, bar)
+                torch.manual_seed(int(digest(decoding.sampling.seed, order.index(keys[0]), *asked)[:12], 16))
+            part = _answer_shard(model, tokenizer, asked, decoding, bar)
             store.add(part.with_columns(key=pl.Series(keys, dtype=pl.String)))
     return len(missing)
 
