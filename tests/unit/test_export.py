@@ -19,12 +19,12 @@ from onkocode.datasets import export
 from onkocode.datasets.card import SIZES, DatasetFacts, card_text
 from onkocode.datasets.export import COLUMNS, block_counts, check_written, write_splits, written_hash
 from onkocode.questions.build import QuestionSet
-from onkocode.questions.counts import SPLITS
 from onkocode.questions.lineage import CatalogueSource, catalogue_sources
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 from onkocode.records.provenance import provenance_path, read_provenance
 from onkocode.records.schemas import read_table, write_table
+from onkocode.records.splits import SPLITS
 from tests.conftest import questions_hash
 
 Load = Callable[[Path], Any]

@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from onkocode.questions.counts import SPLITS, question_counts
+from onkocode.questions.counts import question_counts
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of, write_table
+from onkocode.records.splits import SPLITS
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import Model, Target, targets
 from onkocode.reporting.models_table import fine_tuning_hours, model_table

@@ -30,7 +30,6 @@ def _as_list(value: Any) -> Any:
 
 Versions = Annotated[Annotated[list[Version], Field(min_length=1)], BeforeValidator(_as_list)]
 Quantisation = Literal["none", "8bit", "4bit"]
-Split = Literal["train", "heldout_formulation", "heldout_label", "heldout_negative"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes

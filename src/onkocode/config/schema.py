@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from onkocode.config.base import Key, Mark, PositiveInt, Section, Split, TaskKey
+from onkocode.config.base import Key, Mark, PositiveInt, Section, TaskKey
 from onkocode.config.coders import AnyRecipe
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 from onkocode.config.training import TestingChange, TrainingChange
+from onkocode.records.splits import CATALOGUE_SPLITS, CatalogueSplit
 from onkocode.tasks import PROTOCOL
 
 # The accuracy of the valid answers is then at most a ninth above that of all answers. The epochs that the paper chose
@@ -45,9 +46,8 @@ class Evaluation(Section):
     """What every checkpoint is asked."""
 
     tasks: list[TaskKey] = Field(list(PROTOCOL), min_length=1, description="Tasks that are asked.")
-    splits: list[Split] = Field(
-        ["train", "heldout_formulation", "heldout_label", "heldout_negative"],
-        description="Splits of the catalogue questions that are asked.",
+    splits: list[CatalogueSplit] = Field(
+        list(CATALOGUE_SPLITS), description="Splits of the catalogue questions that are asked."
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
     seed: int = Field(0, description="Seed of the choice of entries.")

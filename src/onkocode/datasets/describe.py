@@ -10,9 +10,10 @@ from onkocode.config.data import Data
 from onkocode.paper import paper
 from onkocode.questions.blocks import CatalogueTables, select_entries
 from onkocode.questions.build import QuestionStream
-from onkocode.questions.counts import COUNTED, COUNTS, SPLITS, question_counts
+from onkocode.questions.counts import COUNTED, COUNTS, question_counts
 from onkocode.records.ids import text_key
 from onkocode.records.schemas import empty_table
+from onkocode.records.splits import SPLITS
 from onkocode.text_tables import Cell, difference, text_table
 
 PAPER_OPS = next(row.entries for row in paper().questions.blocks if row.block == "ops")

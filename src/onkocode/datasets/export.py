@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from onkocode.questions.build import HASHED, canonical_rows
-from onkocode.questions.counts import SPLITS
 from onkocode.records.errors import InputError
+from onkocode.records.splits import SPLITS
 
 COLUMNS = ("question_id", "block", "task", "formulation_id", "text", "question", "answer", "code", "origin_id")
 LARGEST_FILE = 500_000_000  # bytes before compression, so that the files are smaller

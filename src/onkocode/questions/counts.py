@@ -3,8 +3,8 @@
 import polars as pl
 
 from onkocode.paper import paper
+from onkocode.records.splits import SPLITS
 
-SPLITS = ("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
 COUNTS = ("entries", "codes", "formulations", "questions")
 COUNTED = ("block", "entry_id", "origin_id", "code", "formulation_id", "split")  # columns that the counting reads
 FURTHER_TITLES = {

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from onkocode.questions.counts import ALL, COUNTS, SPLITS, TOTAL, question_counts
+from onkocode.questions.counts import ALL, COUNTS, TOTAL, question_counts
+from onkocode.records.splits import SPLITS
 from onkocode.reporting.html import Column, Section, html_page
 from onkocode.reporting.outputs import Page
 from onkocode.reporting.results import Results

@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from onkocode.records.tables.values import CONDITIONS, SPLITS, TASK, one_of
+from onkocode.records.tables.values import CONDITIONS, SPLIT, TASK, one_of
 
 ROUNDING = 1e-9  # by which a rate may lie outside its interval
 
@@ -48,7 +48,7 @@ class Judged(dy.Schema):
     cluster = dy.String()
     task = dy.String(regex=TASK)
     formulation_id = dy.String(min_length=1)
-    split = dy.String(check=SPLITS)
+    split = dy.String(check=SPLIT)
     expected = dy.String(min_length=1)
     predicted = dy.String(nullable=True)  # null = no answer of the asked form could be read
     valid = dy.Bool()

@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from onkocode.records.tables.values import SPLITS, TASK, one_of
+from onkocode.records.tables.values import SPLIT, TASK, one_of
 
 
 class Questions(dy.Schema):
@@ -20,7 +20,7 @@ class Questions(dy.Schema):
     answer = dy.String(min_length=1)
     code = dy.String(nullable=True)  # expected code; null for yes/no
     accepted = dy.List(dy.String())
-    split = dy.String(check=SPLITS)
+    split = dy.String(check=SPLIT)
     origin_id = dy.String(min_length=1)  # entry that an augmented row comes from; entry_id otherwise
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import polars as pl
 
+from onkocode.records.splits import SPLITS
+
 Check = dict[str, Callable[[pl.Expr], pl.Expr]]
 
 
@@ -13,5 +15,5 @@ def one_of(*values: str) -> Check:
 
 
 CONDITIONS = one_of("free", "thinking")
-SPLITS = one_of("train", "heldout_formulation", "heldout_label", "heldout_negative", "test")
+SPLIT = one_of(*SPLITS)
 TASK = r"^[a-z0-9-]+$"  # no list: which tasks are asked is no matter of the tables
