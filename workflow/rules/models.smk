@@ -48,8 +48,7 @@ rule prepare_model:
     message:
         "Locating the base model of {wildcards.model:q}"
     shell:
-        "onkocode prepare-model --settings {params.settings:q} {params.built:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "onkocode prepare-model --settings {params.settings:q} {params.built:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule fetch_adapter:
