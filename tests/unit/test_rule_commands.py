@@ -1,5 +1,6 @@
 """The command of every rule is one that the steps take: filled in, split like in a shell, and parsed, not run."""
 
+import inspect
 import re
 import shlex
 from collections.abc import Sequence
@@ -72,7 +73,9 @@ def words_of(block: str, placeholder: str, before: str, settings: str, whole: bo
         return ["k=v", "l=w"]
     if placeholder in VALUES or before.startswith("@"):
         return [VALUES.get(placeholder, "x")]
-    return ["x", "y"] if whole and takes_list(command_of(block).split()[1], before) else ["x"]
+    if takes_list(command_of(block).split()[1], before):
+        return ["x", "y"] if whole else ["x"][: takes_some(command_of(block).split()[1], before)]
+    return ["x"]
 
 
 def body_of(value: str) -> str:
@@ -84,6 +87,12 @@ def body_of(value: str) -> str:
 def takes_list(verb: str, option: str) -> bool:
     hints = verbs()[verb].__annotations__ if verb in verbs() else {}
     return "Sequence" in str(hints.get(option.removeprefix("--").replace("-", "_")))
+
+
+def takes_some(verb: str, option: str) -> bool:
+    """Tell whether the list may not be empty."""
+    parameter = inspect.signature(verbs()[verb]).parameters[option.removeprefix("--").replace("-", "_")]
+    return parameter.default is inspect.Parameter.empty
 
 
 def filled(block: str, settings: dict[str, str], json_file: Path, whole: bool) -> list[str]:
