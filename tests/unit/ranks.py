@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from subprocess import TimeoutExpired
 from typing import Any
 
+import torch
+
 from onkocode.training.callbacks import Saves
 from onkocode.training.worker import work
 
@@ -32,6 +34,7 @@ def _go_on(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> Non
 
 def _rank(environment: dict[str, str], through: bool) -> None:
     os.environ.update(environment)
+    torch.set_num_threads(1)
     (work_through if through else work)()
 
 
@@ -60,8 +63,14 @@ class Popen:
         for rank in self.ranks:
             rank.join(max(0, deadline - time.monotonic()))
             if rank.exitcode is None:
+                if any(other.exitcode for other in self.ranks):
+                    self._end()  # what waits for one that failed waits for ever
                 raise TimeoutExpired("ranks", timeout)
         return max(abs(rank.exitcode or 0) for rank in self.ranks)
+
+    def _end(self) -> None:
+        for rank in self.ranks:
+            rank.terminate()
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_evaluation_sends_the_prompts_that_training_learned_from(
 
 
 def test_predictions_are_for_their_owner_only(place: Place) -> None:
-    assert main(place.arguments("base", 0, "free", BOTH, evaluation={"shard": 10})) == 0
+    assert main(place.arguments("base", 0, "free", BOTH, evaluation={"shard": 16})) == 0
     folder = place.predictions("base", "clinic").parent
     assert mode(folder) == 0o700
     assert [mode(parent) for parent in (folder.parent, folder.parent.parent)] == [0o700, 0o700]
@@ -217,8 +217,8 @@ def test_scratch_is_private_and_goes_when_all_is_written(place: Place, monkeypat
         modes.append((mode(path), mode(path.parent), mode(path.parent.parent)))
 
     monkeypatch.setattr(answers, "write_table", write)
-    assert main(place.arguments("base", 0, "free", BOTH, evaluation={"shard": 10})) == 0
-    assert len(modes) == 5  # the same 32 prompts on both data sets in saves of 10, and the file that stays
+    assert main(place.arguments("base", 0, "free", BOTH, evaluation={"shard": 1})) == 0
+    assert len(modes) == 5  # the same 32 prompts on both data sets in batches of 8, and the file that stays
     assert set(modes) == {(0o600, 0o700, 0o700)}
     assert not (place.private / "scratch" / "base").exists()
 
@@ -242,7 +242,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, limit: int | None = None) -> list[i
 def test_interrupted_evaluation_goes_on_where_it_stopped(
     place: Place, monkeypatch: pytest.MonkeyPatch, run: str, epoch: int, condition: str
 ) -> None:
-    small = {"evaluation": {"shard": 5}}
+    small = {"evaluation": {"shard": 6}, "testing": TESTING["testing"] | {"batch_size": 5}}
+    small |= {"thinking": THINKING["thinking"] | {"batch_size": 5}}
     names = ("clinic",) if condition == "thinking" else BOTH
     assert main(place.arguments(f"{run}-whole", epoch, condition, names, **small)) == 0
     with monkeypatch.context() as patch:
@@ -252,7 +253,7 @@ def test_interrupted_evaluation_goes_on_where_it_stopped(
     assert not place.predictions(f"{run}-broken", names[0]).exists()
     calls = counted(monkeypatch)
     assert main(place.arguments(f"{run}-broken", epoch, condition, names, **small)) == 0
-    assert sum(calls) == {"free": 32, "thinking": 12}[condition] - 10
+    assert sum(calls) == {"free": 32 - 2 * 10, "thinking": 12 - 2 * 5}[condition]  # thoughts are saved by the batch
     for name in names:
         one, other = (read_table(place.predictions(f"{run}-{end}", name), "predictions") for end in ("whole", "broken"))
         assert one.drop("seconds").equals(other.drop("seconds"))

@@ -121,14 +121,15 @@ def shards(folder: Path) -> list[Path]:
 
 
 def test_lost_shard_is_answered_again_and_the_others_are_reused(asked: Asked, tmp_path: Path) -> None:
-    first = asked.answer(tmp_path)
+    by_three = replace(GREEDY, batch_size=3)
+    first = asked.answer(tmp_path, by_three)
     assert asked.asked == len(QUESTIONS)
     saved = shards(tmp_path)
     assert len(saved) == 3
     marked = read_table(saved[1], "answers").with_columns(answer=pl.lit("read from the shard"))
     write_table(marked, "answers", saved[1])
     saved[0].unlink()
-    again = asked.answer(tmp_path)
+    again = asked.answer(tmp_path, by_three)
     assert asked.asked == 3
     reused = again.filter(pl.col("answer") == "read from the shard")
     assert reused.height == 3
@@ -168,7 +169,7 @@ def test_only_what_is_new_is_asked_and_the_rest_stays_as_it_was(
     second = asked.answer(tmp_path, decoding)
     assert asked.asked == 2
     assert second.head(first.height).equals(first)  # seconds and batches too
-    # How many are asked at once, or between two saves, and which share is asked, change no answer.
+    # How many are asked at once, or between two saves, and which share is asked, let nothing be asked again.
     further = sampling and sampling.model_copy(update={"share": 1.0, "batch_size": 2, "tasks": ["tumour"]})
     assert asked.answer(tmp_path, replace(decoding, batch_size=2, sampling=further), shard=1).equals(second)
     assert asked.asked == 0
@@ -176,11 +177,19 @@ def test_only_what_is_new_is_asked_and_the_rest_stays_as_it_was(
 
 def test_draws_hang_on_the_prompts_and_no_two_questions_share_one(asked: Asked, tmp_path: Path) -> None:
     """Not on the coder's identity, which says when its weights were written: a study made again gives the same."""
-    decoding = replace(GREEDY, sampling=Thinking.model_validate({"seed": 1, "temperature": 1.5}))
-    prompts = [asked.prompts[0]] * 4 + asked.prompts  # shards that hold the same prompts
-    made = [asked.answer(tmp_path / name, decoding, shard=2, prompts=prompts, coder=name) for name in ("a", "b")]
+    decoding = replace(GREEDY, batch_size=2, sampling=Thinking.model_validate({"seed": 1, "temperature": 1.5}))
+    prompts = [asked.prompts[0]] * 4 + asked.prompts  # batches that hold the same prompts
+    made = [asked.answer(tmp_path / name, decoding, shard=4, prompts=prompts, coder=name) for name in ("a", "b")]
     assert said(made[0]).equals(said(made[1]))
     assert made[0].head(4)["answer"].n_unique() == 4
+
+
+@pytest.mark.parametrize("shard", [1, 3, 4, 100])
+def test_saves_fall_between_batches(asked: Asked, tmp_path: Path, shard: int) -> None:
+    """What stands in a batch changes answers of 8-bit models, and where saves fall must not."""
+    answered = asked.answer(tmp_path, replace(GREEDY, batch_size=2), shard=shard)
+    assert sorted(answered["batch"]) == [1] + [2] * 8
+    assert len(shards(tmp_path)) == {1: 5, 3: 3, 4: 3, 100: 1}[shard]
 
 
 def test_model_is_not_loaded_where_nothing_is_to_be_asked(asked: Asked, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ PLANNED = {
     "snakemake questions --cores 2",
     "snakemake results/qwen3-8b.done --cores 2",
 }
-# Run to the end by test_real_input.py on the real catalogues.
+# Run to the end by test_real_input.py on the real catalogues, the first one with a smaller sample.
 ON_REAL_CATALOGUES = {
     "snakemake --configfile config/sample.yaml --cores 2",
     "onkocode catalogues diff 2023 2024",

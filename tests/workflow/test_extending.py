@@ -100,6 +100,8 @@ def test_nothing_but_what_is_named_was_touched(extended: Project) -> None:
             if path.is_file() and not (own.is_file() and own.read_bytes() == path.read_bytes()):
                 changed.add(str(path.relative_to(extended.root)))
     assert changed == named
+    kept = {path.relative_to(extended.root) for path in extended.root.rglob("*")}
+    assert [path for path in (ROOT / "src").rglob("*.py") if path.relative_to(ROOT) not in kept] == []
 
 
 def test_what_was_added_is_clean(extended: Project) -> None:

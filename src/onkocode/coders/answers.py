@@ -27,8 +27,8 @@ def answer_keys(coder: str, decoding: Decoding, prompts: Sequence[list[int]], qu
     """Return a key per question that changes with everything an answer depends on.
 
     Greedy answers follow from model, prompt and length alone, so equal prompts share an answer. Where it is sampled,
-    each question has a draw of its own. How many are asked at once is no part of the key: it changes answers by
-    rounding at most.
+    each question has a draw of its own. How many are asked at once is no part of the key: it changes greedy answers by
+    rounding at most, and gives sampled ones other draws.
 
     Args:
         coder: hash of everything that makes the model.

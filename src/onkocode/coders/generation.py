@@ -1,5 +1,6 @@
 """Answering questions with a model, in batches of similar length, with saves in between."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,7 +30,8 @@ def answer_missing(
         prompts: token ids by key of the answer.
         decoding: batch size, length and sampling.
         store: where answers are looked up and saved.
-        shard_size: questions between two saves.
+        shard_size: questions between two saves at least, in whole batches, so that it changes no answer. Where answers
+            are sampled, thoughts are long, and every batch is saved.
     """
     # Sorting by length keeps padding small. Order and draws follow from the prompts, never from keys, which hold when
     # the weights were written: a study that is made again, or a job that goes on, asks in the same way.
@@ -39,9 +41,11 @@ def answer_missing(
         return 0
     model = load()
     total = len(prompts)
+    batches = 1 if decoding.sampling else math.ceil(shard_size / decoding.batch_size)
+    step = batches * decoding.batch_size
     with tqdm(total=total, initial=total - len(missing), desc="answering", unit="question", mininterval=2) as bar:
-        for start in range(0, len(missing), shard_size):
-            keys = missing[start : start + shard_size]
+        for start in range(0, len(missing), step):
+            keys = missing[start : start + step]
             asked = [prompts[key] for key in keys]
             if decoding.sampling is not None:
                 torch.manual_seed(int(digest(decoding.sampling.seed, order.index(keys[0]), *asked)[:12], 16))

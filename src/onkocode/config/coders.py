@@ -1,7 +1,7 @@
 """The kinds of coders: what a recipe of each kind may say.
 
-A kind that one job fits is a class derived from `FitSettings`, whose field `kind` names it, and has its code in the
-module of `onkocode.coders` that is named like it. What is said of kinds elsewhere follows from these classes.
+A kind that one job fits is a class derived directly from `FitSettings`, whose field `kind` names it, and has its code
+in the module of `onkocode.coders` that is named like it. What is said of kinds elsewhere follows from these classes.
 """
 
 from collections.abc import Mapping

@@ -53,7 +53,8 @@ class Evaluation(Section):
     seed: int = Field(0, description="Seed of the choice of entries.")
     bootstrap: Annotated[PositiveInt, Mark.ASIDE] = Field(1000, description="Resamples of the cluster bootstrap.")
     shard: Annotated[PositiveInt, Mark.NEUTRAL] = Field(
-        2048, description="Questions between two saves within an evaluation."
+        2048,
+        description="Questions between two saves within an evaluation, in whole batches; thoughts: one batch.",
     )
     valid_floor: Annotated[float, Mark.ASIDE] = Field(
         VALID_FLOOR,

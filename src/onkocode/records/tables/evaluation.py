@@ -27,7 +27,7 @@ class Predictions(dy.Schema):
 class Answers(dy.Schema):
     """Answers that are kept."""
 
-    key = dy.String(primary_key=True, min_length=1)  # hash of model, decoding and prompt; see evaluation.answers
+    key = dy.String(primary_key=True, min_length=1)  # hash of model, decoding and prompt; see coders.answers
     rank = dy.Int64(primary_key=True, min=1)
     answer = dy.String()  # raw; may repeat a user's text
     score = dy.Float64(nullable=True)
