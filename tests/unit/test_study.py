@@ -96,7 +96,7 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     found = {name: json.loads(text) for name, text in all_slices(Study(merged, [])).items()}
     assert data.Data.model_validate(found["data"]).heldout_labels == 0.1
     assert data.Columns.model_validate(found["columns"]).cluster == "patient"
-    assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 96
+    assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 64
     assert models.BaseModelSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
     assert coders.LanguageModelConfig.model_validate(found["description"]).testing.quantisation == "8bit"
     assert training.Training.model_validate(found["training"]).epochs == 3
