@@ -1,14 +1,13 @@
 """Data-parallel processes without torchrun: forked from one that has imported torch, so that a start costs nothing.
 
 A test puts this module in the place of `subprocess` in `onkocode.training.processes`.
-Run as a program it is one of torchrun's own processes, over all epochs in one go.
 """
 
 import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from subprocess import TimeoutExpired
 from typing import Any
 
@@ -32,16 +31,18 @@ def _go_on(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> Non
     control.should_log = control.should_save = True
 
 
-def _rank(environment: dict[str, str], through: bool) -> None:
+def _rank(environment: dict[str, str], target: Callable[[], None]) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
-    (work_through if through else work)()
+    target()
 
 
 class Popen:
     """The processes that a command of torchrun asks for; no others can be started."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], **_: Any) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], target: Callable[[], None] = work, **_: Any
+    ) -> None:
         """Start them, each with the variables that torchrun would set."""
         (count,) = (int(word.partition("=")[2]) for word in command if word.startswith("--nproc_per_node="))
         with socket.socket() as free:
@@ -49,9 +50,8 @@ class Popen:
             port = free.getsockname()[1]
         shared = dict(env) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
         shared |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
-        through = "onkocode.training.worker" not in command
         self.ranks = [
-            PROCESSES.Process(target=_rank, args=(shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, through))
+            PROCESSES.Process(target=_rank, args=(shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, target))
             for rank in range(count)
         ]
         for rank in self.ranks:
@@ -71,7 +71,3 @@ class Popen:
     def _end(self) -> None:
         for rank in self.ranks:
             rank.terminate()
-
-
-if __name__ == "__main__":
-    work_through()

@@ -6,8 +6,6 @@ Continuous integration runs combinations in which every pair of values occurs; `
 import itertools
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from onkocode.config.training import Training
 from onkocode.training import processes
 from onkocode.training.checkpoints import STATE_FILES
 from tests.unit import ranks
-from tests.unit.conftest import ROOT
 from tests.unit.training_jobs import command, rows_of, same, same_state, without_clock
 
 EPOCHS = 5
@@ -80,18 +77,17 @@ def of_preset(case: Case) -> dict[str, Any]:
     return Training.model_validate(values).model_dump(mode="json")
 
 
-@pytest.fixture
-def popen(case: Case, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Start processes in no time; only one of the runs that jobs are compared with is started by torchrun itself."""
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes in no time. That those of torchrun train the same is tested with recovery."""
     monkeypatch.setattr(processes, "subprocess", ranks)
-    return subprocess.Popen if case == PAIRWISE[0] else ranks.Popen
 
 
-def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path, popen: Any) -> None:
+def check(case: Case, base: Path, questions: pl.DataFrame, folder: Path) -> None:
     values = of_preset(case)
     for epoch in range(1, EPOCHS + 1):
         assert main(command(base, questions, folder / "jobs", epoch, **values)) == 0
-    whole = in_one_run(base, questions, folder / "whole", values, popen)
+    whole = in_one_run(base, questions, folder / "whole", values)
     jobs = folder / "jobs"
     assert same(jobs / f"epoch-{EPOCHS}", whole)
     assert same_state(jobs / f"epoch-{EPOCHS}", whole)
@@ -107,7 +103,7 @@ def without_counts(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "tokens"} for row in kept]
 
 
-def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any], popen: Any) -> Path:
+def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[str, Any]) -> Path:
     """Train all epochs in one go; returns the last checkpoint, laid out like an epoch."""
     command(base, questions, folder, 1, **values)
     scratch = folder / "scratch"
@@ -116,10 +112,9 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
     job = {"base": base, "epoch": 1, "previous": None, "scratch": scratch, "output": folder / "epoch-1"}
     description = {"job": job, "questions": folder / "questions.parquet", "settings": values}
     attempt.write_text(json.dumps(description | {"resume": None, "attempt": 1}, default=str), encoding="utf-8")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    torchrun += [f"--nproc_per_node={values['processes']}", "--module", "tests.unit.ranks"]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "ONKOCODE_ATTEMPT": str(attempt)}
-    assert popen(torchrun, env=env, cwd=ROOT).wait(timeout=240) == 0
+    count = f"--nproc_per_node={values['processes']}"
+    through = ranks.Popen([count], os.environ | {"ONKOCODE_ATTEMPT": str(attempt)}, target=ranks.work_through)
+    assert through.wait(timeout=240) == 0
     last = max(scratch.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
     (folder / "adapter").symlink_to(last)
     (folder / "state").symlink_to(last)
@@ -129,9 +124,9 @@ def in_one_run(base: Path, questions: pl.DataFrame, folder: Path, values: dict[s
 
 @pytest.mark.parametrize("case", PAIRWISE, ids=lambda case: "-".join(map(str, case)))
 def test_jobs_of_one_epoch_are_one_job(
-    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, popen: Any
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
 ) -> None:
-    check(case, tiny_models[case[0]], small_questions, tmp_path, popen)
+    check(case, tiny_models[case[0]], small_questions, tmp_path)
 
 
 @pytest.mark.full
@@ -139,6 +134,6 @@ def test_jobs_of_one_epoch_are_one_job(
     "case", [case for case in ALL if case not in PAIRWISE], ids=lambda case: "-".join(map(str, case))
 )
 def test_all_combinations(
-    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, popen: Any
+    case: Case, tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path
 ) -> None:
-    check(case, tiny_models[case[0]], small_questions, tmp_path, popen)
+    check(case, tiny_models[case[0]], small_questions, tmp_path)
