@@ -16,8 +16,9 @@ import torch
 from onkocode.training.callbacks import Saves
 from onkocode.training.worker import work
 
+# Imports torch once. There is one such server, so what others start from it is named here as well.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.ranks"])
+PROCESSES.set_forkserver_preload(["tests.unit.ranks", "tests.unit.killed_job"])
 
 
 def work_through() -> None:
@@ -48,7 +49,7 @@ class Popen:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        shared = dict(env) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        shared = dict(env) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         shared |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
         self.ranks = [
             PROCESSES.Process(target=_rank, args=(shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, target))

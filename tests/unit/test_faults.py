@@ -1,6 +1,5 @@
 """Jobs that are killed again and again end with exactly the weights of undisturbed ones."""
 
-import multiprocessing
 import shutil
 import signal
 from pathlib import Path
@@ -13,12 +12,10 @@ from onkocode.records.ids import digest
 from onkocode.records.schemas import write_table
 from onkocode.training.checkpoints import latest_checkpoint, step_of
 from tests.unit.killed_job import PLACES, run
+from tests.unit.ranks import PROCESSES
 from tests.unit.training_jobs import rows_of, same, same_state, train, without_clock
 
 STEPS = 14  # an epoch of 28 questions in batches of 2
-# Imports torch once; every job is then a fresh process in no time.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.killed_job"])
 
 
 def kill_until_done(
