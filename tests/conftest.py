@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from onkocode.catalogues.fetching.sources import FOLDER_VARIABLE, read_sources
 from onkocode.catalogues.formats.parse import DATASETS, parse_catalogue
+from onkocode.cli import NEW_OBJECTS
 from onkocode.config import Config, load_config_files
 from onkocode.questions.blocks import CatalogueTables
 from onkocode.questions.build import QuestionSet, build_questions, canonical_rows
@@ -16,6 +18,7 @@ from onkocode.questions.build import QuestionSet, build_questions, canonical_row
 ROOT = Path(__file__).parents[1]
 REQUIRE_VARIABLE = "ONKOCODE_REQUIRE"
 
+gc.set_threshold(NEW_OBJECTS)
 # A busy machine is no fault of the code.
 settings.register_profile("onkocode", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("onkocode")
