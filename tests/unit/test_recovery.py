@@ -670,8 +670,13 @@ def test_data_parallel_processes_fail_together_with_the_cause(
 
 
 def test_data_parallel_processes_that_learn_nothing_end_together(
-    zeros: Path, small_questions: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    zeros: Path,
+    small_questions: pl.DataFrame,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(processes, "subprocess", ranks)
     chosen: dict[str, Any] = {"processes": 2, "batch_size": 1, "recovery": [{}]}
     assert main(command(zeros, small_questions, tmp_path, 1, **chosen)) == 2
     assert "nothing was learned: step 10: the gradient, but not the loss, was exactly 0" in capsys.readouterr().err

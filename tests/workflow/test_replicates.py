@@ -29,9 +29,9 @@ def seeds(project: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A whole run with two seeds."""
+    """A run with two seeds, as far as its tables."""
     project = write(copy_project(tmp_path_factory.mktemp("replicates") / "project"), [0, 1])
-    project.run(*FILES, "--cores", "2")
+    project.run(*FILES, "--cores", "2", "--", *(f"results/tables/{name}.tsv" for name in ("replicates", "models")))
     return project
 
 
