@@ -19,6 +19,7 @@ ORDER = (
         "paper",
         "config",
         "catalogues",
+        "language",
         "questions",
         "models",
         "tracking",

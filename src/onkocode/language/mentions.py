@@ -1,0 +1,273 @@
+"""The tumours that a text speaks of: which of its units belong to each, and which of them it is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from onkocode.language.facts import Fact, take_facts
+from onkocode.language.lexicon import Lexicon
+from onkocode.language.patterns import Match
+from onkocode.language.roles import Roles, Segment, segments
+from onkocode.language.rows import Histology
+from onkocode.language.spelling import fold
+from onkocode.language.words import Token, Unit, tokenise
+
+BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
+UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
+LINKING = frozenset(fold(word) for word in ("eines", "einer", "von", "vom", "des", "of", "from", "aus", "durch", "der"))
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text taken apart."""
+
+    written: str
+    tokens: list[Token]
+    units: list[Unit]
+    features: list[frozenset[str]]
+    parts: list[Segment]
+    roles: Roles
+    facts: tuple[Fact, ...]
+
+
+@dataclass
+class Mention:
+    """A tumour that a text speaks of.
+
+    Attributes:
+        kind: primary, metastasis, or origin (no more than where a metastasis comes from).
+        head: units of the segment that names it.
+        places: all its units, head included, in the order of the text.
+        histology: what the head says.
+        roles: of the head.
+    """
+
+    kind: str
+    head: list[int]
+    places: list[int]
+    histology: Match | None
+    roles: set[str] = field(default_factory=set)
+
+
+def take_apart(lexicon: Lexicon, written: str) -> Text:
+    """Return the tokens, units, segments and roles of a text."""
+    facts, plain = take_facts(written.replace("\n", ";").replace("\u00ad", ""))
+    tokens = lexicon.splitter.joined(lexicon.abbreviations.expand(tokenise(plain)))
+    units = lexicon.splitter.units(tokens)
+    parts = segments(tokens, units)
+    roles = lexicon.cue_finder.roles(tokens, units, parts)
+    return Text(written, tokens, units, [unit.features for unit in units], parts, roles, facts)
+
+
+def preferred(matches: Sequence[Match], units: Sequence[Unit]) -> Match:
+    """Return the first match, or one that reads more of the same word (Cystadenolymphom is no Lymphom)."""
+    first = matches[0]
+    tokens = {units[place].token for place in first.places}
+    if len(tokens) > 1:
+        return first
+    rivals = [first]
+    rivals += [
+        match
+        for match in matches
+        if {units[place].token for place in match.places} == tokens and set(match.places) > set(first.places)
+    ]
+    return max(rivals, key=lambda match: match.letters)
+
+
+def find_mentions(lexicon: Lexicon, text: Text) -> list[Mention]:
+    """Return the tumours of a text in its order."""
+    return _Finder(lexicon, text).mentions()
+
+
+@dataclass
+class _Finder:
+    lexicon: Lexicon
+    text: Text
+    found: list[Mention] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)  # units before the first tumour
+    grown: set[int] = field(default_factory=set)  # units behind a word like infiltration that name a tumour
+
+    def mentions(self) -> list[Mention]:
+        for part in self.text.parts:
+            spread = [place for place in range(part.start, part.end) if self.text.roles.has(place, "infiltrated")]
+            if spread and self.lexicon.histologies.matches(self.text.features, spread):
+                self.grown.update(spread)
+        for part in self.text.parts:
+            for kind, places in self._phrases(part):
+                if places:
+                    self._take(kind, places, part.opener)
+        return self.found
+
+    def _phrases(self, part: Segment) -> list[tuple[str, list[int]]]:
+        """Return the units of a segment, parted into what is said of a metastasis and of a primary tumour."""
+        places = list(range(part.start, part.end))
+        spots = [place for place in places if self.text.roles.has(place, "metastasis") and self._counts(place)]
+        if not spots:
+            return [("metastasis" if self._is_spread(places) else "primary", places)]
+        spot = spots[0]
+        token = self.text.units[spot].token
+        own = [place for place in places if self.text.units[place].token == token]
+        before = [place for place in places if self.text.units[place].token < token]
+        after = [place for place in places if self.text.units[place].token > token]
+        named = self._histology([place for place in own if place < spot])
+        if named:  # Melanommetastase
+            return [("metastasis", [spot, *before, *after]), ("primary", [place for place in own if place < spot])]
+        first: list[tuple[str, list[int]]] = []
+        if self._histology(before):
+            cut = self._last_filler(before, spot)
+            first = [("primary", [place for place in before if self.text.units[place].token < cut])]
+            before = [place for place in before if self.text.units[place].token > cut]
+        head = next((place for place in after if self._histology([place])), None)
+        if head is None:
+            return [*first, ("metastasis", [*before, *own, *after])]
+        cut = self._phrase_start(spot, head)
+        mine = [place for place in after if place < cut]
+        return [*first, ("metastasis", [*before, *own, *mine]), ("primary", [place for place in after if place >= cut])]
+
+    def _last_filler(self, before: Sequence[int], spot: int) -> int:
+        """Return the last token before a metastasis that its words do not reach over."""
+        token = self.text.units[spot].token
+        start = self.text.units[before[0]].token
+        joining = [number for number in range(start, token) if fold(self.text.tokens[number].text) in ("und", "and")]
+        return joining[-1] if joining else token
+
+    def _is_spread(self, places: Sequence[int]) -> bool:
+        """Tell whether a segment without a tumour is said to be of one elsewhere (Osteolyse LWK 2, metastatisch)."""
+        return any(self.text.roles.has(place, "spread") for place in places) and self._histology(places) is None
+
+    def _phrase_start(self, spot: int, head: int) -> int:
+        """Return the first unit of the phrase that a tumour stands in, behind a metastasis."""
+        units, tokens = self.text.units, self.text.tokens
+        for number in range(units[head].token - 1, units[spot].token, -1):
+            if fold(tokens[number].text) in LINKING:
+                return next(place for place in range(spot, head + 1) if units[place].token > number)
+        return next(place for place in range(spot + 1, head + 1) if units[place].token > units[spot].token)
+
+    def _counts(self, place: int) -> bool:
+        roles = self.text.roles.of_unit[place] - ({"infiltrated"} if place in self.grown else set())
+        return roles.isdisjoint(UNUSED)
+
+    def _histology(self, places: Sequence[int]) -> Match | None:
+        counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, "alternative")]
+        if not counted:
+            return None
+        matches = self.lexicon.histologies.matches(self.text.features, counted)
+        return preferred(matches, self.text.units) if matches else None
+
+    def _is_origin(self, places: Sequence[int], opener: str) -> bool:
+        """Tell whether a segment names where a metastasis comes from (Knochenmetastasen, Primärtumor Prostata)."""
+        if not self.found or self.found[-1].kind != "metastasis" or not self._organs(places):
+            return False
+        return opener in ("(", fold("bei")) or "origin" in self._roles(places)
+
+    def _take(self, kind: str, places: list[int], opener: str) -> None:
+        if kind == "metastasis":
+            self.found.append(Mention(kind, places, [*self.waiting, *places], None, self._roles(places)))
+            self.waiting = []
+            return
+        counted = [place for place in places if self._counts(place)]
+        histology = self._histology(counted)
+        if histology is None:
+            if self._is_origin(counted, opener):
+                self.found.append(Mention("origin", counted, counted, None, self._roles(counted)))
+            elif self._is_another_site(counted):
+                self._take_again(counted)
+            elif self.found:
+                self.found[-1].places = sorted({*self.found[-1].places, *counted})
+            else:
+                self.waiting += counted
+            return
+        new = Mention("primary", counted, counted, histology, self._roles(counted))
+        last = self.found[-1] if self.found else None
+        if last and self._same(last, new):
+            self._merge(last, new)
+            return
+        if not self.found and self.waiting:
+            new.places = sorted({*self.waiting, *new.places})
+        self.found.append(new)
+
+    def _is_another_site(self, places: Sequence[int]) -> bool:
+        """Tell whether a segment names where the same tumour is now (Basaliom Schulter 2019, jetzt Wange)."""
+        if not self.found or self.found[-1].kind != "primary" or "current" not in self._roles(places):
+            return False
+        named = self.lexicon.regions.matches(self.text.features, places)
+        return "current" not in self.found[-1].roles and bool(self._organs(places) or named)
+
+    def _take_again(self, places: list[int]) -> None:
+        last = self.found[-1]
+        name = list(last.histology.places) if last.histology else []
+        self.found.append(Mention("primary", places, sorted({*name, *places}), last.histology, self._roles(places)))
+
+    def _roles(self, places: Sequence[int]) -> set[str]:
+        return {role for place in places for role in self.text.roles.of_unit[place]}
+
+    def _same(self, last: Mention, new: Mention) -> bool:
+        """Tell whether two segments name one tumour: no other site, and one of the names says more of the same."""
+        if last.kind != new.kind or last.histology is None or new.histology is None:
+            return False
+        if ("history" in last.roles) != ("history" in new.roles):
+            return False
+        sites = self._organs(last.places), self._organs(new.head)
+        if sites[0] and sites[1] and not sites[0] & sites[1]:
+            return False
+        rows = self.lexicon.histologies.rows
+        one, other = rows[last.histology.row], rows[new.histology.row]
+        general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
+        return bool(general) or one.kind == other.kind or one.code == other.code
+
+    def _organs(self, places: Sequence[int]) -> set[str]:
+        matches = self.lexicon.sites.matches(self.text.features, places)
+        sites = [self.lexicon.sites.rows[match.row] for match in matches]
+        return {site.organ for site in sites if not site.under and not site.code.startswith(BROAD)}
+
+    def _merge(self, last: Mention, new: Mention) -> None:
+        places = sorted({*last.places, *new.places})
+        named = self.lexicon.histologies.rows[last.histology.row] if last.histology else None
+        if named and named.kind == "placeholder":
+            last.head = sorted({*last.head, *new.head})
+        last.places = places
+        last.histology = self._histology(places) or last.histology
+
+
+def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
+    """Return what a text is about: what is now before the past, the first before others, malignant before benign."""
+    tumours = [mention for mention in mentions if mention.kind != "origin" and not _is_no_neoplasm(lexicon, mention)]
+    if not tumours:
+        return None
+    stated = [mention for mention in tumours if "alternative" not in mention.roles] or tumours
+    known = next((at for at, mention in enumerate(stated) if _is_named(lexicon, mention)), len(stated))
+    named = [mention for at, mention in enumerate(stated) if mention.kind == "primary" or at < known]
+    now = [mention for mention in named if "current" in mention.roles]
+    if (
+        not now
+        and stated[0].kind == "primary"
+        and known == 0
+        and all(other.kind == "metastasis" for other in stated[1:])
+    ):
+        now = stated[:1]
+    present = now or [mention for mention in stated if "history" not in mention.roles] or stated
+    first = present[0]
+    if first.kind == "primary" and first.histology is not None:
+        row = lexicon.histologies.rows[first.histology.row]
+        if row.kind == "placeholder" or row.code.endswith("/0"):
+            return next((mention for mention in present[1:] if _outranks(lexicon, mention, row)), first)
+    return first
+
+
+def _is_named(lexicon: Lexicon, mention: Mention) -> bool:
+    """Tell whether a mention is of a primary tumour with a name of its own, or said to be malignant."""
+    if mention.histology is None:
+        return False
+    row = lexicon.histologies.rows[mention.histology.row]
+    return row.kind != "placeholder" or row.code.endswith("/3")
+
+
+def _is_no_neoplasm(lexicon: Lexicon, mention: Mention) -> bool:
+    return mention.histology is not None and lexicon.histologies.rows[mention.histology.row].icd10 == "-"
+
+
+def _outranks(lexicon: Lexicon, mention: Mention, first: Histology) -> bool:
+    open_name = first.kind == "placeholder" and not first.code.endswith("/3")
+    if mention.kind == "metastasis":
+        return open_name
+    row = lexicon.histologies.rows[mention.histology.row] if mention.histology else None
+    return row is not None and row.kind != "placeholder" and (open_name or row.code[-1] in "23")

@@ -1,0 +1,205 @@
+"""What a text says: the tumour that it is about, its codes, and the words and rules that they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from onkocode.language.facts import tumour_in_situ, tumour_papillary
+from onkocode.language.lexicon import Lexicon
+from onkocode.language.mentions import Mention, Text, find_mentions, preferred, subject_of, take_apart
+from onkocode.language.rows import Histology
+from onkocode.language.sites import UNKNOWN, Named, SiteFinder
+
+UROTHELIAL = ("8120", "8130")
+URINARY = ("C65", "C66", "C67", "C68")
+BILE_DUCT = ("8160", "8161", "8162")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A step to a code: what it decides, the words, and the place of the row or the name of the rule."""
+
+    decides: str
+    words: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A tumour with its codes; None where the text does not tell one."""
+
+    kind: str
+    icd10: str | None
+    topography: str | None
+    morphology: str | None
+    basis: str  # of the site
+    reasons: tuple[Reason, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text says.
+
+    Attributes:
+        subject: the tumour that it is about; None where it speaks of none.
+        others: further tumours.
+        text: taken apart.
+    """
+
+    subject: Finding | None
+    others: tuple[Finding, ...]
+    text: Text
+
+
+def read(lexicon: Lexicon, written: str) -> Reading:
+    """Read a text."""
+    text = take_apart(lexicon, written)
+    mentions = find_mentions(lexicon, text)
+    subject = subject_of(lexicon, mentions)
+    reader = _Reader(lexicon, text, mentions)
+    others = tuple(reader.finding(other) for other in mentions if other is not subject and other.kind != "origin")
+    return Reading(reader.finding(subject) if subject else None, others, text)
+
+
+def normal_form(lexicon: Lexicon, written: str) -> str:
+    """Return a text as its stems in order, abbreviations in full, compounds apart, without facts like stage and size.
+
+    Texts that say the same in other spellings have one normal form; coders that compare texts may compare these.
+    """
+    text = take_apart(lexicon, written)
+    return " ".join(min((feature for feature in unit if not feature.endswith("~")), key=len) for unit in text.features)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    lexicon: Lexicon
+    text: Text
+    mentions: Sequence[Mention]
+
+    def finding(self, mention: Mention) -> Finding:
+        return self._metastasis(mention) if mention.kind == "metastasis" else self._primary(mention)
+
+    def _primary(self, mention: Mention) -> Finding:
+        row = self._histology(mention)
+        behaviour, why = self._behaviour(mention, row)
+        morphology = f"{row.code[:5]}{behaviour}"
+        site = SiteFinder(self.lexicon, self.text, mention, row).find()
+        urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] == "8010" and site.code[:3] in URINARY)
+        if tumour_papillary(self.text.facts) and urothelial:
+            morphology = "8130/2"
+        if row.code[:4] in BILE_DUCT and site.code == "C22.0":
+            site = replace(site, code="C22.1")
+        icd10, rule = self._icd10(mention, row, site, morphology)
+        words = self._words(mention.histology.places if mention.histology else ())
+        reasons = (
+            Reason("morphology", words, str(row.place)),
+            *why,
+            Reason("topography", self._words(site.words), str(site.place) if site.place else site.basis),
+            Reason("icd10", f"{site.code} {morphology}", rule),
+        )
+        return Finding("primary", icd10, site.code, morphology, site.basis, reasons, site.others)
+
+    def _histology(self, mention: Mention) -> Histology:
+        places = [place for place in mention.places if not self.text.roles.has(place, "alternative")]
+        matches = self.lexicon.histologies.matches(self.text.features, places or mention.places)
+        match = preferred(matches, self.text.units) if matches else mention.histology
+        if match is None:
+            raise ValueError("a mention of a primary tumour has a name")
+        mention.histology = match
+        return self.lexicon.histologies.rows[match.row]
+
+    def _behaviour(self, mention: Mention, row: Histology) -> tuple[str, tuple[Reason, ...]]:
+        own = row.code[5]
+        if tumour_in_situ(self.text.facts) and own == "3":
+            return "2", (Reason("behaviour", "Tis", "T category"),)
+        for match in sorted(
+            self.lexicon.behaviours.matches(self.text.features, mention.places), key=lambda match: -match.weight
+        ):
+            said = self.lexicon.behaviours.rows[match.row]
+            if mention.histology and set(match.places) <= set(mention.histology.places):
+                continue  # Lentigo maligna
+            if _changes(own, said.behaviour, row.kind):
+                return said.behaviour, (Reason("behaviour", self._words(match.places), str(said.place)),)
+        return own, ()
+
+    def _icd10(self, mention: Mention, row: Histology, site: Named, morphology: str) -> tuple[str | None, str]:
+        if row.icd10 and morphology[5] == row.code[5]:
+            return self._remission(row.icd10), str(row.place)
+        if site.code == UNKNOWN and morphology[5] == "3":
+            return ("C80.0", "unknown primary") if self._is_unknown() else ("C80.9", "no site")
+        code, rule = self.lexicon.combinations.icd10(site.code, morphology)
+        for match in self.lexicon.finer.matches(self.text.features, mention.places) if code else ():
+            if self.lexicon.finer.rows[match.row].icd10 == code:
+                return self.lexicon.finer.rows[match.row].finer, str(self.lexicon.finer.rows[match.row].place)
+        return code, str(rule.place) if rule else "code of the site"
+
+    def _is_unknown(self) -> bool:
+        return bool(self.text.roles.cues.get("unknown"))
+
+    def _remission(self, code: str) -> str:
+        digits = code.partition(".")[2]
+        if len(digits) == 2 and digits[1] == "0" and code[:3] in ("C88", "C90", "C91", "C92", "C93", "C94", "C95"):
+            return code[:-1] + "1" if self._in_remission() else code
+        return code
+
+    def _in_remission(self) -> bool:
+        spans = self.text.roles.cues.get("remission", [])
+        return any(not self.text.roles.has(start, "negated") for start, _ in spans)
+
+    def _metastasis(self, mention: Mention) -> Finding:
+        site = SiteFinder(self.lexicon, self.text, mention, None).find()
+        if site.basis == "unknown":
+            site = self._before(mention) or SiteFinder(self.lexicon, self.text, mention, None).by_procedure() or site
+        primary = next((other for other in self.mentions if self._is_source(other)), None)
+        source = self._primary(primary) if primary else None
+        topography = source.topography if source else self._origin()
+        if site.basis == "unknown" and topography == UNKNOWN:
+            return Finding("metastasis", "C80.0", UNKNOWN, None, "unknown", (Reason("icd10", "", "unknown primary"),))
+        code, rule = self.lexicon.combinations.metastasis(site.code)
+        reasons = (
+            Reason("metastasis", self._words(site.words), str(site.place) if site.place else site.basis),
+            Reason("icd10", site.code, str(rule.place) if rule else "other site"),
+            *(source.reasons if source else ()),
+        )
+        morphology = source.morphology if source else None if topography == UNKNOWN else "8000/3"
+        return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
+
+    def _origin(self) -> str:
+        """Return the site that a metastasis is said to come from."""
+        mention = next((other for other in self.mentions if other.kind == "origin"), None)
+        return SiteFinder(self.lexicon, self.text, mention, None).find().code if mention else UNKNOWN
+
+    def _is_source(self, mention: Mention) -> bool:
+        if mention.kind != "primary" or mention.histology is None:
+            return False
+        row = self.lexicon.histologies.rows[mention.histology.row]
+        return row.kind != "placeholder" or row.code.endswith("/3")
+
+    def _before(self, mention: Mention) -> Named | None:
+        """Return the site of a lesion that is said to be a metastasis (Rundherde, vereinbar mit Metastasen)."""
+        at = next(number for number, other in enumerate(self.mentions) if other is mention)
+        lesion = self.mentions[at - 1] if at else None
+        if lesion is None or lesion.histology is None:
+            return None
+        row = self.lexicon.histologies.rows[lesion.histology.row]
+        if row.kind != "placeholder" or row.code.endswith("/3"):
+            return None
+        return SiteFinder(self.lexicon, self.text, lesion, None).find()
+
+    def _words(self, places: Sequence[int]) -> str:
+        tokens = dict.fromkeys(self.text.units[place].token for place in places)
+        spans = dict.fromkeys((self.text.tokens[token].start, self.text.tokens[token].end) for token in tokens)
+        return " … ".join(self.text.written[start:end] for start, end in spans)
+
+
+def _changes(own: str, said: str, kind: str) -> bool:
+    """Tell whether words on the behaviour change that of a kind of tumour."""
+    if own == said or said == "6":
+        return False
+    if kind == "placeholder":
+        return True
+    if own == "3":
+        return said == "2"
+    if own in "01":
+        return said in "13" if own == "0" else said in "03"
+    return said == "3"

@@ -1,0 +1,158 @@
+"""The segments of a text, and the roles of its units: history, negated, infiltrated, metastasis and others."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from onkocode.language.patterns import Group
+from onkocode.language.rows import Cue
+from onkocode.language.spelling import fold
+from onkocode.language.words import Token, Unit
+
+ENDS = frozenset(".;")  # of a sentence
+MARKS = frozenset(",:()/[]+–—|=>") | ENDS
+CONNECTORS = frozenset(
+    fold(word)
+    for word in ("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber")
+)
+LONG = frozenset(("history", "current", "family"))  # roles that last to the end of the sentence
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Units between marks and connecting words.
+
+    Attributes:
+        start: first unit.
+        end: unit behind the last.
+        opener: what stands before: a mark, a connecting word, or nothing.
+        sentence: number of its sentence.
+    """
+
+    start: int
+    end: int
+    opener: str
+    sentence: int
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which roles each unit has, and the first unit of each cue of a role with the unit behind it."""
+
+    of_unit: tuple[frozenset[str], ...]
+    cues: dict[str, list[tuple[int, int]]]
+
+    def has(self, place: int, *roles: str) -> bool:
+        """Tell whether a unit has one of these roles."""
+        return not self.of_unit[place].isdisjoint(roles)
+
+
+def segments(tokens: Sequence[Token], units: Sequence[Unit]) -> list[Segment]:
+    """Return the segments of a text in order; none is empty."""
+    of_token = defaultdict(list)
+    for place, unit in enumerate(units):
+        of_token[unit.token].append(place)
+    found: list[Segment] = []
+    opener, sentence, start, end = "", 0, 0, 0
+    for number, token in enumerate(tokens):
+        breaks = _breaks(tokens, number)
+        if breaks is None:
+            end = max(end, *(place + 1 for place in of_token[number])) if of_token[number] else end
+            continue
+        if end > start:
+            found.append(Segment(start, end, opener, sentence))
+        start = end = max(end, start) + len(of_token[number])  # a connecting word is a unit that stands in no segment
+        opener = breaks
+        sentence += token.text in ENDS
+    if end > start:
+        found.append(Segment(start, end, opener, sentence))
+    return found
+
+
+def _breaks(tokens: Sequence[Token], number: int) -> str | None:
+    token = tokens[number]
+    if token.text in MARKS:
+        return token.text
+    if token.text == "-" and 0 < number < len(tokens) - 1:
+        apart = tokens[number - 1].end < token.start and token.end < tokens[number + 1].start
+        return "-" if apart else None
+    folded = fold(token.text)
+    return folded if folded in CONNECTORS else None
+
+
+@dataclass
+class CueFinder:
+    """Finds cues in units.
+
+    Args:
+        cues: rows; their words stand side by side, in order.
+    """
+
+    cues: Sequence[Cue]
+    _by_word: dict[str, list[tuple[tuple[Group, ...], Cue]]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        for cue in self.cues:
+            for alternative in cue.pattern:
+                for choice in alternative.groups[0]:
+                    self._by_word[choice[0].feature].append((alternative.groups, cue))
+
+    def roles(self, tokens: Sequence[Token], units: Sequence[Unit], parts: Sequence[Segment]) -> Roles:
+        """Return the roles of all units."""
+        given: list[set[str]] = [set() for _ in units]
+        cues: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        place = 0
+        while place < len(units):
+            found = self._at(units, place)
+            if found is None:
+                place += 1
+                continue
+            end, cue = found
+            cues[cue.role].append((place, end))
+            for reached in _reach(cue, place, end, tokens, units, parts):
+                given[reached].add(cue.role)
+                if cue.role == "current":
+                    given[reached].discard("history")
+            place = end if cue.reach != "token" else place + 1
+        return Roles(tuple(frozenset(roles) for roles in given), dict(cues))
+
+    def _at(self, units: Sequence[Unit], place: int) -> tuple[int, Cue] | None:
+        best: tuple[int, Cue] | None = None
+        for feature in units[place].features:
+            for groups, cue in self._by_word.get(feature, ()):
+                end = place + len(groups)
+                if end > len(units) or (best and best[0] >= end):
+                    continue
+                if all(
+                    any(choice[0].feature in units[place + step].features for choice in group)
+                    for step, group in enumerate(groups)
+                ):
+                    best = (end, cue)
+        return best
+
+
+def _reach(
+    cue: Cue, start: int, end: int, tokens: Sequence[Token], units: Sequence[Unit], parts: Sequence[Segment]
+) -> Iterable[int]:
+    if cue.reach == "word":
+        return range(start, end)
+    if cue.reach == "token":
+        return _same_word(start, tokens, units)
+    own = next((part for part in parts if part.start <= start < part.end), None)
+    if own is None:
+        return range(start, end)
+    if cue.reach == "before":
+        return range(own.start, end)
+    if cue.reach == "clause":
+        return range(own.start, own.end)
+    if cue.role in LONG:
+        return range(start, max(part.end for part in parts if part.sentence == own.sentence))
+    return range(start, own.end)
+
+
+def _same_word(place: int, tokens: Sequence[Token], units: Sequence[Unit]) -> list[int]:
+    """Return the units of the same word, hyphens included."""
+    first = units[place].token
+    while first > 1 and tokens[first - 1].text == "-" and tokens[first - 2].end == tokens[first - 1].start:
+        first -= 2
+    return [other for other in range(place + 1) if first <= units[other].token <= units[place].token]

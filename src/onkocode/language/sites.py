@@ -1,0 +1,320 @@
+"""The site of a tumour: named outright, as a part of an organ, by a region and the tissue, or by the kind of tumour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from onkocode.language.lexicon import Lexicon
+from onkocode.language.mentions import Mention, Text
+from onkocode.language.patterns import Match
+from onkocode.language.rows import Histology, Place, Region, Site
+
+TISSUE_OF = {
+    **dict.fromkeys(("skin", "melanocytic"), "skin"),
+    **dict.fromkeys(("soft", "vascular", "histiocytic"), "soft"),
+    **dict.fromkeys(("bone", "cartilage", "plasma"), "bone"),
+    "nerve": "nerve",
+}
+SKIN_ORGANS = (
+    "C44",
+    "C51",
+    "C60",
+    "C63",
+    "C00",
+    "C69",
+    "C21",
+    "C50.0",
+    "C30",
+    "C52",
+    "C20",
+    "C06",
+    "C03",
+    "C05",
+    "C53",
+)
+BROAD = ("C76", "C80", "C26", "C39")
+VAGUE = ("C76", "C80", "C26", "C39", "C72.9", "C75.9", "C57.9", "C63.9", "C68.9", "C14.8", "C44.9", "C41.9", "C49.9")
+NERVES = (
+    ("C38", "3"),
+    ("C34", "3"),
+    ("C37", "3"),
+    ("C76.0", "0"),
+    ("C76.1", "3"),
+    ("C76.2", "4"),
+    ("C48", "4"),
+    ("C76.3", "5"),
+)
+SQUAMOUS = range(8050, 8085)
+UNKNOWN = "C80.9"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A site and how it was found.
+
+    Attributes:
+        code: topography.
+        basis: named, part, region, procedure, kind, guess or unknown.
+        place: the row of the table.
+        words: indices of the units that name it.
+        others: further codes that were named too.
+    """
+
+    code: str
+    basis: str
+    place: Place | None = None
+    words: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass
+class SiteFinder:
+    """Finds the site of one tumour.
+
+    Args:
+        lexicon: the tables.
+        text: taken apart.
+        mention: the tumour.
+        histology: what it is; None for a metastasis.
+    """
+
+    lexicon: Lexicon
+    text: Text
+    mention: Mention
+    histology: Histology | None
+    _organ_of: dict[str, str] = field(default_factory=dict)
+
+    def find(self) -> Named:
+        """Return the site."""
+        kind = self.histology.kind if self.histology else ""
+        if self.histology is not None and self.text.roles.cues.get("unknown"):
+            return Named(UNKNOWN, "unknown")
+        if kind == "lymphoid":
+            return self._lymphoid()
+        if self.histology is None and (nodes := self._nodes(self.mention.places)):
+            return nodes
+        found = self._solid(kind)
+        return self._nervous(found) if kind in ("meninges", "nerve") else found
+
+    def _solid(self, kind: str) -> Named:
+        origin = [place for place in self.mention.places if self.text.roles.has(place, "origin")]
+        rest = [place for place in self.mention.places if place not in self.mention.head]
+        default = self._default()
+        strong = default if default and default.basis == "kind" else None
+        vague = None
+        for tier in (origin, self.mention.head):
+            named = self._in(tier, kind)
+            if named and not self._yields(named, default):
+                finer = self._finer(named)
+                if not _is_vague(finer.code):
+                    return finer
+                vague = vague or finer
+        if strong:
+            return self._finer(strong)
+        for places in (rest, self.mention.places):
+            named = self._in(places, kind)
+            if named and self._yields(named, default):
+                continue
+            if named and not (_is_vague(named.code) and vague):
+                return self._finer(named)
+        return vague or self._finer(
+            (self.by_procedure() if self.histology else None) or default or Named(UNKNOWN, "unknown")
+        )
+
+    def _yields(self, named: Named, default: Named | None) -> bool:
+        """Tell whether a region says less than the kind of tumour does."""
+        if default is None or self.histology is None:
+            return False
+        if self.histology.kind == "thymic" and named.code.startswith("C38"):
+            return True
+        return ("region" in named.basis and default.basis == "kind") or (
+            named.basis == "loose region" and self.histology.kind != "placeholder" and default.basis == "guess"
+        )
+
+    def _lymphoid(self) -> Named:
+        """Return the site of a lymphoma: an organ beside lymph nodes and marrow, else the region of the nodes."""
+        rest = [place for place in self.mention.places if place not in self.mention.head]
+        default = self._default()
+        skin = self._region(self.mention.places, "skin", sure=False) if self._is_skin() else None
+        if skin:
+            return skin
+        organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
+        nodes = self._nodes(self.mention.places)
+        if organ or nodes:
+            return self._finer(organ) if organ else nodes or Named(UNKNOWN, "unknown")
+        if default and default.basis == "kind":
+            return self._finer(default)
+        organ = self._organ(rest, "lymphoid", without=("C77", "C42", *BROAD)) or self._organ(
+            self.mention.head, "lymphoid", without=("C77", *BROAD)
+        )
+        organ = organ or self.by_procedure()
+        return self._finer(organ) if organ else default or Named("C77.9", "guess")
+
+    def _is_skin(self) -> bool:
+        rows = (self._row(match) for match in self._sites(self.mention.places))
+        skin = (row.code for row in rows if not row.under)
+        own = self.histology is not None and self.histology.site.startswith("C44")
+        return own or any(code.startswith("C44") for code in skin)
+
+    def _sites(self, places: Sequence[int]) -> list[Match]:
+        return self.lexicon.sites.matches(self.text.features, places)
+
+    def _nodes(self, places: Sequence[int]) -> Named | None:
+        """Return the region of lymph nodes, C77.8 for several; None where none are named."""
+        matches = self._sites(places)
+        nodes = [(self._row(match), match) for match in matches if self._row(match).code.startswith("C77")]
+        if all(row.under for row, _ in nodes):
+            nodes = []
+        named = [(row.code, row.place, match) for row, match in nodes]
+        is_lymphoid = self.histology is not None and self.histology.kind == "lymphoid"
+        if not named and not is_lymphoid:
+            return None
+        regions = [
+            (code, row.place, match)
+            for match in self.lexicon.regions.matches(self.text.features, places)
+            if (named or self.lexicon.regions.rows[match.row].stations)
+            and (code := (row := self.lexicon.regions.rows[match.row]).codes.get("nodes", "")).startswith("C77")
+        ]
+        found = [*named, *regions]
+        if not found:
+            return None
+        sure = [item for item in found if item[0] != "C77.9"]
+        codes = tuple(dict.fromkeys(code for code, _, _ in sure))
+        code, place, match = (sure or found)[0]
+        return Named("C77.8" if len(codes) > 1 else code, "named", place, match.places, codes[1:])
+
+    def _nervous(self, found: Named) -> Named:
+        """Return the meninges or the nerve where a tumour of them was found at the bone or organ beside."""
+        kind = self.histology.kind if self.histology else ""
+        spinal = found.code.startswith(("C41.2", "C72.0", "C72.1", "C70.1"))
+        if kind == "meninges" and not found.code.startswith("C70"):
+            known = found.basis not in ("unknown", "guess", "kind")
+            return replace(found, code="C70.1" if spinal else "C70.0" if known else "C70.9")
+        digit = next((digit for begins, digit in NERVES if found.code.startswith(begins)), None)
+        return replace(found, code=f"C47.{digit}") if kind == "nerve" and digit else found
+
+    def _default(self) -> Named | None:
+        if self.histology is None or not self.histology.site:
+            return None
+        return Named(self.histology.site, "guess" if self.histology.weak else "kind", self.histology.place)
+
+    def _in(self, places: Sequence[int], kind: str) -> Named | None:
+        if not places:
+            return None
+        organ = self._organ(places, kind)
+        tissue = TISSUE_OF.get(kind)
+        region = self._region(places, tissue or self._loose_tissue(kind), tissue is not None)
+        if organ and organ.code == "C44.9" and (skin := self._region(places, "skin", sure=True)):
+            return skin
+        if tissue == "soft" and kind == "vascular" and (bone := self._bone(places)):
+            return bone
+        if tissue == "skin" and region and (organ is None or not organ.code.startswith(SKIN_ORGANS)):
+            return region
+        if (
+            tissue in ("soft", "bone", "nerve")
+            and region
+            and (organ is None or organ.code[:3] in ("C76", "C49", "C44"))
+        ):
+            return region
+        return organ or region
+
+    def _bone(self, places: Sequence[int]) -> Named | None:
+        """Return a bone that is named outright, as no skin lies on it."""
+        for match in self.lexicon.regions.matches(self.text.features, places):
+            row = self.lexicon.regions.rows[match.row]
+            if "skin" not in row.codes and row.codes.get("bone", "").startswith(("C40", "C41")):
+                return Named(row.codes["bone"], "region", row.place, match.places)
+        return None
+
+    def _loose_tissue(self, kind: str) -> str:
+        squamous = self.histology is not None and int(self.histology.code[:4]) in SQUAMOUS
+        return "skin" if squamous else "other"
+
+    def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:
+        matches = self.lexicon.sites.matches(self.text.features, places)
+        outright = [
+            match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
+        ]
+        if not outright:
+            return None
+        first = min(outright, key=lambda match: self._preference(match, kind))
+        same = [match for match in outright if self._row(match).organ == self._row(first).organ]
+        best = min(same, key=lambda match: (self._is_general(match), -match.weight, match.places[-1]))
+        others = tuple(dict.fromkeys(self._row(match).code for match in outright if match is not best))
+        row = self._row(best)
+        return Named(row.code, "named", row.place, best.places, others)
+
+    def _row(self, match: Match) -> Site:
+        return self.lexicon.sites.rows[match.row]
+
+    def _preference(self, match: Match, kind: str) -> tuple[bool, bool, int, int]:
+        """Order sites: those in the word that names the tumour first, then by the words asked for, then the first."""
+        head = self.mention.histology.places if self.mention.histology else ()
+        tokens = {self.text.units[place].token for place in head}
+        beside = any(self.text.units[place].token in tokens for place in match.places)
+        vague = _is_vague(self._row(match).code)
+        return vague, not beside, match.places[0], -match.weight
+
+    def _is_general(self, match: Match) -> bool:
+        return self._row(match).code.endswith(".9")
+
+    def _region(self, places: Sequence[int], tissue: str, sure: bool) -> Named | None:
+        matches = self.lexicon.regions.matches(self.text.features, places)
+        rows = [(self.lexicon.regions.rows[match.row], match) for match in matches]
+        coded = [(code, row, match) for row, match in rows if (code := _code(row, tissue))]
+        if not coded:
+            return None
+        coded.sort(key=lambda item: (item[0].endswith(".9"), -item[2].weight, item[2].places[0]))
+        codes = tuple(dict.fromkeys(code for code, _, _ in coded))
+        code, row, match = coded[0]
+        return Named(code, "region" if sure else "loose region", row.place, match.places, codes[1:])
+
+    def by_procedure(self) -> Named | None:
+        """Return the organ that a procedure tells; one of the past tells nothing of a metastasis."""
+        places = [
+            place
+            for place in range(len(self.text.units))
+            if self.histology is not None or not self.text.roles.has(place, "history")
+        ]
+        matches = self.lexicon.procedures.matches(self.text.features, places)
+        if matches:
+            best = max(matches, key=lambda match: match.weight)
+            row = self.lexicon.procedures.rows[best.row]
+            return Named(row.code, "procedure", row.place, best.places)
+        spots = [place for place in places if self.text.roles.has(place, "procedure")]
+        found = self._organ(spots, "") if spots else None
+        return Named(found.code, "procedure", found.place, found.words) if found else None
+
+    def _finer(self, named: Named) -> Named:
+        """Return a part of the organ where one is named."""
+        organ = self._organ_with(named.code)
+        if organ is None:
+            return named
+        matches = self.lexicon.sites.matches(self.text.features, self.mention.places)
+        fitting = [match for match in matches if self._is_part(match, organ)]
+        fitting = [match for match in fitting if not self._is_general(match)]
+        if not fitting:
+            return named
+        best = min(fitting, key=lambda match: (-match.weight, not self._row(match).under, match.places[0]))
+        if named.basis == "named" and not named.code.endswith(".9") and best.weight <= len(named.words):
+            return named
+        row = self._row(best)
+        others = tuple(dict.fromkeys(code for match in fitting if (code := self._row(match).code) != row.code))
+        return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
+
+    def _is_part(self, match: Match, organ: str) -> bool:
+        row = self._row(match)
+        return organ in row.under or (row.organ == organ and not row.under)
+
+    def _organ_with(self, code: str) -> str | None:
+        return self.lexicon.organ_of.get(code) or self.lexicon.organ_of.get(f"{code[:3]}.9")
+
+
+def _is_vague(code: str) -> bool:
+    return code.startswith(VAGUE)
+
+
+def _code(row: Region, tissue: str) -> str | None:
+    if tissue == "nerve":
+        soft = row.codes.get("soft")
+        return f"C47{soft[3:]}" if soft and soft.startswith("C49") else None
+    return row.codes.get(tissue)
