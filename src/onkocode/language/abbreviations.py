@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from onkocode.language.spelling import fold, stem
-from onkocode.language.words import Token, tokenise
+from onkocode.language.tokens import Token, tokenise
 
 MOST_TOKENS = 9
 _MARKS = re.compile(r"[^\w]|_")

@@ -9,7 +9,8 @@ from onkocode.language.patterns import Match
 from onkocode.language.roles import Roles, Segment, segments
 from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
-from onkocode.language.words import Token, Unit, tokenise
+from onkocode.language.tokens import Token, tokenise
+from onkocode.language.words import Unit
 
 BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
 UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from onkocode.language.patterns import Group
 from onkocode.language.rows import Cue
 from onkocode.language.spelling import fold
-from onkocode.language.words import Token, Unit
+from onkocode.language.tokens import Token
+from onkocode.language.words import Unit
 
 ENDS = frozenset(".;")  # of a sentence
 MARKS = frozenset(",:()/[]+–—|=>") | ENDS

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, Text
+from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.patterns import Match
-from onkocode.language.rows import Histology, Place, Region, Site
+from onkocode.language.rows import Histology, Region, Site
 
 TISSUE_OF = {
     **dict.fromkeys(("skin", "melanocytic"), "skin"),
@@ -47,25 +48,6 @@ SQUAMOUS = range(8050, 8085)
 UNKNOWN = "C80.9"
 
 
-@dataclass(frozen=True)
-class Named:
-    """A site and how it was found.
-
-    Attributes:
-        code: topography.
-        basis: named, part, region, procedure, kind, guess or unknown.
-        place: the row of the table.
-        words: indices of the units that name it.
-        others: further codes that were named too.
-    """
-
-    code: str
-    basis: str
-    place: Place | None = None
-    words: tuple[int, ...] = ()
-    others: tuple[str, ...] = ()
-
-
 @dataclass
 class SiteFinder:
     """Finds the site of one tumour.
@@ -90,7 +72,9 @@ class SiteFinder:
             return Named(UNKNOWN, "unknown")
         if kind == "lymphoid":
             return self._lymphoid()
-        if self.histology is None and (nodes := self._nodes(self.mention.places)):
+        if self.histology is None and (
+            nodes := find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
+        ):
             return nodes
         found = self._solid(kind)
         return self._nervous(found) if kind in ("meninges", "nerve") else found
@@ -138,7 +122,7 @@ class SiteFinder:
         if skin:
             return skin
         organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
-        nodes = self._nodes(self.mention.places)
+        nodes = find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
         if organ or nodes:
             return self._finer(organ) if organ else nodes or Named(UNKNOWN, "unknown")
         if default and default.basis == "kind":
@@ -149,6 +133,9 @@ class SiteFinder:
         organ = organ or self.by_procedure()
         return self._finer(organ) if organ else default or Named("C77.9", "guess")
 
+    def _is_lymphoid(self) -> bool:
+        return self.histology is not None and self.histology.kind == "lymphoid"
+
     def _is_skin(self) -> bool:
         rows = (self._row(match) for match in self._sites(self.mention.places))
         skin = (row.code for row in rows if not row.under)
@@ -157,30 +144,6 @@ class SiteFinder:
 
     def _sites(self, places: Sequence[int]) -> list[Match]:
         return self.lexicon.sites.matches(self.text.features, places)
-
-    def _nodes(self, places: Sequence[int]) -> Named | None:
-        """Return the region of lymph nodes, C77.8 for several; None where none are named."""
-        matches = self._sites(places)
-        nodes = [(self._row(match), match) for match in matches if self._row(match).code.startswith("C77")]
-        if all(row.under for row, _ in nodes):
-            nodes = []
-        named = [(row.code, row.place, match) for row, match in nodes]
-        is_lymphoid = self.histology is not None and self.histology.kind == "lymphoid"
-        if not named and not is_lymphoid:
-            return None
-        regions = [
-            (code, row.place, match)
-            for match in self.lexicon.regions.matches(self.text.features, places)
-            if (named or self.lexicon.regions.rows[match.row].stations)
-            and (code := (row := self.lexicon.regions.rows[match.row]).codes.get("nodes", "")).startswith("C77")
-        ]
-        found = [*named, *regions]
-        if not found:
-            return None
-        sure = [item for item in found if item[0] != "C77.9"]
-        codes = tuple(dict.fromkeys(code for code, _, _ in sure))
-        code, place, match = (sure or found)[0]
-        return Named("C77.8" if len(codes) > 1 else code, "named", place, match.places, codes[1:])
 
     def _nervous(self, found: Named) -> Named:
         """Return the meninges or the nerve where a tumour of them was found at the bone or organ beside."""

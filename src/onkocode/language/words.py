@@ -1,6 +1,5 @@
-"""Tokens of a text, and the units that patterns are matched on: whole words, or the parts of compounds."""
+"""The units that patterns are matched on: whole words, or the parts of compounds, with typing errors mended."""
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,11 +10,8 @@ from rapidfuzz.distance import OSA
 
 from onkocode.language.patterns import FILLERS, Word
 from onkocode.language.spelling import SHORTEST, fold, stem
+from onkocode.language.tokens import Token
 
-_TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]|_")
-_INNER_CAPITAL = re.compile(r"(?<=[a-zäöüß]{4})(?=[A-ZÄÖÜ][A-Za-zäöüß])")
-_OCR = ((re.compile(r"(?<=[a-zäöüß])1(?=[a-zäöüß])"), "l"), (re.compile(r"(?<=[a-zäöüß])0(?=[a-zäöüß])"), "o"))
-_BROKEN = re.compile(r"(?<=[^\W\d_]{2})-\s+(?!(?:und|oder|bzw|u|o|sowie|et|and|or)\b)(?=[a-zäöüß]{2})")
 LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei", "er")
 LONGEST = 40  # letters of a token that is taken apart
 SHORT = 3
@@ -57,28 +53,6 @@ SURE = 5  # letters of a part beside letters that nothing is known of
 
 
 @dataclass(frozen=True)
-class Token:
-    """A word, number or mark of a text; what an abbreviation stands for has its place in the text.
-
-    Attributes:
-        text: as written, or written in full.
-        start: of the place in the text.
-        end: of the place in the text.
-        source: of an abbreviation, the line of its table.
-    """
-
-    text: str
-    start: int
-    end: int
-    source: int | None = None
-
-    @property
-    def is_word(self) -> bool:
-        """Tell whether it is a word or a number."""
-        return self.text[0].isalnum()
-
-
-@dataclass(frozen=True)
 class Unit:
     """A word or a part of a compound.
 
@@ -97,32 +71,6 @@ class Unit:
 class _Part:
     features: frozenset[str]
     corrected: bool = False
-
-
-def tokenise(text: str) -> list[Token]:
-    """Return the tokens of a text; words that a line break or a capital inside cuts are one, or two."""
-    tokens: list[Token] = []
-    for wrong, letter in _OCR:
-        text = wrong.sub(letter, text)
-    gaps = {match.start(): match.end() for match in _BROKEN.finditer(text)}
-    joined: Token | None = None
-    for match in _TOKEN.finditer(text):
-        token = Token(match.group(), match.start(), match.end())
-        if joined and token.is_word:
-            tokens[-1] = Token(joined.text + token.text, joined.start, token.end)
-            joined = None
-        elif token.start in gaps and tokens:
-            joined = tokens[-1]
-        else:
-            tokens += list(_at_capitals(token))
-    return tokens
-
-
-def _at_capitals(token: Token) -> Iterator[Token]:
-    start = token.start
-    for piece in _INNER_CAPITAL.split(token.text):
-        yield Token(piece, start, start + len(piece))
-        start += len(piece)
 
 
 def _forms(word: Word) -> list[str]:
