@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, Text, find_mentions, preferred, subject_of, take_apart
+from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
-from onkocode.language.sites import UNKNOWN, Named, SiteFinder
+from onkocode.language.sites import UNKNOWN, SiteFinder
 
 UROTHELIAL = ("8120", "8130")
 URINARY = ("C65", "C66", "C67", "C68")

@@ -122,7 +122,7 @@ class SiteFinder:
         if skin:
             return skin
         organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
-        nodes = find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
+        nodes = self._nodes()
         if organ or nodes:
             return self._finer(organ) if organ else nodes or Named(UNKNOWN, "unknown")
         if default and default.basis == "kind":
@@ -132,6 +132,9 @@ class SiteFinder:
         )
         organ = organ or self.by_procedure()
         return self._finer(organ) if organ else default or Named("C77.9", "guess")
+
+    def _nodes(self) -> Named | None:
+        return find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
 
     def _is_lymphoid(self) -> bool:
         return self.histology is not None and self.histology.kind == "lymphoid"
