@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from onkocode.coders.interface import RANKED, find_kind
+from onkocode.coders.spaces import write_codes
 from onkocode.config.coders import FitSettings, fit_settings
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
@@ -18,13 +19,16 @@ SETTINGS_FILE = "settings.json"
 ENTRY = ["task", "entry_id", "origin_id", "text", "answer"]
 
 
-def fit_coder(settings: FitSettings, questions: pl.DataFrame, folder: Path) -> dict[str, Any]:
+def fit_coder(
+    settings: FitSettings, questions: pl.DataFrame, folder: Path, label_spaces: Sequence[pl.DataFrame] = ()
+) -> dict[str, Any]:
     """Fit a coder on the training questions and write it into a folder; returns facts for the provenance.
 
     Args:
         settings: of its kind.
         questions: schema Questions; the split train counts. All formulations of an entry are one entry.
         folder: an empty directory.
+        label_spaces: tables of codes (schema Codes) that may be answered beside those of the training questions.
 
     Raises:
         InputError: there are no training questions.
@@ -32,14 +36,17 @@ def fit_coder(settings: FitSettings, questions: pl.DataFrame, folder: Path) -> d
     entries = questions.filter(pl.col("split") == "train").select(ENTRY).unique().sort(ENTRY)
     if entries.is_empty():
         raise InputError("the questions have no split train to fit a coder on; build them with entries to train on")
+    if label_spaces:
+        write_codes(label_spaces, folder)
     facts = find_kind(settings.kind).fit(settings, entries, folder)
     write_text(folder / SETTINGS_FILE, canonical_json(settings.model_dump(mode="json")) + "\n")
     return {"entries": entries.height} | facts
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """Return the files that make a fitted coder, by their names."""
-    return {path.name: path for path in sorted(folder.iterdir()) if path.name != "provenance.json"}
+    """Return the files that make a fitted coder, by their names in its folder."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path for name, path in files.items() if name != "provenance.json"}
 
 
 class FittedCoder:

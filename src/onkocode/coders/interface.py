@@ -50,7 +50,7 @@ class Kind(Protocol):
         Args:
             settings: the kind's class in `onkocode.config.coders`.
             entries: training entries; columns task, entry_id, origin_id, text, answer, each row once.
-            folder: an empty directory.
+            folder: a directory, empty but for the codes that may be answered (`spaces`) where label spaces were given.
         """
 
     def load(self, settings: Any, folder: Path) -> Answer:

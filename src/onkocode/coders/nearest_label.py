@@ -1,6 +1,7 @@
 """The answers of the training labels that are most like a text.
 
-Labels and texts are vectors of their character n-grams, weighted by TF-IDF; alike are those with a high cosine.
+Labels and texts are vectors of their character n-grams, weighted by TF-IDF; alike are those with a high cosine. Where
+their normal forms are compared, the tables that these come from are a part of the coder.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ from onkocode.coders.fitted import check_tasks
 from onkocode.coders.interface import Answer
 from onkocode.coders.majority_code import frequent_answers
 from onkocode.config.coders import NearestLabel
+from onkocode.language.reader import saved_reader
+from onkocode.language.saved import write_tables
+from onkocode.records.files import located
 
-LABELS, FREQUENT = "labels.parquet", "frequent.parquet"
+LABELS, FREQUENT, TABLES = "labels.parquet", "frequent.parquet", "tables"
 CELLS = 10_000_000  # similarities that are held at once
 DECIMALS = 9  # so that sums in another order make no other rank
 
@@ -23,6 +27,9 @@ DECIMALS = 9  # so that sums in another order make no other rank
 def fit(settings: NearestLabel, entries: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """Write the labels with their answers, and the most frequent answers; the vectors follow from the labels."""
     labels = entries.select("task", "answer", "text").unique().sort("task", "answer", "text")
+    if settings.normalise:
+        write_tables(folder / TABLES, settings.tables and located(settings.tables))
+        labels = labels.with_columns(saved_reader(folder / TABLES).forms(labels["text"]))
     labels.write_parquet(folder / LABELS)
     frequent_answers(entries, settings.candidates).write_parquet(folder / FREQUENT)
     return {"labels": labels.height}
@@ -31,14 +38,18 @@ def fit(settings: NearestLabel, entries: pl.DataFrame, folder: Path) -> dict[str
 def load(settings: NearestLabel, folder: Path) -> Answer:
     """Return what answers texts by the labels that are most like them."""
     labels, frequent = pl.read_parquet(folder / LABELS), pl.read_parquet(folder / FREQUENT)
+    reader = saved_reader(folder / TABLES) if settings.normalise else None
+    compared = labels.select("task", "answer", text="form" if reader else "text").unique().sort("task", "answer", "text")
 
     def answer(texts: pl.DataFrame) -> pl.DataFrame:
         check_tasks(texts, labels["task"])
         parts = []
         for (task,), asked in texts.group_by("task", maintain_order=True):
             of_task = pl.col("task") == task
-            ranked = _nearest(settings, labels.filter(of_task), asked["text"])
-            parts.append(_filled(ranked, asked, frequent.filter(of_task), settings.candidates))
+            forms = reader.forms(asked["text"]) if reader else asked["text"]
+            ranked = _nearest(settings, compared.filter(of_task), forms.unique(maintain_order=True))
+            given = asked.with_columns(form=forms)
+            parts.append(_filled(ranked, given, frequent.filter(of_task), settings.candidates))
         return pl.concat(parts)
 
     return answer
@@ -53,7 +64,7 @@ def _nearest(settings: NearestLabel, labels: pl.DataFrame, texts: pl.Series) -> 
         texts: distinct ones.
 
     Returns:
-        Columns text, answer, score; the best first, of equal ones the first in the order of codes.
+        Columns form (the text), answer, score; the best first, of equal ones the first in the order of codes.
     """
     answers, first = np.unique(labels["answer"].to_numpy(), return_index=True)
     kept = min(settings.candidates, len(answers))
@@ -64,11 +75,11 @@ def _nearest(settings: NearestLabel, labels: pl.DataFrame, texts: pl.Series) -> 
         found.append(
             pl.DataFrame(
                 {
-                    "text": texts.slice(start, len(best)).repeat_by(kept).explode(),
+                    "form": texts.slice(start, len(best)).repeat_by(kept).explode(),
                     "answer": answers[order].ravel(),
                     "score": np.take_along_axis(best, order, axis=1).ravel(),
                 },
-                schema={"text": pl.String, "answer": pl.String, "score": pl.Float64},
+                schema={"form": pl.String, "answer": pl.String, "score": pl.Float64},
             )
         )
     return pl.concat(found).filter(pl.col("score") > 0)
@@ -96,13 +107,13 @@ def _filled(ranked: pl.DataFrame, asked: pl.DataFrame, frequent: pl.DataFrame, c
     """Return ranked answers to every text: where too few labels are like it, the most frequent answers follow with 0.
 
     Args:
-        ranked: columns text, answer, score; the best first.
-        asked: columns task, text.
+        ranked: columns form, answer, score; the best first.
+        asked: columns task, text, form.
         frequent: the task's most frequent answers in order, as many as are wanted.
         candidates: answers to each text, where there are as many.
     """
-    further = asked.select("text").join(frequent.select("answer", score=pl.lit(0.0)), how="cross")
-    every = pl.concat([ranked, further]).unique(["text", "answer"], keep="first", maintain_order=True)
-    numbered = every.with_columns(rank=pl.int_range(1, pl.len() + 1).over("text"))
-    kept = numbered.filter(pl.col("rank") <= candidates).select("text", "rank", "answer", "score")
-    return asked.join(kept, on="text", maintain_order="left_right")
+    further = asked.select("form").unique().join(frequent.select("answer", score=pl.lit(0.0)), how="cross")
+    every = pl.concat([ranked, further]).unique(["form", "answer"], keep="first", maintain_order=True)
+    numbered = every.with_columns(rank=pl.int_range(1, pl.len() + 1).over("form"))
+    kept = numbered.filter(pl.col("rank") <= candidates).select("form", "rank", "answer", "score")
+    return asked.join(kept, on="form", maintain_order="left_right").drop("form")

@@ -7,11 +7,12 @@ in the module of `onkocode.coders` that is named like it. What is said of kinds 
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
-from pydantic import BaseModel, Discriminator, Field, Tag, create_model, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, create_model, model_validator
 
-from onkocode.config.base import Key, PositiveInt, Section, Seed, validated
+from onkocode.config.base import Key, Mark, PositiveInt, Section, Seed, validated
 from onkocode.config.models import Adapter, Base
 from onkocode.config.training import TestingChange, TrainingChange
 from onkocode.records.errors import InputError
@@ -116,23 +117,128 @@ class MajorityCode(FitSettings):
     kind: Literal["majority-code"] = Field(description="Kind of coder: the most frequent codes.")
 
 
+def _rising(value: list[int]) -> list[int]:
+    if value[0] > value[1]:
+        raise ValueError("the shortest must not be longer than the longest")
+    return value
+
+
+NGrams = Annotated[
+    list[PositiveInt],
+    Field(
+        min_length=2,
+        max_length=2,
+        description="Shortest and longest character n-grams; they end at the edges of words.",
+    ),
+    AfterValidator(_rising),
+]
+Normalise = Annotated[
+    bool,
+    Field(
+        description="Compare the normal forms of texts: abbreviations in full, compounds apart, spellings made one, "
+        "without stages and sizes."
+    ),
+]
+Tables = Annotated[
+    Path | None,
+    Field(
+        description="Folder with tables of clinical language (TSV files, named as those of the program), whose rows "
+        "come before those of the program; null = none."
+    ),
+]
+
+
 class NearestLabel(FitSettings):
     """The answers of the training labels that are most alike in their character n-grams."""
 
     kind: Literal["nearest-label"] = Field(description="Kind of coder: the codes of the most similar labels.")
-    ngrams: list[PositiveInt] = Field(
-        [2, 5],
-        min_length=2,
-        max_length=2,
-        description="Shortest and longest character n-grams; they end at the edges of words.",
-    )
+    ngrams: NGrams = [2, 5]
+    normalise: Annotated[Normalise, Mark.ADDED] = False
+    tables: Annotated[Tables, Mark.ADDED] = None
 
-    @field_validator("ngrams")
-    @classmethod
-    def _rising(cls, value: list[int]) -> list[int]:
-        if value[0] > value[1]:
-            raise ValueError("the shortest must not be longer than the longest")
-        return value
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        return _tables_used(self, self.normalise)
+
+
+class Lexicon(FitSettings):
+    """The codes that a text says by the tables of clinical language, and then those of the most similar labels."""
+
+    kind: Literal["lexicon"] = Field(description="Kind of coder: what the words of a text say.")
+    tables: Tables = None
+
+
+class Classifier(FitSettings):
+    """The answers of a linear classifier (support vector machine) on character n-grams."""
+
+    kind: Literal["classifier"] = Field(description="Kind of coder: a linear classifier on character n-grams.")
+    ngrams: NGrams = [2, 5]
+    normalise: Normalise = False
+    findings: bool = Field(
+        False, description="What the tables of clinical language find in a text counts as well: site, kind and codes."
+    )
+    tables: Tables = None
+
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        return _tables_used(self, self.normalise or self.findings)
+
+
+F = TypeVar("F", NearestLabel, Classifier)
+
+
+def _tables_used(settings: F, reads: bool) -> F:
+    if settings.tables is not None and not reads:
+        raise ValueError("tables means nothing to a coder that compares texts as they are written; remove it")
+    return settings
+
+
+if TYPE_CHECKING:
+    Member = FitSettings
+else:
+    Member = Annotated[reduce(or_, FitSettings.__subclasses__()), Discriminator("kind")]
+
+
+def _usual_members() -> list[Member]:
+    return [
+        Lexicon(kind="lexicon", candidates=MEMBERS_ANSWERS),
+        NearestLabel(kind="nearest-label", candidates=MEMBERS_ANSWERS, normalise=True),
+        Classifier(kind="classifier", candidates=MEMBERS_ANSWERS, normalise=True, findings=True),
+    ]
+
+
+MEMBERS_ANSWERS = 10
+
+
+class Fusion(FitSettings):
+    """The answers of several coders, weighed by how often each was right on training labels that it had not seen."""
+
+    kind: Literal["fusion"] = Field(description="Kind of coder: what several others answer, combined.")
+    members: list[Member] = Field(
+        default_factory=_usual_members,
+        min_length=2,
+        description="The coders, each with its kind and the keys of its own; each is fitted in the same job.",
+    )
+    heldout: float = Field(
+        0.15, gt=0, lt=1, description="Share of the training labels on which the weights of the members are learned."
+    )
+    seed: int = Field(0, description="Seed of the choice of these labels.")
+
+
+def members_of(settings: FitSettings) -> list[FitSettings]:
+    """Return the coders that a coder consists of: its members, or itself."""
+    return list(settings.members) if isinstance(settings, Fusion) else [settings]
+
+
+def table_folders(settings: FitSettings) -> list[Path]:
+    """Return the folders of a user's tables that a fit reads."""
+    named = [getattr(member, "tables", None) for member in members_of(settings)]
+    return list(dict.fromkeys(folder for folder in named if folder is not None))
+
+
+def takes_codes(settings: FitSettings) -> bool:
+    """Tell whether a coder may answer codes that no training label has, and so must know which ones exist."""
+    return any(isinstance(member, Lexicon) for member in members_of(settings))
 
 
 def _class_of(value: Any) -> str | None:
