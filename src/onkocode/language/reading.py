@@ -11,6 +11,7 @@ from onkocode.language.rows import Histology
 from onkocode.language.sites import UNKNOWN, SiteFinder
 
 UROTHELIAL = ("8120", "8130")
+BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
 URINARY = ("C65", "C66", "C67", "C68")
 BILE_DUCT = ("8160", "8161", "8162")
 
@@ -200,7 +201,7 @@ def _changes(own: str, said: str, kind: str) -> bool:
     if kind == "placeholder":
         return True
     if own == "3":
-        return said == "2"
+        return said == "2" or (said == "0" and kind in BENIGN_TOO)
     if own in "01":
         return said in "13" if own == "0" else said in "03"
     return said == "3"

@@ -8,6 +8,7 @@ from onkocode.language.mentions import Mention, Text
 from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.patterns import Match
 from onkocode.language.rows import Histology, Region, Site
+from onkocode.language.spelling import fold, stem
 
 TISSUE_OF = {
     **dict.fromkeys(("skin", "melanocytic"), "skin"),
@@ -44,6 +45,19 @@ NERVES = (
     ("C48", "4"),
     ("C76.3", "5"),
 )
+# Names of a tissue: where it is, a region tells.
+TISSUES_ALONE = {"C44.9": "skin", "C49.9": "soft", "C47.9": "nerve", "C41.9": "bone", "C40.9": "bone"}
+# Where a tumour of a tissue is if nothing is said.
+SITE_OF_KIND = {
+    **dict.fromkeys(("skin", "melanocytic"), "C44.9"),
+    **dict.fromkeys(("bone", "cartilage"), "C41.9"),
+    "soft": "C49.9",
+    "nerve": "C47.9",
+    "brain": "C71.9",
+    "meninges": "C70.9",
+}
+OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
+LIPOMAS = range(8850, 8882)
 SQUAMOUS = range(8050, 8085)
 UNKNOWN = "C80.9"
 
@@ -76,8 +90,14 @@ class SiteFinder:
             nodes := find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
         ):
             return nodes
-        found = self._solid(kind)
+        found = self._overlapping(self._solid(kind))
         return self._nervous(found) if kind in ("meninges", "nerve") else found
+
+    def _overlapping(self, named: Named) -> Named:
+        """Return the code of several parts where the text says that the tumour lies over them."""
+        words = {feature for place in self.mention.places for feature in self.text.features[place]}
+        code = f"{named.code[:3]}.8"
+        return replace(named, code=code) if words >= OVERLAPPING and code in self.lexicon.organ_of else named
 
     def _solid(self, kind: str) -> Named:
         origin = [place for place in self.mention.places if self.text.roles.has(place, "origin")]
@@ -159,8 +179,12 @@ class SiteFinder:
         return replace(found, code=f"C47.{digit}") if kind == "nerve" and digit else found
 
     def _default(self) -> Named | None:
-        if self.histology is None or not self.histology.site:
+        if self.histology is None:
             return None
+        if not self.histology.site:
+            lipoma = int(self.histology.code[:4]) in LIPOMAS and self.histology.code.endswith("0")
+            site = None if lipoma else SITE_OF_KIND.get(self.histology.kind)
+            return Named(site, "guess", self.histology.place) if site else None
         return Named(self.histology.site, "guess" if self.histology.weak else "kind", self.histology.place)
 
     def _in(self, places: Sequence[int], kind: str) -> Named | None:
@@ -169,9 +193,10 @@ class SiteFinder:
         organ = self._organ(places, kind)
         tissue = TISSUE_OF.get(kind)
         region = self._region(places, tissue or self._loose_tissue(kind), tissue is not None)
-        if organ and organ.code == "C44.9" and (skin := self._region(places, "skin", sure=True)):
-            return skin
-        if tissue == "soft" and kind == "vascular" and (bone := self._bone(places)):
+        if organ and organ.code in TISSUES_ALONE:
+            near = self._region(self.mention.places, TISSUES_ALONE[organ.code], sure=True)
+            return near or organ
+        if tissue == "soft" and (bone := self._bone(places)):
             return bone
         if tissue == "skin" and region and (organ is None or not organ.code.startswith(SKIN_ORGANS)):
             return region
@@ -192,7 +217,9 @@ class SiteFinder:
         return None
 
     def _loose_tissue(self, kind: str) -> str:
-        squamous = self.histology is not None and int(self.histology.code[:4]) in SQUAMOUS
+        if self.histology is None:
+            return "other"
+        squamous = int(self.histology.code[:4]) in SQUAMOUS or self.histology.code.endswith("/2")
         return "skin" if squamous else "other"
 
     def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:

@@ -29,6 +29,7 @@ _ENDINGS = ("orum", "arum", "ern", "en", "er", "es", "em", "um", "us", "on", "e"
 _KEPT = re.compile("(?<=...os)(?:e[nrsm]?|is|um|us|a)?$")  # Adenose is no Adeno, Polyposis no Polyp
 _ADJECTIVE = re.compile("(?<!zist)isch$")  # lymphatisch, lymphatica, lymphatic
 _ROMAN = re.compile("[IVX]{1,5}|[iv]{2,4}")
+SHORT_WORDS = frozenset(("ohr", "lid", "arm", "kin", "fus", "zeh"))  # Ohr, Lid, Arm, Kinn, Fuß, Zeh
 LONGEST_ENDING = 4  # letters
 SHORTEST = 4  # letters that an ending leaves
 
@@ -52,6 +53,9 @@ def stem(folded: str) -> str:
     """Return a folded word without its endings, of which each leaves at least four letters."""
     if _KEPT.search(folded):
         return _KEPT.sub("", folded)
+    for ending in ("es", "s", "en", "e"):
+        if folded.removesuffix(ending) in SHORT_WORDS:
+            return folded.removesuffix(ending)
     shortest = max(SHORTEST, len(folded) - LONGEST_ENDING)
     while True:
         for ending in _ENDINGS:

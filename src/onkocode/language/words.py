@@ -9,7 +9,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from onkocode.language.patterns import FILLERS, Word
-from onkocode.language.spelling import SHORTEST, fold, stem
+from onkocode.language.spelling import SHORT_WORDS, SHORTEST, fold, stem
 from onkocode.language.tokens import Token
 
 LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei", "er")
@@ -17,6 +17,7 @@ LONGEST = 40  # letters of a token that is taken apart
 SHORT = 3
 MANY = 10  # letters, from which on two typing errors are mended
 _SUFFIXES = ("end", "ung", "ert", "isch", "lich")
+_PLURALS = str.maketrans("äöü", "aou")
 HEADS = tuple(
     stem(fold(word))
     for word in (
@@ -48,7 +49,6 @@ SHORT_HEADS = {
 FUNCTION_WORDS = FILLERS | frozenset(
     ("bei", "mit", "nach", "ohne", "aus", "bis", "vor", "kein", "keine", "neu", "unter", "über")
 )
-SHORT_PARTS = frozenset(map(fold, ("Ohr", "Lid", "Arm", "Zeh")))
 SURE = 5  # letters of a part beside letters that nothing is known of
 
 
@@ -102,7 +102,7 @@ class Splitter:
             else:
                 self._stems.add(word.key)
             for form in _forms(word):
-                if (len(form) > SHORT or form in SHORT_PARTS) and (form, word.key, word.begins) not in seen:
+                if (len(form) > SHORT or form in SHORT_WORDS) and (form, word.key, word.begins) not in seen:
                     seen.add((form, word.key, word.begins))
                     self._by_letters[form[:3]].append((form, word.key, word.begins))
         forms = {form: word.key for word in self.words if not word.begins for form in (word.form, word.key)}
@@ -161,6 +161,9 @@ class Splitter:
         found = found or self._split_mended(folded) or self._split(folded, whole=False)
         if found:
             return tuple(_Part(self._features(key, key + rest), bad) for key, rest, bad in found)
+        plain = text.lower().translate(_PLURALS)
+        if plain != text.lower():  # Stimmbänder
+            return self.parts(plain)
         return (_Part(self._features(base, folded)),)
 
     def _composed(self, base: str) -> list[tuple[str, str, bool]]:
@@ -172,7 +175,7 @@ class Splitter:
         if base in self.opaque:
             return []
         parts = [part for part in self._split(base, whole=True, without=base) if part[0] != base]
-        return parts if len(parts) > 1 else []
+        return parts if len(parts) > 1 and len(parts[-1][0]) >= SURE else []
 
     def _features(self, base: str, folded: str) -> frozenset[str]:
         begins = [f"{key}~" for key in self._beginnings.get(folded[:3], ()) if folded.startswith(key)]
