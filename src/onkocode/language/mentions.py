@@ -14,6 +14,7 @@ from onkocode.language.words import Unit
 
 BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
 UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
+WITHIN = frozenset(("in", "im", "am", "an", "auf"))
 LINKING = frozenset(fold(word) for word in ("eines", "einer", "von", "vom", "des", "of", "from", "aus", "durch", "der"))
 
 
@@ -40,6 +41,7 @@ class Mention:
         places: all its units, head included, in the order of the text.
         histology: what the head says.
         roles: of the head.
+        bare: of a metastasis, that no site is said beside it.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Mention:
     places: list[int]
     histology: Match | None
     roles: set[str] = field(default_factory=set)
+    bare: bool = False
 
 
 def take_apart(lexicon: Lexicon, written: str) -> Text:
@@ -75,14 +78,15 @@ def preferred(matches: Sequence[Match], units: Sequence[Unit]) -> Match:
 
 
 def find_mentions(lexicon: Lexicon, text: Text) -> list[Mention]:
-    """Return the tumours of a text in its order."""
-    return _Finder(lexicon, text).mentions()
+    """Return the tumours of a text in its order; where it speaks of alternatives alone, these."""
+    return _Finder(lexicon, text).mentions() or _Finder(lexicon, text, alternatives=True).mentions()
 
 
 @dataclass
 class _Finder:
     lexicon: Lexicon
     text: Text
+    alternatives: bool = False
     found: list[Mention] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)  # units before the first tumour
     grown: set[int] = field(default_factory=set)  # units behind a word like infiltration that name a tumour
@@ -122,7 +126,25 @@ class _Finder:
             return [*first, ("metastasis", [*before, *own, *after])]
         cut = self._phrase_start(spot, head)
         mine = [place for place in after if place < cut]
-        return [*first, ("metastasis", [*before, *own, *mine]), ("primary", [place for place in after if place >= cut])]
+        theirs = [place for place in after if place >= cut]
+        if not (self._organs([*before, *own, *mine]) or self._region([*before, *own, *mine])):
+            within = self._within(head)
+            mine, theirs = (
+                [*mine, *(place for place in theirs if place >= within)],
+                [place for place in theirs if place < within],
+            )
+        return [*first, ("metastasis", [*before, *own, *mine]), ("primary", theirs)]
+
+    def _region(self, places: Sequence[int]) -> bool:
+        return bool(self.lexicon.regions.matches(self.text.features, places))
+
+    def _within(self, head: int) -> int:
+        """Return the first unit behind a tumour and a word like "im": where its metastases are."""
+        units, tokens = self.text.units, self.text.tokens
+        number = next(
+            (at for at in range(units[head].token + 1, len(tokens)) if tokens[at].text.lower() in WITHIN), len(tokens)
+        )
+        return next((place for place in range(head, len(units)) if units[place].token > number), len(units))
 
     def _last_filler(self, before: Sequence[int], spot: int) -> int:
         """Return the last token before a metastasis that its words do not reach over."""
@@ -148,7 +170,8 @@ class _Finder:
         return roles.isdisjoint(UNUSED)
 
     def _histology(self, places: Sequence[int]) -> Match | None:
-        counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, "alternative")]
+        without = () if self.alternatives else ("alternative",)
+        counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, *without)]
         if not counted:
             return None
         matches = self.lexicon.histologies.matches(self.text.features, counted)
@@ -162,7 +185,8 @@ class _Finder:
 
     def _take(self, kind: str, places: list[int], opener: str) -> None:
         if kind == "metastasis":
-            self.found.append(Mention(kind, places, [*self.waiting, *places], None, self._roles(places)))
+            bare = not (self._organs(places) or self._region(places))
+            self.found.append(Mention(kind, places, [*self.waiting, *places], None, self._roles(places), bare))
             self.waiting = []
             return
         counted = [place for place in places if self._counts(place)]
@@ -173,18 +197,26 @@ class _Finder:
             elif self._is_another_site(counted):
                 self._take_again(counted)
             elif self.found:
-                self.found[-1].places = sorted({*self.found[-1].places, *counted})
+                self._add(counted)
             else:
                 self.waiting += counted
             return
         new = Mention("primary", counted, counted, histology, self._roles(counted))
         last = self.found[-1] if self.found else None
-        if last and self._same(last, new):
+        if last and opener != fold("wegen") and self._same(last, new):
             self._merge(last, new)
             return
         if not self.found and self.waiting:
             new.places = sorted({*self.waiting, *new.places})
         self.found.append(new)
+
+    def _add(self, places: list[int]) -> None:
+        """Add what is said without a tumour to the last one, and to those before it at the same organ."""
+        last = self.found[-1]
+        organs = self._organs(last.head)
+        for mention in self.found:
+            if mention is last or (mention.kind == last.kind == "primary" and not organs):
+                mention.places = sorted({*mention.places, *places})
 
     def _is_another_site(self, places: Sequence[int]) -> bool:
         """Tell whether a segment names where the same tumour is now (Basaliom Schulter 2019, jetzt Wange)."""
@@ -212,6 +244,8 @@ class _Finder:
             return False
         rows = self.lexicon.histologies.rows
         one, other = rows[last.histology.row], rows[new.histology.row]
+        if one.kind != "placeholder" and one.code.endswith("/3") and other.code.endswith("/2"):
+            return False  # an invasive tumour, and one in situ beside it
         general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
         return bool(general) or one.kind == other.kind or one.code == other.code
 
@@ -250,7 +284,9 @@ def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
     if first.kind == "primary" and first.histology is not None:
         row = lexicon.histologies.rows[first.histology.row]
         if row.kind == "placeholder" or row.code.endswith("/0"):
-            return next((mention for mention in present[1:] if _outranks(lexicon, mention, row)), first)
+            rivals = [mention for mention in present[1:] if _outranks(lexicon, mention, row)]
+            spread = [mention for mention in rivals if mention.kind == "metastasis" and mention.bare]
+            return next(iter([*spread, *rivals]), first)
     return first
 
 

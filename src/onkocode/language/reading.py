@@ -12,6 +12,7 @@ from onkocode.language.sites import UNKNOWN, SiteFinder
 
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
+NO_NODES = ("epithelial", "skin", "melanocytic", "salivary", "thymic", "neuroendocrine")
 URINARY = ("C65", "C66", "C67", "C68")
 BILE_DUCT = ("8160", "8161", "8162")
 
@@ -92,6 +93,12 @@ class _Reader:
         if row.code[:4] in BILE_DUCT and site.code == "C22.0":
             site = replace(site, code="C22.1")
         icd10, rule = self._icd10(mention, row, site, morphology)
+        if site.code.startswith("C77") and row.kind in NO_NODES and morphology.endswith("3"):
+            site, icd10, rule = (
+                replace(site, code=UNKNOWN),
+                site.code,
+                "a carcinoma in lymph nodes comes from elsewhere",
+            )
         words = self._words(mention.histology.places if mention.histology else ())
         reasons = (
             Reason("morphology", words, str(row.place)),
@@ -118,14 +125,22 @@ class _Reader:
             self.lexicon.behaviours.matches(self.text.features, mention.places), key=lambda match: -match.weight
         ):
             said = self.lexicon.behaviours.rows[match.row]
-            if mention.histology and set(match.places) <= set(mention.histology.places):
+            if mention.histology and self._tokens(match.places) <= self._tokens(mention.histology.places):
                 continue  # Lentigo maligna
             if _changes(own, said.behaviour, row.kind):
                 return said.behaviour, (Reason("behaviour", self._words(match.places), str(said.place)),)
         return own, ()
 
+    def _tokens(self, places: Sequence[int]) -> set[tuple[int, int]]:
+        """Return where the words stand in the text; all words of an abbreviation stand in one place."""
+        tokens = (self.text.tokens[self.text.units[place].token] for place in places)
+        return {(token.start, token.end) for token in tokens}
+
     def _icd10(self, mention: Mention, row: Histology, site: Named, morphology: str) -> tuple[str | None, str]:
         if row.icd10 and morphology[5] == row.code[5]:
+            code, rule = self.lexicon.combinations.icd10(site.code, morphology)
+            if rule and code and row.icd10.endswith("9") and code[:3] == row.icd10[:3]:
+                return code, str(rule.place)  # the site says more
             return self._remission(row.icd10), str(row.place)
         if site.code == UNKNOWN and morphology[5] == "3":
             return ("C80.0", "unknown primary") if self._is_unknown() else ("C80.9", "no site")
@@ -180,13 +195,8 @@ class _Reader:
     def _before(self, mention: Mention) -> Named | None:
         """Return the site of a lesion that is said to be a metastasis (Rundherde, vereinbar mit Metastasen)."""
         at = next(number for number, other in enumerate(self.mentions) if other is mention)
-        lesion = self.mentions[at - 1] if at else None
-        if lesion is None or lesion.histology is None:
-            return None
-        row = self.lexicon.histologies.rows[lesion.histology.row]
-        if row.kind != "placeholder" or row.code.endswith("/3"):
-            return None
-        return SiteFinder(self.lexicon, self.text, lesion, None).find()
+        lesions = [other for other in self.mentions[:at] if other.kind == "primary" and not self._is_source(other)]
+        return SiteFinder(self.lexicon, self.text, lesions[-1], None).find() if lesions else None
 
     def _words(self, places: Sequence[int]) -> str:
         tokens = dict.fromkeys(self.text.units[place].token for place in places)

@@ -141,6 +141,8 @@ class SiteFinder:
         skin = self._region(self.mention.places, "skin", sure=False) if self._is_skin() else None
         if skin:
             return skin
+        if default and default.code.startswith("C38"):
+            return self._region(self.mention.places, "soft", sure=True) or default
         organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
         nodes = self._nodes()
         if organ or nodes:
@@ -292,7 +294,19 @@ class SiteFinder:
             return named
         row = self._row(best)
         others = tuple(dict.fromkeys(code for match in fitting if (code := self._row(match).code) != row.code))
+        joined = next(
+            (match for match in fitting if self._row(match).code in others and self._joined(best, match)), None
+        )
+        if joined and (whole := f"{row.code[:3]}.8") in self.lexicon.organ_of:
+            return Named(whole, "part", row.place, tuple(sorted({*best.places, *joined.places})), (row.code, *others))
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
+
+    def _joined(self, one: Match, other: Match) -> bool:
+        """Tell whether two parts are named together: Glans und Präputium."""
+        first, second = sorted((one, other), key=lambda match: match.places[0])
+        left, right = self.text.units[first.places[-1]].token, self.text.units[second.places[0]].token
+        between = [token.text.lower() for token in self.text.tokens[left + 1 : right]]
+        return between in (["und"], ["/"], ["+"], ["und", "des"], ["und", "der"])
 
     def _is_part(self, match: Match, organ: str) -> bool:
         row = self._row(match)

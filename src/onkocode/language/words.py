@@ -15,6 +15,7 @@ from onkocode.language.tokens import Token
 LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei", "er")
 LONGEST = 40  # letters of a token that is taken apart
 SHORT = 3
+FEW = 4  # words that may be meant by the beginning of one
 MANY = 10  # letters, from which on two typing errors are mended
 _SUFFIXES = ("end", "ung", "ert", "isch", "lich")
 _PLURALS = str.maketrans("äöü", "aou")
@@ -43,12 +44,14 @@ SHORT_HEADS = {
         "Karzinom": ("ca", "karz", "karzin", "carc"),
         "Metastase": ("met", "mets", "metas", "metast"),
         "Tumor": ("tu", "tum"),
+        "Sarkom": ("sa", "sark"),
     }.items()
     for short in shorts
 }
 FUNCTION_WORDS = FILLERS | frozenset(
     ("bei", "mit", "nach", "ohne", "aus", "bis", "vor", "kein", "keine", "neu", "unter", "über")
 )
+SHORTENED = "."  # in the place of letters: a head that is cut short
 SURE = 5  # letters of a part beside letters that nothing is known of
 
 
@@ -107,7 +110,11 @@ class Splitter:
                     self._by_letters[form[:3]].append((form, word.key, word.begins))
         forms = {form: word.key for word in self.words if not word.begins for form in (word.form, word.key)}
         self._choices = {form: key for form, key in sorted(forms.items()) if len(form) > SURE and form.isalpha()}
+        self._alike: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for form in self._choices:
+            self._alike[form[0], len(form)].append(form)
         self.parts = lru_cache(maxsize=65536)(self._parts)
+        self.completed = lru_cache(maxsize=65536)(self._completed)
 
     def units(self, tokens: list[Token]) -> list[Unit]:
         """Return the units of tokens, without fillers and marks."""
@@ -115,8 +122,33 @@ class Splitter:
             Unit(part.features, number, part.corrected)
             for number, token in enumerate(tokens)
             if token.is_word and token.text.lower() not in FILLERS
-            for part in self.parts(token.text)
+            for part in self._parts_at(tokens, number)
         ]
+
+    def _parts_at(self, tokens: list[Token], number: int) -> tuple[_Part, ...]:
+        token = tokens[number]
+        follows = tokens[number + 1] if number + 1 < len(tokens) else None
+        if follows and follows.text == "." and follows.start == token.end and not self.knows(token.text):
+            full = self.completed(fold(token.text))
+            if full:
+                return full
+        return self.parts(token.text)
+
+    def _completed(self, folded: str) -> tuple[_Part, ...]:
+        """Return the parts of a word that is cut short by a dot: the shortest known one that begins so (Retinobl.)."""
+        if len(folded) < SURE or not folded.isalpha():
+            return ()
+        known = [form for form in self._choices if form.startswith(folded)]
+        if known:
+            key = self._choices[min(known, key=lambda form: (len(form), form))]
+            return (_Part(self._features(key, key)),)
+        for cut in range(len(folded) - SHORT, SHORT, -1):
+            left = self._split(folded[:cut], whole=True)
+            right = [form for form in self._choices if form.startswith(folded[cut:])] if left else []
+            if right and len({self._choices[form] for form in right}) <= FEW:
+                key = self._choices[min(right, key=lambda form: (len(form), form))]
+                return tuple(_Part(self._features(part, part + rest)) for part, rest, _ in [*left, (key, "", False)])
+        return ()
 
     def joined(self, tokens: list[Token]) -> list[Token]:
         """Return tokens with words put together that blanks cut (Ober Schenkel, karzi nom)."""
@@ -130,7 +162,9 @@ class Splitter:
         return found
 
     def _belong(self, left: Token, right: Token) -> bool:
-        if not (left.text.isalpha() and right.text.isalpha()) or left.source or right.source:
+        if not (left.text.isalpha() and right.text.isalpha()) or left.source:
+            return False
+        if right.source and right.start > left.end:
             return False
         if right.start - left.end > 1 or {left.text.lower(), right.text.lower()} & FUNCTION_WORDS:
             return False
@@ -187,7 +221,12 @@ class Splitter:
         allowed = 1 if size < many else 2
         if size <= SURE:
             return None
-        hits = process.extract(folded, self._choices.keys(), scorer=OSA.distance, score_cutoff=allowed, limit=4)
+        near = [
+            form
+            for length in range(size - allowed, size + allowed + 1)
+            for form in self._alike.get((folded[0], length), ())
+        ]
+        hits = process.extract(folded, near, scorer=OSA.distance, score_cutoff=allowed, limit=4)
         best = {self._choices[hit[0]] for hit in hits if hit[1] == hits[0][1]}
         if len(best) != 1:
             return None
@@ -238,7 +277,7 @@ class Splitter:
 
     def _from(self, folded: str, at: int, plain: bool = False) -> Iterator[tuple[int, float, tuple[str, str, bool]]]:
         if folded[at:] in SHORT_HEADS and at > SHORT:
-            yield len(folded), 1.0, (SHORT_HEADS[folded[at:]], "", False)
+            yield len(folded), 1.0, (SHORT_HEADS[folded[at:]], SHORTENED, False)
         for form, key, begins in self._by_letters.get(folded[at : at + 3], ()):
             if not folded.startswith(form, at) or (begins and plain):
                 continue
@@ -273,4 +312,5 @@ class Splitter:
             if key != "end":
                 parts.append((key, rest, bad))
         inside = bool(path) and not path[0][0] and not path[-1][0]
-        return [] if inside else parts
+        shortened = any(rest == SHORTENED for _, rest, _ in path) and any(not key for key, _, _ in path)
+        return [] if inside or shortened else parts
