@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from onkocode.language.facts import Fact, take_facts
-from onkocode.language.lexicon import Lexicon
+from onkocode.language.lexicon import Lexicon, Table
 from onkocode.language.patterns import Match
 from onkocode.language.roles import Roles, Segment, segments
 from onkocode.language.rows import Histology
@@ -29,6 +30,14 @@ class Text:
     parts: list[Segment]
     roles: Roles
     facts: tuple[Fact, ...]
+    _found: dict[tuple[int, tuple[int, ...]], list[Match]] = field(default_factory=dict)
+
+    def matches(self, table: Table[Any], places: Sequence[int]) -> list[Match]:
+        """Return the rows of a table that some of its units match; looked up once."""
+        key = id(table), tuple(places)
+        if key not in self._found:
+            self._found[key] = table.matches(self.features, places)
+        return self._found[key]
 
 
 @dataclass
@@ -94,7 +103,7 @@ class _Finder:
     def mentions(self) -> list[Mention]:
         for part in self.text.parts:
             spread = [place for place in range(part.start, part.end) if self.text.roles.has(place, "infiltrated")]
-            if spread and self.lexicon.histologies.matches(self.text.features, spread):
+            if spread and self.text.matches(self.lexicon.histologies, spread):
                 self.grown.update(spread)
         for part in self.text.parts:
             for kind, places in self._phrases(part):
@@ -136,7 +145,7 @@ class _Finder:
         return [*first, ("metastasis", [*before, *own, *mine]), ("primary", theirs)]
 
     def _region(self, places: Sequence[int]) -> bool:
-        return bool(self.lexicon.regions.matches(self.text.features, places))
+        return bool(self.text.matches(self.lexicon.regions, places))
 
     def _within(self, head: int) -> int:
         """Return the first unit behind a tumour and a word like "im": where its metastases are."""
@@ -174,7 +183,7 @@ class _Finder:
         counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, *without)]
         if not counted:
             return None
-        matches = self.lexicon.histologies.matches(self.text.features, counted)
+        matches = self.text.matches(self.lexicon.histologies, counted)
         return preferred(matches, self.text.units) if matches else None
 
     def _is_origin(self, places: Sequence[int], opener: str) -> bool:
@@ -222,7 +231,7 @@ class _Finder:
         """Tell whether a segment names where the same tumour is now (Basaliom Schulter 2019, jetzt Wange)."""
         if not self.found or self.found[-1].kind != "primary" or "current" not in self._roles(places):
             return False
-        named = self.lexicon.regions.matches(self.text.features, places)
+        named = self.text.matches(self.lexicon.regions, places)
         return "current" not in self.found[-1].roles and bool(self._organs(places) or named)
 
     def _take_again(self, places: list[int]) -> None:
@@ -250,7 +259,7 @@ class _Finder:
         return bool(general) or one.kind == other.kind or one.code == other.code
 
     def _organs(self, places: Sequence[int]) -> set[str]:
-        matches = self.lexicon.sites.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.sites, places)
         sites = [self.lexicon.sites.rows[match.row] for match in matches]
         return {site.organ for site in sites if not site.under and not site.code.startswith(BROAD)}
 

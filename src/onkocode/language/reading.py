@@ -110,7 +110,7 @@ class _Reader:
 
     def _histology(self, mention: Mention) -> Histology:
         places = [place for place in mention.places if not self.text.roles.has(place, "alternative")]
-        matches = self.lexicon.histologies.matches(self.text.features, places or mention.places)
+        matches = self.text.matches(self.lexicon.histologies, places or mention.places)
         match = preferred(matches, self.text.units) if matches else mention.histology
         if match is None:
             raise ValueError("a mention of a primary tumour has a name")
@@ -122,7 +122,7 @@ class _Reader:
         if tumour_in_situ(self.text.facts) and own == "3":
             return "2", (Reason("behaviour", "Tis", "T category"),)
         for match in sorted(
-            self.lexicon.behaviours.matches(self.text.features, mention.places), key=lambda match: -match.weight
+            self.text.matches(self.lexicon.behaviours, mention.places), key=lambda match: -match.weight
         ):
             said = self.lexicon.behaviours.rows[match.row]
             if mention.histology and self._tokens(match.places) <= self._tokens(mention.histology.places):
@@ -145,7 +145,7 @@ class _Reader:
         if site.code == UNKNOWN and morphology[5] == "3":
             return ("C80.0", "unknown primary") if self._is_unknown() else ("C80.9", "no site")
         code, rule = self.lexicon.combinations.icd10(site.code, morphology)
-        for match in self.lexicon.finer.matches(self.text.features, mention.places) if code else ():
+        for match in self.text.matches(self.lexicon.finer, mention.places) if code else ():
             if self.lexicon.finer.rows[match.row].icd10 == code:
                 return self.lexicon.finer.rows[match.row].finer, str(self.lexicon.finer.rows[match.row].place)
         return code, str(rule.place) if rule else "code of the site"

@@ -168,7 +168,7 @@ class SiteFinder:
         return own or any(code.startswith("C44") for code in skin)
 
     def _sites(self, places: Sequence[int]) -> list[Match]:
-        return self.lexicon.sites.matches(self.text.features, places)
+        return self.text.matches(self.lexicon.sites, places)
 
     def _nervous(self, found: Named) -> Named:
         """Return the meninges or the nerve where a tumour of them was found at the bone or organ beside."""
@@ -212,7 +212,7 @@ class SiteFinder:
 
     def _bone(self, places: Sequence[int]) -> Named | None:
         """Return a bone that is named outright, as no skin lies on it."""
-        for match in self.lexicon.regions.matches(self.text.features, places):
+        for match in self.text.matches(self.lexicon.regions, places):
             row = self.lexicon.regions.rows[match.row]
             if "skin" not in row.codes and row.codes.get("bone", "").startswith(("C40", "C41")):
                 return Named(row.codes["bone"], "region", row.place, match.places)
@@ -225,7 +225,7 @@ class SiteFinder:
         return "skin" if squamous else "other"
 
     def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:
-        matches = self.lexicon.sites.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.sites, places)
         outright = [
             match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
         ]
@@ -253,7 +253,7 @@ class SiteFinder:
         return self._row(match).code.endswith(".9")
 
     def _region(self, places: Sequence[int], tissue: str, sure: bool) -> Named | None:
-        matches = self.lexicon.regions.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.regions, places)
         rows = [(self.lexicon.regions.rows[match.row], match) for match in matches]
         coded = [(code, row, match) for row, match in rows if (code := _code(row, tissue))]
         if not coded:
@@ -270,7 +270,7 @@ class SiteFinder:
             for place in range(len(self.text.units))
             if self.histology is not None or not self.text.roles.has(place, "history")
         ]
-        matches = self.lexicon.procedures.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.procedures, places)
         if matches:
             best = max(matches, key=lambda match: match.weight)
             row = self.lexicon.procedures.rows[best.row]
@@ -284,7 +284,7 @@ class SiteFinder:
         organ = self._organ_with(named.code)
         if organ is None:
             return named
-        matches = self.lexicon.sites.matches(self.text.features, self.mention.places)
+        matches = self.text.matches(self.lexicon.sites, self.mention.places)
         fitting = [match for match in matches if self._is_part(match, organ)]
         fitting = [match for match in fitting if not self._is_general(match)]
         if not fitting:
