@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, Text, find_mentions, preferred, subject_of, take_apart
+from onkocode.language.mentions import Mention, Text, find_mentions, preferred, take_apart
 from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
-from onkocode.language.sites import UNKNOWN, SiteFinder
+from onkocode.language.sites import SiteFinder
+from onkocode.language.subject import subject_of
+from onkocode.language.tissues import UNKNOWN
 
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")

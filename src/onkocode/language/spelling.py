@@ -15,7 +15,7 @@ _SOUNDS = (
     (re.compile("ue"), "u"),
     (re.compile("ph"), "f"),
     (re.compile("th"), "t"),
-    (re.compile("rrh|rh"), "r"),
+    (re.compile("rrh|^rh"), "r"),
     (re.compile("ck"), "k"),
     (re.compile("y|j(?![aeiou])"), "i"),
     (re.compile("c(?=[eiy])|tz"), "z"),
