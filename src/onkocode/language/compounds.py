@@ -4,20 +4,14 @@ from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from onkocode.language.spelling import SHORTEST, fold, stem
-from onkocode.language.vocabulary import MANY, SHORT, SURE, Vocabulary
+from onkocode.language.vocabulary import HEADS, MANY, SHORT, SURE, Vocabulary
 
 LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei")
 FEW = 4  # words that may be meant by the beginning of one
+LONG = 7  # letters of a part that stands behind unknown ones
 FURTHER = 6  # letters behind the beginning of a word
 SHORTENED = "."  # in the place of letters: a head that is cut short
 UNKNOWN_LETTER = 2.0  # costs of a split; a part costs 1
-HEADS = tuple(
-    stem(fold(word))
-    for word in (
-        *("Karzinom", "Tumor", "Metastase", "Sarkom", "Lymphom", "Melanom", "Adenom", "Krebs", "Polyp", "Leukämie"),
-        *("Karzinose", "Myelom", "Papillom", "Myom", "Zyste", "Lipom"),
-    )
-)
 SHORT_HEADS = {
     fold(short): stem(fold(word))
     for word, shorts in {
@@ -152,7 +146,8 @@ class Compounds:
         if mended:
             return [Part(mended, mended=True)]
         short = (before and len(before[-1].key) < SURE) or (after is not None and len(after.key) < SURE)
-        return None if short else []
+        begins = not before and after is not None and len(after.key) < LONG and after.key not in HEADS
+        return None if short or begins else []
 
 
 def _beginning(folded: str, end: int, form: str, key: str) -> Iterator[Step]:

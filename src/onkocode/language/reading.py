@@ -181,6 +181,8 @@ class _Reader:
             *(source.reasons if source else ()),
         )
         morphology = source.morphology if source else None if topography == UNKNOWN else "8000/3"
+        if morphology and morphology.startswith("8000"):
+            morphology = "8000/3"  # what spreads is malignant
         return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
 
     def _origin(self) -> str:
@@ -191,6 +193,8 @@ class _Reader:
     def _is_source(self, mention: Mention) -> bool:
         if mention.kind != "primary" or mention.histology is None:
             return False
+        if "origin" in mention.roles:
+            return True
         row = self.lexicon.histologies.rows[mention.histology.row]
         return row.kind != "placeholder" or row.code.endswith("/3")
 

@@ -14,7 +14,23 @@ ENDS = frozenset(".;")  # of a sentence
 MARKS = frozenset(",:()/[]+–—|=>") | ENDS
 CONNECTORS = frozenset(
     fold(word)
-    for word in ("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber")
+    for word in (
+        "bei",
+        "mit",
+        "wegen",
+        "sowie",
+        "plus",
+        "with",
+        "bzw",
+        "beziehungsweise",
+        "aufgrund",
+        "dabei",
+        "aber",
+        "jetzt",
+        "nun",
+        "nunmehr",
+        "derzeit",
+    )
 )
 LONG = frozenset(("history", "current", "family"))  # roles that last to the end of the sentence
 
@@ -140,6 +156,8 @@ def _reach(
     if cue.reach == "token":
         return _same_word(start, tokens, units)
     own = next((part for part in parts if part.start <= start < part.end), None)
+    if own is None:  # a connecting word
+        own = next((part for part in parts if part.start >= end), None)
     if own is None:
         return range(start, end)
     if cue.reach == "before":

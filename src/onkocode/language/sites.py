@@ -87,6 +87,8 @@ class SiteFinder:
             return False
         if self.histology.kind == "thymic" and named.code.startswith("C38"):
             return True
+        if self.histology.kind in ("myeloid", "plasma") and default.basis == "kind":
+            return True
         return ("region" in named.basis and default.basis == "kind") or (
             named.basis == "loose region" and self.histology.kind != "placeholder" and default.basis == "guess"
         )
@@ -95,6 +97,8 @@ class SiteFinder:
         """Return the site of a lymphoma: an organ beside lymph nodes and marrow, else the region of the nodes."""
         rest = [place for place in self.mention.places if place not in self.mention.head]
         default = usual_site(self.histology)
+        if default and default.basis == "kind" and default.code.startswith("C42"):
+            return default
         skin = self._region(self.mention.places, "skin", sure=False) if self._is_skin() else None
         if skin:
             return skin
@@ -222,7 +226,7 @@ class SiteFinder:
         organ = self._organ_with(named.code)
         if organ is None:
             return named
-        matches = self.text.matches(self.lexicon.sites, self.mention.places)
+        matches = self.text.matches(self.lexicon.sites, self._present())
         fitting = [match for match in matches if self._is_part(match, organ)]
         fitting = [match for match in fitting if not self._is_general(match)]
         if not fitting:
@@ -238,6 +242,12 @@ class SiteFinder:
         if joined and (whole := f"{row.code[:3]}.8") in self.lexicon.organ_of:
             return Named(whole, "part", row.place, tuple(sorted({*best.places, *joined.places})), (row.code, *others))
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
+
+    def _present(self) -> list[int]:
+        """Return the units that tell of the tumour as it is, not of what was before."""
+        if "history" in self.mention.roles:
+            return self.mention.places
+        return [place for place in self.mention.places if not self.text.roles.has(place, "history")]
 
     def _joined(self, one: Match, other: Match) -> bool:
         """Tell whether two parts are named together: Glans und Präputium."""

@@ -7,11 +7,18 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from onkocode.language.patterns import Word
-from onkocode.language.spelling import SHORT_WORDS, SHORTEST
+from onkocode.language.spelling import SHORT_WORDS, SHORTEST, fold, stem
 
 SHORT = 3  # letters of a word that no compound is made with
 SURE = 5  # letters of a part beside letters that nothing is known of
 MANY = 10  # letters, from which on two typing errors are mended
+HEADS = tuple(  # the commonest first
+    stem(fold(word))
+    for word in (
+        *("Karzinom", "Tumor", "Metastase", "Sarkom", "Lymphom", "Melanom", "Adenom", "Krebs", "Polyp", "Leukämie"),
+        *("Karzinose", "Myelom", "Papillom", "Myom", "Zyste", "Lipom"),
+    )
+)
 SUFFIXES = ("end", "ung", "ert", "isch", "lich")  # other words, and no typing errors
 
 
@@ -56,12 +63,17 @@ class Vocabulary:
         lengths = range(size - allowed, size + allowed + 1)
         near = [form for length in lengths for form in self._alike.get((folded[0], length), ())]
         hits = process.extract(folded, near, scorer=OSA.distance, score_cutoff=allowed, limit=4)
-        if len({self.forms[form] for form, distance, _ in hits if distance == hits[0][1]}) != 1:
+        nearest = [form for form, distance, _ in hits if distance == hits[0][1]]
+        heads = sorted((form for form in nearest if self.forms[form] in HEADS), key=self._commonness)
+        if not heads and len({self.forms[form] for form in nearest}) != 1:
             return None
-        known, distance, _ = hits[0]
+        known, distance = (heads or nearest)[0], hits[0][1]
         other_start = distance > 1 and known[:SHORTEST] != folded[:SHORTEST]
         other_word = folded[-SHORT:] in SUFFIXES and not known.endswith(folded[-SHORT:])
         return None if other_start or other_word else self.forms[known]
+
+    def _commonness(self, form: str) -> int:
+        return HEADS.index(self.forms[form])
 
 
 def _by_letters(words: Iterable[Word]) -> dict[str, list[tuple[str, str, bool]]]:

@@ -108,7 +108,8 @@ class Splitter:
         if parts := self._taken_apart(folded, base):
             return self._features(parts)
         plain = text.lower().translate(_PLURALS)
-        return self._parts(plain) if plain != text.lower() else [(own, False)]  # Stimmbänder
+        plural = plain != text.lower() and self.knows(plain)  # Stimmbänder
+        return self._parts(plain) if plural else [(own, False)]
 
     def _taken_apart(self, folded: str, base: str) -> list[Part]:
         if parts := self._compounds.split(folded):
