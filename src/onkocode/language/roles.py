@@ -15,21 +15,8 @@ MARKS = frozenset(",:()/[]+–—|=>") | ENDS
 CONNECTORS = frozenset(
     fold(word)
     for word in (
-        "bei",
-        "mit",
-        "wegen",
-        "sowie",
-        "plus",
-        "with",
-        "bzw",
-        "beziehungsweise",
-        "aufgrund",
-        "dabei",
-        "aber",
-        "jetzt",
-        "nun",
-        "nunmehr",
-        "derzeit",
+        *("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber"),
+        *("jetzt", "nun", "nunmehr"),
     )
 )
 LONG = frozenset(("history", "current", "family"))  # roles that last to the end of the sentence
