@@ -16,7 +16,7 @@ SHORT_HEADS = {
     fold(short): stem(fold(word))
     for word, shorts in {
         "Karzinom": ("ca", "karz", "karzin", "carc"),
-        "Metastase": ("met", "mets", "metas", "metast"),
+        "Metastase": ("met", "mets", "metas", "metast", "fil", "filia"),
         "Tumor": ("tu", "tum"),
         "Sarkom": ("sa", "sark"),
     }.items()
@@ -87,6 +87,10 @@ class Compounds:
 
     def mended(self, folded: str) -> list[Part]:
         """Return the parts of a compound of which the last or the first one has a typing error."""
+        for short, head in SHORT_HEADS.items():
+            first = self._vocabulary.mended(folded[: -len(short)], MANY - 2) if folded.endswith(short) else None
+            if first:
+                return [Part(first, mended=True), Part(head)]
         for cut in range(SHORTEST, len(folded) - SURE):
             left = self.split(folded[:cut])
             last = self._vocabulary.mended(folded[cut:], MANY - 2) if left else None

@@ -254,6 +254,8 @@ class _Finder:
         one, other = rows[last.histology.row], rows[new.histology.row]
         if one.kind != "placeholder" and one.code.endswith("/3") and other.code.endswith("/2"):
             return False  # an invasive tumour, and one in situ beside it
+        if one.code.endswith("/6") or other.code.endswith("/6"):
+            return False
         general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
         return bool(general) or one.kind == other.kind or one.code == other.code
 

@@ -88,7 +88,7 @@ class _Reader:
         row = self._histology(mention)
         behaviour, why = self._behaviour(mention, row)
         morphology = f"{row.code[:5]}{behaviour}"
-        site = SiteFinder(self.lexicon, self.text, mention, row).find()
+        site = self._source_site(mention, row) or SiteFinder(self.lexicon, self.text, mention, row).find()
         urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] == "8010" and site.code[:3] in URINARY)
         if tumour_papillary(self.text.facts) and urothelial:
             morphology = "8130/2"
@@ -184,6 +184,13 @@ class _Reader:
         if morphology and morphology.startswith("8000"):
             morphology = "8000/3"  # what spreads is malignant
         return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
+
+    def _source_site(self, mention: Mention, row: Histology) -> Named | None:
+        """Return where a tumour comes from that is a metastasis by its name (Krukenberg, Pseudomyxoma)."""
+        sources = [other for other in self.mentions if other is not mention and self._is_source(other)]
+        if not row.code.endswith("/6") or not sources:
+            return None
+        return SiteFinder(self.lexicon, self.text, sources[0], self._histology(sources[0])).find()
 
     def _origin(self) -> str:
         """Return the site that a metastasis is said to come from."""

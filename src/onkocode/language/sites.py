@@ -218,7 +218,8 @@ class SiteFinder:
             row = self.lexicon.procedures.rows[best.row]
             return Named(row.code, "procedure", row.place, best.places)
         spots = [place for place in places if self.text.roles.has(place, "procedure")]
-        found = self._organ(spots, "") if spots else None
+        tissue = TISSUE_OF.get(self.histology.kind, "other") if self.histology else "other"
+        found = (self._organ(spots, "") or self._region(spots, tissue, sure=True)) if spots else None
         return Named(found.code, "procedure", found.place, found.words) if found else None
 
     def _finer(self, named: Named) -> Named:

@@ -10,8 +10,8 @@ from onkocode.language.rows import Histology
 def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
     """Return what a text is about: what is now before the past, the first before others, malignant before benign."""
     tumours = [mention for mention in mentions if mention.kind != "origin" and not _is_no_neoplasm(lexicon, mention)]
-    if not tumours:
-        return None
+    if not tumours or (len(tumours) < len(mentions) and all(_is_open(lexicon, mention) for mention in tumours)):
+        return None  # a lesion that turned out to be no tumour
     stated = [mention for mention in tumours if "alternative" not in mention.roles] or tumours
     known = next((at for at, mention in enumerate(stated) if _is_named(lexicon, mention)), len(stated))
     named = [mention for at, mention in enumerate(stated) if mention.kind == "primary" or at < known]
@@ -40,6 +40,12 @@ def _is_named(lexicon: Lexicon, mention: Mention) -> bool:
         return False
     row = lexicon.histologies.rows[mention.histology.row]
     return row.kind != "placeholder" or row.code.endswith("/3")
+
+
+def _is_open(lexicon: Lexicon, mention: Mention) -> bool:
+    """Tell whether a mention says no more than a lesion."""
+    row = lexicon.histologies.rows[mention.histology.row] if mention.histology else None
+    return row is not None and row.kind == "placeholder" and not row.code.endswith("/3")
 
 
 def _is_no_neoplasm(lexicon: Lexicon, mention: Mention) -> bool:

@@ -51,14 +51,15 @@ class Vocabulary:
         return frozenset((base, *begins))
 
     def begun(self, folded: str) -> list[str]:
-        """Return the forms that begin so, the shortest first."""
-        return sorted((form for form in self.forms if form.startswith(folded)), key=lambda form: (len(form), form))
+        """Return the forms that begin so, names of tumours first, then the shortest."""
+        begun = (form for form in self.forms if form.startswith(folded))
+        return sorted(begun, key=lambda form: (not form.endswith("om"), len(form), form))
 
     def mended(self, folded: str, many: int = MANY) -> str | None:
         """Return the stem of the one word that differs by a typing error, or by two from as many letters on."""
         size = len(folded)
         allowed = 1 if size < many else 2
-        if size <= SURE:
+        if size < SURE:
             return None
         lengths = range(size - allowed, size + allowed + 1)
         near = [form for length in lengths for form in self._alike.get((folded[0], length), ())]
@@ -68,6 +69,8 @@ class Vocabulary:
         if not heads and len({self.forms[form] for form in nearest}) != 1:
             return None
         known, distance = (heads or nearest)[0], hits[0][1]
+        if size == SURE and not heads:
+            return None
         other_start = distance > 1 and known[:SHORTEST] != folded[:SHORTEST]
         other_word = folded[-SHORT:] in SUFFIXES and not known.endswith(folded[-SHORT:])
         return None if other_start or other_word else self.forms[known]

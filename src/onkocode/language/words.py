@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from onkocode.language.compounds import Compounds, Part
+from onkocode.language.compounds import SHORTENED, Compounds, Part
 from onkocode.language.patterns import FILLERS, Word
 from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
@@ -78,8 +78,11 @@ class Splitter:
     def _parts_at(self, tokens: list[Token], number: int) -> list[Read]:
         token = tokens[number]
         follows = tokens[number + 1] if number + 1 < len(tokens) else None
-        if follows and follows.text == "." and follows.start == token.end and not self.knows(token.text):
-            full = self._completed(fold(token.text))
+        dotted = follows is not None and follows.text == "." and follows.start == token.end
+        folded = fold(token.text)
+        if dotted and stem(folded) not in self._vocabulary.stems:
+            cut = self._compounds.split(folded)
+            full = cut if any(part.rest == SHORTENED for part in cut) else self._completed(folded)
             if full:
                 return self._features(full)
         return self._parts(token.text)
@@ -120,4 +123,12 @@ class Splitter:
         return self._compounds.mended(folded) or self._compounds.split(folded, whole=False)
 
     def _features(self, parts: Iterable[Part]) -> list[Read]:
-        return [(self._vocabulary.features(part.key, part.key + part.rest), part.mended) for part in parts]
+        read: list[Read] = []
+        for part in parts:
+            own = self._vocabulary.features(part.key, part.key + part.rest)
+            inner = self._compounds.known(part.key) if not part.rest else []
+            parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
+            read += [(features, part.mended) for features in parts_of or [own]]
+                (own, part.mended)
+            ]
+        return read
