@@ -129,6 +129,4 @@ class Splitter:
             inner = self._compounds.known(part.key) if not part.rest else []
             parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
             read += [(features, part.mended) for features in parts_of or [own]]
-                (own, part.mended)
-            ]
         return read
