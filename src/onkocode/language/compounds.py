@@ -110,6 +110,9 @@ class Compounds:
             return []
         if begun := self._vocabulary.begun(folded):
             return [Part(forms[begun[0]])]
+        headed = self.split(folded)
+        if any(part.rest == SHORTENED for part in headed):
+            return headed
         for cut in range(len(folded) - SHORT, SHORT, -1):
             left = self.split(folded[:cut])
             begun = self._vocabulary.begun(folded[cut:]) if left else []

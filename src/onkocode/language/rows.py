@@ -16,7 +16,7 @@ TISSUES = ("skin", "soft", "bone", "nodes", "other")
 Tissue = Literal["skin", "soft", "bone", "nodes", "other"]
 ROLES = (
     *("history", "current", "negated", "alternative", "uncertain", "infiltrated", "origin", "family"),
-    *("metastasis", "spread", "unknown", "procedure", "remission"),
+    *("metastasis", "spread", "unknown", "procedure", "remission", "other"),
 )
 REACHES = ("after", "before", "clause", "word", "token")
 
