@@ -1,51 +1,26 @@
 """The site of a tumour: named outright, as a part of an organ, by a region and the tissue, or by the kind of tumour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, Text
 from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.patterns import Match
 from onkocode.language.rows import Histology, Region, Site
-
-TISSUE_OF = {
-    **dict.fromkeys(("skin", "melanocytic"), "skin"),
-    **dict.fromkeys(("soft", "vascular", "histiocytic"), "soft"),
-    **dict.fromkeys(("bone", "cartilage", "plasma"), "bone"),
-    "nerve": "nerve",
-}
-SKIN_ORGANS = (
-    "C44",
-    "C51",
-    "C60",
-    "C63",
-    "C00",
-    "C69",
-    "C21",
-    "C50.0",
-    "C30",
-    "C52",
-    "C20",
-    "C06",
-    "C03",
-    "C05",
-    "C53",
+from onkocode.language.tissues import (
+    BROAD,
+    OVERLAPPING,
+    SKIN_ORGANS,
+    SQUAMOUS,
+    TISSUE_OF,
+    TISSUES_ALONE,
+    UNKNOWN,
+    is_vague,
+    nervous_site,
+    own_part,
+    usual_site,
 )
-BROAD = ("C76", "C80", "C26", "C39")
-VAGUE = ("C76", "C80", "C26", "C39", "C72.9", "C75.9", "C57.9", "C63.9", "C68.9", "C14.8", "C44.9", "C41.9", "C49.9")
-NERVES = (
-    ("C38", "3"),
-    ("C34", "3"),
-    ("C37", "3"),
-    ("C76.0", "0"),
-    ("C76.1", "3"),
-    ("C76.2", "4"),
-    ("C48", "4"),
-    ("C76.3", "5"),
-)
-SQUAMOUS = range(8050, 8085)
-UNKNOWN = "C80.9"
 
 
 @dataclass
@@ -63,7 +38,6 @@ class SiteFinder:
     text: Text
     mention: Mention
     histology: Histology | None
-    _organ_of: dict[str, str] = field(default_factory=dict)
 
     def find(self) -> Named:
         """Return the site."""
@@ -72,24 +46,28 @@ class SiteFinder:
             return Named(UNKNOWN, "unknown")
         if kind == "lymphoid":
             return self._lymphoid()
-        if self.histology is None and (
-            nodes := find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
-        ):
+        if self.histology is None and (nodes := self._nodes()):
             return nodes
-        found = self._solid(kind)
-        return self._nervous(found) if kind in ("meninges", "nerve") else found
+        found = own_part(self._overlapping(self._solid(kind)), usual_site(self.histology))
+        return nervous_site(found, kind)
+
+    def _overlapping(self, named: Named) -> Named:
+        """Return the code of several parts where the text says that the tumour lies over them."""
+        words = {feature for place in self.mention.places for feature in self.text.features[place]}
+        code = f"{named.code[:3]}.8"
+        return replace(named, code=code) if words >= OVERLAPPING and code in self.lexicon.organ_of else named
 
     def _solid(self, kind: str) -> Named:
         origin = [place for place in self.mention.places if self.text.roles.has(place, "origin")]
         rest = [place for place in self.mention.places if place not in self.mention.head]
-        default = self._default()
+        default = usual_site(self.histology)
         strong = default if default and default.basis == "kind" else None
         vague = None
         for tier in (origin, self.mention.head):
             named = self._in(tier, kind)
             if named and not self._yields(named, default):
                 finer = self._finer(named)
-                if not _is_vague(finer.code):
+                if not is_vague(finer.code):
                     return finer
                 vague = vague or finer
         if strong:
@@ -98,7 +76,7 @@ class SiteFinder:
             named = self._in(places, kind)
             if named and self._yields(named, default):
                 continue
-            if named and not (_is_vague(named.code) and vague):
+            if named and not (is_vague(named.code) and vague):
                 return self._finer(named)
         return vague or self._finer(
             (self.by_procedure() if self.histology else None) or default or Named(UNKNOWN, "unknown")
@@ -110,6 +88,8 @@ class SiteFinder:
             return False
         if self.histology.kind == "thymic" and named.code.startswith("C38"):
             return True
+        if self.histology.kind in ("myeloid", "plasma") and default.basis == "kind":
+            return True
         return ("region" in named.basis and default.basis == "kind") or (
             named.basis == "loose region" and self.histology.kind != "placeholder" and default.basis == "guess"
         )
@@ -117,10 +97,14 @@ class SiteFinder:
     def _lymphoid(self) -> Named:
         """Return the site of a lymphoma: an organ beside lymph nodes and marrow, else the region of the nodes."""
         rest = [place for place in self.mention.places if place not in self.mention.head]
-        default = self._default()
+        default = usual_site(self.histology)
+        if default and default.basis == "kind" and default.code.startswith("C42"):
+            return default
         skin = self._region(self.mention.places, "skin", sure=False) if self._is_skin() else None
         if skin:
             return skin
+        if default and default.code.startswith("C38"):
+            return self._region(self.mention.places, "soft", sure=True) or default
         organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
         nodes = self._nodes()
         if organ or nodes:
@@ -146,22 +130,7 @@ class SiteFinder:
         return own or any(code.startswith("C44") for code in skin)
 
     def _sites(self, places: Sequence[int]) -> list[Match]:
-        return self.lexicon.sites.matches(self.text.features, places)
-
-    def _nervous(self, found: Named) -> Named:
-        """Return the meninges or the nerve where a tumour of them was found at the bone or organ beside."""
-        kind = self.histology.kind if self.histology else ""
-        spinal = found.code.startswith(("C41.2", "C72.0", "C72.1", "C70.1"))
-        if kind == "meninges" and not found.code.startswith("C70"):
-            known = found.basis not in ("unknown", "guess", "kind")
-            return replace(found, code="C70.1" if spinal else "C70.0" if known else "C70.9")
-        digit = next((digit for begins, digit in NERVES if found.code.startswith(begins)), None)
-        return replace(found, code=f"C47.{digit}") if kind == "nerve" and digit else found
-
-    def _default(self) -> Named | None:
-        if self.histology is None or not self.histology.site:
-            return None
-        return Named(self.histology.site, "guess" if self.histology.weak else "kind", self.histology.place)
+        return self.text.matches(self.lexicon.sites, places)
 
     def _in(self, places: Sequence[int], kind: str) -> Named | None:
         if not places:
@@ -169,34 +138,37 @@ class SiteFinder:
         organ = self._organ(places, kind)
         tissue = TISSUE_OF.get(kind)
         region = self._region(places, tissue or self._loose_tissue(kind), tissue is not None)
-        if organ and organ.code == "C44.9" and (skin := self._region(places, "skin", sure=True)):
-            return skin
-        if tissue == "soft" and kind == "vascular" and (bone := self._bone(places)):
+        if organ and organ.code in TISSUES_ALONE:
+            near = self._region(self.mention.places, TISSUES_ALONE[organ.code], sure=True)
+            return near or organ
+        if (tissue == "soft" or kind == "vascular") and (bone := self._bone(places)):
             return bone
-        if tissue == "skin" and region and (organ is None or not organ.code.startswith(SKIN_ORGANS)):
-            return region
-        if (
-            tissue in ("soft", "bone", "nerve")
-            and region
-            and (organ is None or organ.code[:3] in ("C76", "C49", "C44"))
-        ):
+        if region and tissue and (organ is None or self._leaves(organ, tissue, kind)):
             return region
         return organ or region
 
+    def _leaves(self, organ: Named, tissue: str, kind: str) -> bool:
+        """Tell whether an organ is only where a tumour of a tissue lies: a basalioma of the nose is of its skin."""
+        if tissue == "skin" and kind != "vascular":
+            return not organ.code.startswith(SKIN_ORGANS)
+        return organ.code[:3] in ("C76", "C49", "C44")
+
     def _bone(self, places: Sequence[int]) -> Named | None:
         """Return a bone that is named outright, as no skin lies on it."""
-        for match in self.lexicon.regions.matches(self.text.features, places):
+        for match in self.text.matches(self.lexicon.regions, places):
             row = self.lexicon.regions.rows[match.row]
             if "skin" not in row.codes and row.codes.get("bone", "").startswith(("C40", "C41")):
                 return Named(row.codes["bone"], "region", row.place, match.places)
         return None
 
     def _loose_tissue(self, kind: str) -> str:
-        squamous = self.histology is not None and int(self.histology.code[:4]) in SQUAMOUS
+        if self.histology is None:
+            return "other"
+        squamous = int(self.histology.code[:4]) in SQUAMOUS or self.histology.code.endswith("/2")
         return "skin" if squamous else "other"
 
     def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:
-        matches = self.lexicon.sites.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.sites, places)
         outright = [
             match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
         ]
@@ -217,14 +189,14 @@ class SiteFinder:
         head = self.mention.histology.places if self.mention.histology else ()
         tokens = {self.text.units[place].token for place in head}
         beside = any(self.text.units[place].token in tokens for place in match.places)
-        vague = _is_vague(self._row(match).code)
+        vague = is_vague(self._row(match).code)
         return vague, not beside, match.places[0], -match.weight
 
     def _is_general(self, match: Match) -> bool:
         return self._row(match).code.endswith(".9")
 
     def _region(self, places: Sequence[int], tissue: str, sure: bool) -> Named | None:
-        matches = self.lexicon.regions.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.regions, places)
         rows = [(self.lexicon.regions.rows[match.row], match) for match in matches]
         coded = [(code, row, match) for row, match in rows if (code := _code(row, tissue))]
         if not coded:
@@ -241,13 +213,14 @@ class SiteFinder:
             for place in range(len(self.text.units))
             if self.histology is not None or not self.text.roles.has(place, "history")
         ]
-        matches = self.lexicon.procedures.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.procedures, places)
         if matches:
             best = max(matches, key=lambda match: match.weight)
             row = self.lexicon.procedures.rows[best.row]
             return Named(row.code, "procedure", row.place, best.places)
         spots = [place for place in places if self.text.roles.has(place, "procedure")]
-        found = self._organ(spots, "") if spots else None
+        tissue = TISSUE_OF.get(self.histology.kind, "other") if self.histology else "other"
+        found = (self._organ(spots, "") or self._region(spots, tissue, sure=True)) if spots else None
         return Named(found.code, "procedure", found.place, found.words) if found else None
 
     def _finer(self, named: Named) -> Named:
@@ -255,7 +228,7 @@ class SiteFinder:
         organ = self._organ_with(named.code)
         if organ is None:
             return named
-        matches = self.lexicon.sites.matches(self.text.features, self.mention.places)
+        matches = self.text.matches(self.lexicon.sites, self._present())
         fitting = [match for match in matches if self._is_part(match, organ)]
         fitting = [match for match in fitting if not self._is_general(match)]
         if not fitting:
@@ -265,7 +238,25 @@ class SiteFinder:
             return named
         row = self._row(best)
         others = tuple(dict.fromkeys(code for match in fitting if (code := self._row(match).code) != row.code))
+        joined = next(
+            (match for match in fitting if self._row(match).code in others and self._joined(best, match)), None
+        )
+        if joined and (whole := f"{row.code[:3]}.8") in self.lexicon.organ_of:
+            return Named(whole, "part", row.place, tuple(sorted({*best.places, *joined.places})), (row.code, *others))
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
+
+    def _present(self) -> list[int]:
+        """Return the units that tell of the tumour as it is, not of what was before."""
+        if "history" in self.mention.roles:
+            return self.mention.places
+        return [place for place in self.mention.places if not self.text.roles.has(place, "history")]
+
+    def _joined(self, one: Match, other: Match) -> bool:
+        """Tell whether two parts are named together: Glans und Präputium."""
+        first, second = sorted((one, other), key=lambda match: match.places[0])
+        left, right = self.text.units[first.places[-1]].token, self.text.units[second.places[0]].token
+        between = [token.text.lower() for token in self.text.tokens[left + 1 : right]]
+        return between in (["und"], ["/"], ["+"], ["und", "des"], ["und", "der"])
 
     def _is_part(self, match: Match, organ: str) -> bool:
         row = self._row(match)
@@ -273,10 +264,6 @@ class SiteFinder:
 
     def _organ_with(self, code: str) -> str | None:
         return self.lexicon.organ_of.get(code) or self.lexicon.organ_of.get(f"{code[:3]}.9")
-
-
-def _is_vague(code: str) -> bool:
-    return code.startswith(VAGUE)
 
 
 def _code(row: Region, tissue: str) -> str | None:

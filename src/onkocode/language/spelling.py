@@ -15,7 +15,7 @@ _SOUNDS = (
     (re.compile("ue"), "u"),
     (re.compile("ph"), "f"),
     (re.compile("th"), "t"),
-    (re.compile("rrh|rh"), "r"),
+    (re.compile("rrh|^rh"), "r"),
     (re.compile("ck"), "k"),
     (re.compile("y|j(?![aeiou])"), "i"),
     (re.compile("c(?=[eiy])|tz"), "z"),
@@ -29,6 +29,7 @@ _ENDINGS = ("orum", "arum", "ern", "en", "er", "es", "em", "um", "us", "on", "e"
 _KEPT = re.compile("(?<=...os)(?:e[nrsm]?|is|um|us|a)?$")  # Adenose is no Adeno, Polyposis no Polyp
 _ADJECTIVE = re.compile("(?<!zist)isch$")  # lymphatisch, lymphatica, lymphatic
 _ROMAN = re.compile("[IVX]{1,5}|[iv]{2,4}")
+SHORT_WORDS = frozenset(("ohr", "lid", "arm", "kin", "fus", "zeh"))  # Ohr, Lid, Arm, Kinn, Fuß, Zeh
 LONGEST_ENDING = 4  # letters
 SHORTEST = 4  # letters that an ending leaves
 
@@ -36,7 +37,7 @@ SHORTEST = 4  # letters that an ending leaves
 @lru_cache(maxsize=65536)
 def fold(word: str) -> str:
     """Return a word in small letters without accents, with spelling variants made one (Carcinom = Karzinom)."""
-    if word.isdigit() or _ROMAN.fullmatch(word):
+    if word.isdigit() or _ROMAN.fullmatch(word) or (word.isupper() and len(word) <= SHORTEST and word.isascii()):
         return word.lower()
     text = word.lower().translate(_SPELLINGS)
     text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if letter.isalnum())
@@ -52,6 +53,9 @@ def stem(folded: str) -> str:
     """Return a folded word without its endings, of which each leaves at least four letters."""
     if _KEPT.search(folded):
         return _KEPT.sub("", folded)
+    for ending in ("es", "s", "en", "e"):
+        if folded.removesuffix(ending) in SHORT_WORDS:
+            return folded.removesuffix(ending)
     shortest = max(SHORTEST, len(folded) - LONGEST_ENDING)
     while True:
         for ending in _ENDINGS:
