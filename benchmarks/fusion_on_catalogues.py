@@ -2,10 +2,10 @@
 
     ONKOCODE_CATALOGUES=/path/to/catalogues python benchmarks/fusion_on_catalogues.py
 
-Two splits, ICD-10: a tenth of the tumour labels of Alpha-ID, chosen by SHA-256, coded by what was fitted on the others; and
-the titles of terminal classes in C00–D48 that are no labels of Alpha-ID, coded by what was fitted on all labels. Rates in
-percent with 95 % Wilson intervals. `--development` splits the labels of the first fit once more, to compare settings
-without the held-out labels.
+Two splits, ICD-10: a tenth of the tumour labels of Alpha-ID, chosen by SHA-256, coded by what was fitted on the others;
+and the titles of terminal classes in C00–D48 that are no labels of Alpha-ID, coded by what was fitted on all labels.
+Rates in percent with 95 % Wilson intervals. `--development` splits the labels of the first fit once more, to compare
+settings without the held-out labels.
 """
 
 import argparse

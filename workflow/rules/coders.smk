@@ -4,6 +4,8 @@
 rule fit_coder:
     input:
         questions=questions_of_model,
+        codes=codes_of_model,
+        tables=tables_of_model,
         checked=ancient("<results>/inputs.json"),
     output:
         directory("<results>/training/{model}/epoch-1/coder"),
@@ -22,5 +24,5 @@ rule fit_coder:
     message:
         "Fitting the coder {wildcards.model:q}"
     shell:
-        "onkocode fit-coder --questions {input.questions:q} --settings {params.settings:q} "
+        "onkocode fit-coder --questions {input.questions:q} --codes {input.codes:q} --settings {params.settings:q} "
         "--scratch {params.scratch:q} --output {output:q} > {log:q} 2>&1"

@@ -165,6 +165,15 @@ def coder_of_model(wildcards):
     return [f"<results>/training/{wildcards.model}/epoch-1/coder"] if fitted else []
 
 
+def codes_of_model(wildcards):
+    spaces = study.answered_spaces(wildcards.model)
+    return [f"<results>/catalogues/{catalogue}/codes.parquet" for catalogue in spaces]
+
+
+def tables_of_model(wildcards):
+    return study.own_tables(wildcards.model)
+
+
 def adapter_of_checkpoint(wildcards):
     if int(wildcards.epoch) == 0 or wildcards.model in study.fitted_models:
         return []

@@ -1,31 +1,33 @@
 """A linear classifier: which answer the character n-grams of a text speak for.
 
-One support vector machine per answer against all others, on n-grams weighted by TF-IDF. Where findings count as well,
-what the tables of clinical language say of a text stands beside the n-grams as words of its own.
+A support vector machine tells each answer from all others, and one each category, whose margin counts as much. N-grams
+are weighted by TF-IDF; where findings count as well, what the tables of clinical language say of a text stands beside
+them as words of its own.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from onkocode.coders.features import TABLES, Documents, Features
 from onkocode.coders.fitted import check_tasks
 from onkocode.coders.interface import Answer
+from onkocode.coders.spaces import category_said
 from onkocode.config.coders import Classifier
-from onkocode.language.candidates import Said
-from onkocode.language.reader import Reader, saved_reader
 from onkocode.language.saved import write_tables
 from onkocode.records.files import located, write_text
 from onkocode.records.ids import canonical_json
 
-TABLES, ANSWERS = "tables", "answers.json"
-PENALTY = 10.0  # C, of 0.5, 1, 3 and 10 the best on a tenth of the training labels of Alpha-ID
-TOLERANCE = 0.1  # as right there as 0.001, in half the time
-LEAST = 0.01  # weights below it change no answer there, and are a third of those that are not 0
-SHARPNESS = 4.0  # of probabilities: what fits margins to shares of right answers there
+ANSWERS = "answers.json"
+# Chosen on a tenth of the training labels of Alpha-ID 2024 for ICD-10, with findings:
+PENALTY = 5.0  # C: 3 is better with findings, 10 without, 0.5 and 1 are worse with both
+TOLERANCE = 0.1  # as right as 0.001, in half the time
+LEAST = 0.01  # weights below it change no answer, and are half of those that are not 0
+SHARPNESS = 2.0  # of probabilities, the likeliest
 CELLS = 10_000_000  # margins that are held at once
 DECIMALS = 9  # so that sums in another order make no other rank
 
@@ -34,73 +36,85 @@ def fit(settings: Classifier, entries: pl.DataFrame, folder: Path) -> dict[str, 
     """Write the weights of each task, with the features and the answers that they belong to."""
     if settings.normalise or settings.findings:
         write_tables(folder / TABLES, settings.tables and located(settings.tables))
-    documents = _Documents(settings, folder)
+    documents = Documents(settings, folder)
     labels = entries.select("task", "answer", "text").unique().sort("task", "answer", "text")
-    answers, features = {}, 0
-    for (task,), part in labels.group_by("task", maintain_order=True):
-        space = _Space.fitted(settings, documents.of(part["text"]))
-        names, weights = _weights(space.vectors(documents.of(part["text"])), part["answer"].to_numpy())
-        answers[str(task)] = names
-        features += space.size
-        space.write(folder / f"{task}.features.parquet")
-        _write_weights(folder / f"{task}.weights.npz", weights)
+    answers, size = {}, 0
+    for (key,), part in labels.group_by("task", maintain_order=True):
+        task, texts = str(key), documents.of(part["text"])
+        features = Features.fitted(settings, texts)
+        answers[task], weights = _weights(task, features.vectors(texts), part["answer"].to_list())
+        features.write(_features_file(folder, task))
+        _write_weights(_weights_file(folder, task), weights)
+        size += features.size
     write_text(folder / ANSWERS, canonical_json(answers) + "\n")
-    return {"labels": labels.height, "features": features}
+    return {"labels": labels.height, "features": size}
 
 
 def load(settings: Classifier, folder: Path) -> Answer:
-    """Return what answers texts by the weights of their features."""
+    """Return what answers texts by the weights of their features; those of one task are held at a time."""
     answers = json.loads((folder / ANSWERS).read_text(encoding="utf-8"))
-    documents = _Documents(settings, folder)
+    documents = Documents(settings, folder)
 
     def answer(texts: pl.DataFrame) -> pl.DataFrame:
         check_tasks(texts, pl.Series(list(answers)))
-        parts = []
-        for (task,), asked in texts.group_by("task", maintain_order=True):
-            space = _Space.read(settings, folder / f"{task}.features.parquet")
-            weights = _read_weights(folder / f"{task}.weights.npz")
-            parts += _ranked(asked, documents, space, weights, answers[str(task)][:], settings.candidates)
+        parts: list[pl.DataFrame] = []
+        for (key,), asked in texts.group_by("task", maintain_order=True):
+            task = str(key)
+            features = Features.read(settings, _features_file(folder, task))
+            weights = _read_weights(_weights_file(folder, task))
+            for part in asked.iter_slices(max(1, CELLS // len(answers[task]))):
+                margins = (features.vectors(documents.of(part["text"])) @ weights).toarray()
+                parts.append(_ranked(part, margins, answers[task], settings.candidates))
         return pl.concat(parts)
 
     return answer
 
 
-def _ranked(
-    asked: pl.DataFrame, documents: "_Documents", space: "_Space", weights: Any, answers: list[str], candidates: int
-) -> Iterator[pl.DataFrame]:
-    """Yield ranked answers, some texts at a time; of equally likely ones the first in the order of codes."""
+def _ranked(asked: pl.DataFrame, margins: np.ndarray, answers: Sequence[str], candidates: int) -> pl.DataFrame:
+    """Return the likeliest answers (columns of margins) to texts (rows); of equal ones the first in order of codes."""
     kept = min(candidates, len(answers))
-    for part in asked.iter_slices(max(1, CELLS // len(answers))):
-        margins = (space.vectors(documents.of(part["text"])) @ weights).toarray()
-        likely = _probabilities(margins).round(DECIMALS)
-        order = np.argsort(-likely, axis=1, kind="stable")[:, :kept]
-        names = pl.Series("answer", np.array(answers, dtype=object)[order].tolist(), dtype=pl.List(pl.String))
-        scores = pl.Series("score", np.take_along_axis(likely, order, axis=1).tolist(), dtype=pl.List(pl.Float64))
-        ranks = pl.lit(list(range(1, kept + 1)))
-        yield part.with_columns(names, scores, rank=ranks).explode("rank", "answer", "score").select(
-            "task", "text", "rank", "answer", "score"
-        )
-
-
-def _probabilities(margins: np.ndarray) -> np.ndarray:
-    """Return probabilities of answers (columns) from the margins of texts (rows)."""
     powers = np.exp(SHARPNESS * (margins.astype(np.float64) - margins.max(axis=1, keepdims=True)))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    likely = (powers / powers.sum(axis=1, keepdims=True)).round(DECIMALS)
+    order = np.argsort(-likely, axis=1, kind="stable")[:, :kept]
+    lists = {
+        "rank": pl.Series([list(range(1, kept + 1))] * asked.height, dtype=pl.List(pl.Int64)),
+        "answer": pl.Series(np.array(answers)[order].tolist(), dtype=pl.List(pl.String)),
+        "score": pl.Series(np.take_along_axis(likely, order, axis=1).tolist(), dtype=pl.List(pl.Float64)),
+    }
+    return asked.select("task", "text").with_columns(**lists).explode(*lists)
 
 
-def _weights(vectors: Any, answers: np.ndarray) -> tuple[list[str], Any]:
-    """Return the answers in their order, and the weights of features (rows) for each."""
+def _weights(task: str, vectors: Any, answers: Sequence[str]) -> tuple[list[str], Any]:
+    """Return the answers in their order, and for each (column) the weights of features."""
     from scipy import sparse
-    from sklearn.svm import LinearSVC
 
-    names = sorted(set(answers.tolist()))
-    if len(names) == 1:
-        return names, sparse.csr_matrix((vectors.shape[1], 1), dtype=np.float32)
-    machine = LinearSVC(C=PENALTY, tol=TOLERANCE, fit_intercept=False, random_state=0).fit(vectors, answers)
-    found = machine.coef_.astype(np.float32)
-    found = np.vstack([-found, found]) if len(names) == 2 else found  # noqa: PLR2004
+    names, found = _separated(vectors, answers)
+    categories = [category_said(task, answer) for answer in answers]
+    if 1 < len(set(categories)) < len(names):
+        of_names, shared = _separated(vectors, categories)
+        found = found + shared[[of_names.index(category_said(task, name)) for name in names]]
     found[np.abs(found) < LEAST] = 0
     return names, sparse.csr_matrix(found.T)
+
+
+def _separated(vectors: Any, answers: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the answers in their order, and the weights (rows) that tell each from all others."""
+    from sklearn.svm import LinearSVC
+
+    names = sorted(set(answers))
+    if len(names) == 1:
+        return names, np.zeros((1, vectors.shape[1]), dtype=np.float32)
+    machine = LinearSVC(C=PENALTY, tol=TOLERANCE, fit_intercept=False, random_state=0).fit(vectors, answers)
+    found = machine.coef_.astype(np.float32)
+    return names, np.vstack([-found, found]) if len(found) == 1 else found
+
+
+def _features_file(folder: Path, task: str) -> Path:
+    return folder / f"{task}.features.parquet"
+
+
+def _weights_file(folder: Path, task: str) -> Path:
+    return folder / f"{task}.weights.npz"
 
 
 def _write_weights(path: Path, weights: Any) -> None:
@@ -113,91 +127,3 @@ def _read_weights(path: Path) -> Any:
     from scipy import sparse
 
     return sparse.load_npz(path)
-
-
-class _Documents:
-    """What of a text becomes features: its letters, and the findings where they count.
-
-    Args:
-        settings: of the coder.
-        folder: of the coder, with its tables.
-    """
-
-    def __init__(self, settings: Classifier, folder: Path) -> None:
-        self._reader: Reader | None = None
-        if settings.normalise or settings.findings:
-            self._reader = saved_reader(folder / TABLES)
-        self._settings = settings
-
-    def of(self, texts: pl.Series) -> dict[str, list[str]]:
-        """Return the documents of each block of features."""
-        if self._reader is None:
-            return {"grams": texts.to_list()}
-        found = {"grams": (self._reader.forms(texts) if self._settings.normalise else texts).to_list()}
-        if self._settings.findings:
-            found["findings"] = [findings(self._reader.said(text)) for text in texts]
-        return found
-
-
-def findings(said: Said) -> str:
-    """Return what a text says as words: the codes, their categories, the behaviour and the basis."""
-    words = [f"kind:{said.kind}", f"basis:{said.basis.replace(' ', '-')}"]
-    for system, code in said.own.items():
-        words += [f"{system}:{code}", f"{system}:{code[:3]}*"]
-    words += [f"behaviour:{said.own['morphology'][-1]}"] if "morphology" in said.own else []
-    words += [f"other:{code}" for code in said.others.get("topography", ())]
-    return " ".join(words)
-
-
-class _Space:
-    """The features of one task: their names and weights (inverse document frequencies) by block."""
-
-    def __init__(self, settings: Classifier, features: pl.DataFrame) -> None:
-        self.features = features  # columns block, feature, weight
-        self.size = features.height
-        self._blocks = {}
-        for (block,), part in features.group_by("block", maintain_order=True):
-            vectorizer = _vectorizer(settings, str(block), part["feature"].to_list())
-            vectorizer.idf_ = part["weight"].to_numpy()
-            self._blocks[str(block)] = vectorizer
-
-    @classmethod
-    def fitted(cls, settings: Classifier, documents: dict[str, list[str]]) -> "_Space":
-        """Return the features of documents."""
-        parts = [pl.DataFrame(schema={"block": pl.String, "feature": pl.String, "weight": pl.Float32})]
-        for block, texts in documents.items():
-            vectorizer = _vectorizer(settings, block)
-            try:
-                vectorizer.fit(sorted(set(texts)))
-            except ValueError:  # no text has any
-                continue
-            names = pl.Series("feature", vectorizer.get_feature_names_out().tolist(), dtype=pl.String)
-            weight = pl.Series("weight", vectorizer.idf_, dtype=pl.Float32)
-            parts.append(pl.DataFrame([names, weight]).select(pl.lit(block).alias("block"), "feature", "weight"))
-        return cls(settings, pl.concat(parts))
-
-    @classmethod
-    def read(cls, settings: Classifier, path: Path) -> "_Space":
-        """Return the features that `write` wrote."""
-        return cls(settings, pl.read_parquet(path))
-
-    def write(self, path: Path) -> None:
-        """Write names and weights."""
-        self.features.write_parquet(path)
-
-    def vectors(self, documents: dict[str, list[str]]) -> Any:
-        """Return documents as rows of a sparse matrix; its last column is 1 everywhere."""
-        from scipy import sparse
-
-        rows = len(documents["grams"])
-        parts = [vectorizer.transform(documents[block]) for block, vectorizer in self._blocks.items()]
-        return sparse.hstack([*parts, np.ones((rows, 1), dtype=np.float32)], format="csr")
-
-
-def _vectorizer(settings: Classifier, block: str, vocabulary: Sequence[str] | None = None) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    usual = {"sublinear_tf": True, "dtype": np.float32, "vocabulary": vocabulary}
-    if block == "findings":
-        return TfidfVectorizer(analyzer=str.split, **usual)
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(settings.ngrams), **usual)

@@ -14,25 +14,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from onkocode.catalogues.vocabulary.codes import CATEGORY_LENGTHS
 from onkocode.coders.fitted import check_tasks
 from onkocode.coders.interface import Answer, find_kind
-from onkocode.coders.spaces import CODES, what_is_said
+from onkocode.coders.spaces import CODES, category_said
 from onkocode.config.coders import FitSettings, Fusion
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, shuffled, text_key
-from onkocode.tasks import TASKS
 
 WEIGHTS, TRAINED, TRIAL = "weights.json", "trained.parquet", "trial"
 LEAST = 50  # labels, of which some members' first answers are right and some wrong, to learn weights on
-DECIMALS = 9
+SMALL = 0.001  # probabilities below it, and above 1 less it, are as good as certain
+DECIMALS = 9  # so that sums in another order make no other rank
 
 
 def fit(settings: Fusion, entries: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """Write the weights of the members' answers, and the members, each in a folder."""
     known, held = _parts(settings, entries)
     weights: dict[str, list[float]] = {}
-    if not known.is_empty():
+    if not (known.is_empty() or held.is_empty()):
         trial = folder / TRIAL
         _fit_members(settings, known, trial, folder)
         weights = _learned(_signals(_loaded(settings, trial), held.select("task", "text").unique(), known), held)
@@ -105,25 +104,22 @@ def _signals(members: Sequence[Answer], texts: pl.DataFrame, trained: pl.DataFra
     ranked = [answer(texts) for answer in members]
     found = pl.concat([answers.select(pair) for answers in ranked]).unique().sort(pair)
     for number, answers in enumerate(ranked, 1):
-        own = answers.select(*pair, pl.col("score").alias(f"score {number}"), (pl.col("rank") == 1).alias(f"first {number}"))
+        own = answers.select(
+            *pair, pl.col("score").alias(f"score {number}"), (pl.col("rank") == 1).alias(f"first {number}")
+        )
         found = found.join(own, on=pair, how="left", maintain_order="left")
     answers = found.select("task", "answer").unique()
-    found = found.join(answers.with_columns(category=_categories(answers)), on=["task", "answer"], maintain_order="left")
-    alike = [pl.col(f"score {number}").sum().over(*of_text, "category").alias(f"alike {number}") for number in range(1, len(members) + 1)]
+    categories = [category_said(task, answer) for task, answer in answers.iter_rows()]
+    answers = answers.with_columns(pl.Series("category", categories, dtype=pl.String))
+    found = found.join(answers, on=["task", "answer"], maintain_order="left")
+    alike = [
+        pl.col(f"score {number}").sum().over(*of_text, "category").alias(f"alike {number}")
+        for number in range(1, len(members) + 1)
+    ]
     known = trained.select("task", "answer").unique().with_columns(new=pl.lit(0.0))
     found = found.with_columns(alike).join(known, on=["task", "answer"], how="left", maintain_order="left")
     numbers = pl.all().exclude(*pair, "category", "new").cast(pl.Float64).fill_null(0.0)
     return found.select(*pair, numbers, pl.col("new").fill_null(1.0))
-
-
-def _categories(answers: pl.DataFrame) -> pl.Series:
-    """Return the category of the code in each answer (columns task, answer), or what else it says."""
-    found = []
-    for task, answer in answers.iter_rows():
-        system = TASKS[task].system if task in TASKS else None
-        said = what_is_said(answer)
-        found.append(said[: CATEGORY_LENGTHS[system]] if system else said)
-    return pl.Series("category", found, dtype=pl.String)
 
 
 def _learned(signals: pl.DataFrame, held: pl.DataFrame) -> dict[str, list[float]]:
@@ -143,7 +139,9 @@ def _learned(signals: pl.DataFrame, held: pl.DataFrame) -> dict[str, list[float]
 
 
 def _numbers(signals: pl.DataFrame) -> np.ndarray:
-    return signals.drop("task", "text", "answer").to_numpy()
+    """Return the signals of each answer, with scores as logarithms of odds."""
+    score = pl.col("^(score|alike) .*$").clip(SMALL, 1 - SMALL)
+    return signals.with_columns((score / (1 - score)).log()).drop("task", "text", "answer").to_numpy()
 
 
 def _scores(signals: pl.DataFrame, weights: list[float] | None) -> pl.Series:

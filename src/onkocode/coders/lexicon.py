@@ -47,9 +47,7 @@ _SCHEMA = {"task": pl.String, "text": pl.String, "rank": pl.Int64, "answer": pl.
 
 def _neighbours(settings: Lexicon) -> NearestLabel:
     """Return the settings of what fills up the answers."""
-    return NearestLabel(
-        kind="nearest-label", candidates=settings.candidates, normalise=True, tables=settings.tables
-    )
+    return NearestLabel(kind="nearest-label", candidates=settings.candidates, normalise=True, tables=settings.tables)
 
 
 def _of_forms(labels: pl.DataFrame) -> dict[str, str]:

@@ -39,7 +39,9 @@ def load(settings: NearestLabel, folder: Path) -> Answer:
     """Return what answers texts by the labels that are most like them."""
     labels, frequent = pl.read_parquet(folder / LABELS), pl.read_parquet(folder / FREQUENT)
     reader = saved_reader(folder / TABLES) if settings.normalise else None
-    compared = labels.select("task", "answer", text="form" if reader else "text").unique().sort("task", "answer", "text")
+    compared = (
+        labels.select("task", "answer", text="form" if reader else "text").unique().sort("task", "answer", "text")
+    )
 
     def answer(texts: pl.DataFrame) -> pl.DataFrame:
         check_tasks(texts, labels["task"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from onkocode.catalogues.vocabulary.codes import ICD10
+from onkocode.catalogues.vocabulary.codes import CATEGORY_LENGTHS, ICD10, category_of
 from onkocode.tasks import NO, TASKS
 
 CODES = "codes.parquet"
@@ -49,6 +49,13 @@ def what_is_said(answer: str) -> str:
     """Return the code in an answer, or the answer itself where it holds none."""
     found = _CODE.search(answer)
     return found.group() if found else answer
+
+
+def category_said(task: str, answer: str) -> str:
+    """Return the category of the code in an answer to a task, or what else it says."""
+    system = TASKS[task].system if task in TASKS else None
+    said = what_is_said(answer)
+    return category_of(said, system) if system in CATEGORY_LENGTHS and said != NO else said
 
 
 def _around(answers: dict[str, str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, create_model, model_validator
 
@@ -148,17 +148,23 @@ Tables = Annotated[
 ]
 
 
+def _check_tables(tables: Path | None, read: bool) -> None:
+    if tables is not None and not read:
+        raise ValueError("tables means nothing to a coder that compares texts as they are written; remove it")
+
+
 class NearestLabel(FitSettings):
     """The answers of the training labels that are most alike in their character n-grams."""
 
     kind: Literal["nearest-label"] = Field(description="Kind of coder: the codes of the most similar labels.")
-    ngrams: NGrams = [2, 5]
+    ngrams: NGrams = Field([2, 5])
     normalise: Annotated[Normalise, Mark.ADDED] = False
     tables: Annotated[Tables, Mark.ADDED] = None
 
     @model_validator(mode="after")
     def _used(self) -> Self:
-        return _tables_used(self, self.normalise)
+        _check_tables(self.tables, self.normalise)
+        return self
 
 
 class Lexicon(FitSettings):
@@ -172,7 +178,7 @@ class Classifier(FitSettings):
     """The answers of a linear classifier (support vector machine) on character n-grams."""
 
     kind: Literal["classifier"] = Field(description="Kind of coder: a linear classifier on character n-grams.")
-    ngrams: NGrams = [2, 5]
+    ngrams: NGrams = Field([2, 5])
     normalise: Normalise = False
     findings: bool = Field(
         False, description="What the tables of clinical language find in a text counts as well: site, kind and codes."
@@ -181,16 +187,8 @@ class Classifier(FitSettings):
 
     @model_validator(mode="after")
     def _used(self) -> Self:
-        return _tables_used(self, self.normalise or self.findings)
-
-
-F = TypeVar("F", NearestLabel, Classifier)
-
-
-def _tables_used(settings: F, reads: bool) -> F:
-    if settings.tables is not None and not reads:
-        raise ValueError("tables means nothing to a coder that compares texts as they are written; remove it")
-    return settings
+        _check_tables(self.tables, self.normalise or self.findings)
+        return self
 
 
 if TYPE_CHECKING:
@@ -199,15 +197,15 @@ else:
     Member = Annotated[reduce(or_, FitSettings.__subclasses__()), Discriminator("kind")]
 
 
+MEMBERS_ANSWERS = 10  # of which the fusion chooses
+
+
 def _usual_members() -> list[Member]:
     return [
         Lexicon(kind="lexicon", candidates=MEMBERS_ANSWERS),
         NearestLabel(kind="nearest-label", candidates=MEMBERS_ANSWERS, normalise=True),
         Classifier(kind="classifier", candidates=MEMBERS_ANSWERS, normalise=True, findings=True),
     ]
-
-
-MEMBERS_ANSWERS = 10
 
 
 class Fusion(FitSettings):

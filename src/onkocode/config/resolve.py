@@ -32,7 +32,12 @@ class Recipe(BaseModel):
     @property
     def is_fitted(self) -> bool:
         """Tell whether it is fitted here, by one job."""
-        return isinstance(self.config, FitSettings)
+        return self.fit is not None
+
+    @property
+    def fit(self) -> FitSettings | None:
+        """Return the settings of the job that fits it; None where no such job does."""
+        return self.config if isinstance(self.config, FitSettings) else None
 
     @property
     def last_epoch(self) -> int:

@@ -60,7 +60,7 @@ def _others(lexicon: Lexicon, reading: Reading, subject: Finding, system: str) -
     if system == "topography":
         return [*subject.others, *(other.topography for other in reading.others), organ]
     follows = _combined(lexicon, subject, subject.topography) == subject.icd10  # else the site decides nothing
-    near = [_combined(lexicon, subject, site) for site in subject.others] if follows else []
+    near = [*subject.alternatives, *(_combined(lexicon, subject, site) for site in subject.others if follows)]
     last = _combined(lexicon, subject, organ) if follows else None
     return [*near, *(other.icd10 for other in reading.others), last]
 

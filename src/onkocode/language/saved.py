@@ -5,7 +5,6 @@ from pathlib import Path
 from onkocode.language.lexicon import Lexicon, build_lexicon
 from onkocode.language.rows import READERS, own_tables, read_table, shipped
 from onkocode.records.errors import InputError
-from onkocode.records.files import write_text
 
 Files = tuple[tuple[str, str], ...]
 OWN = ".own"
@@ -20,9 +19,9 @@ def write_tables(folder: Path, own: Path | None = None) -> None:
     given = read_own(own) if own else {}
     folder.mkdir(parents=True, exist_ok=True)
     for table in READERS:
-        write_text(folder / f"{table}.tsv", shipped(table))
+        (folder / f"{table}.tsv").write_text(shipped(table), encoding="utf-8")
         if table in given:
-            write_text(folder / f"{table}{OWN}.tsv", given[table][1])
+            (folder / f"{table}{OWN}.tsv").write_text(given[table][1], encoding="utf-8")
 
 
 def read_own(folder: Path) -> dict[str, tuple[str, str]]:

@@ -8,6 +8,7 @@ from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, r
 from onkocode.catalogues.formats.parse import DATASETS
 from onkocode.config import ModelRecipe, Recipe, load_config, replicates, resolve_data
 from onkocode.config.base import CATALOGUE, FREE
+from onkocode.config.coders import table_folders, takes_codes
 from onkocode.config.data import Data
 from onkocode.config.models import BuiltBase, LocalAdapter
 from onkocode.models.locate import ADAPTER_WEIGHTS
@@ -39,6 +40,7 @@ class Study:
         self.sources_file = as_argument(located(self.config.catalogues.sources, project))
         self.sources = read_sources(Path(self.sources_file))
         self._check_sources()
+        self._check_tables()
         for version in self._formulations():
             load_formulations(version)  # raises InputError when it is unknown
 
@@ -149,6 +151,32 @@ class Study:
             return self.datasets(condition)
         asked = condition == FREE and any(TASKS[task].system == "ops" for task in self.config.evaluation.tasks)
         return [CATALOGUE] if asked else []
+
+    def answered_spaces(self, model: str) -> list[str]:
+        """Return `<dataset>-<version>` of the label spaces of which a coder may answer codes that no label has."""
+        recipe = self.recipes[model]
+        if recipe.fit is None or not takes_codes(recipe.fit):
+            return []
+        return [self.catalogue(dataset, recipe.config.data) for dataset in ("icd10gm", "icdo3")]
+
+    def own_tables(self, model: str) -> list[str]:
+        """Return the files of a user's tables that a coder is fitted with."""
+        folders = self._table_folders(model)
+        return [as_argument(file) for folder in folders for file in sorted(folder.glob("*.tsv"))]
+
+    def _table_folders(self, model: str) -> list[Path]:
+        fit = self.recipes[model].fit
+        return [located(folder, self.project) for folder in table_folders(fit)] if fit else []
+
+    def _check_tables(self) -> None:
+        for model in self.fitted_models:
+            for folder in self._table_folders(model):
+                from onkocode.language.saved import read_own  # only here: every job of the workflow imports this module
+
+                try:
+                    read_own(folder)
+                except InputError as error:
+                    raise InputError(f"recipes.{model}: tables: {error}") from None
 
     def _formulations(self) -> set[str]:
         data, texts = self.data, self.config.texts
