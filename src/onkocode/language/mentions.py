@@ -8,7 +8,6 @@ from onkocode.language.facts import Fact, take_facts
 from onkocode.language.lexicon import Lexicon, Table
 from onkocode.language.patterns import Match
 from onkocode.language.roles import Roles, Segment, segments
-from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
 from onkocode.language.tokens import Token, tokenise
 from onkocode.language.words import Unit
@@ -255,6 +254,8 @@ class _Finder:
         one, other = rows[last.histology.row], rows[new.histology.row]
         if one.kind != "placeholder" and one.code.endswith("/3") and other.code.endswith("/2"):
             return False  # an invasive tumour, and one in situ beside it
+        if one.code.endswith("/6") or other.code.endswith("/6"):
+            return False
         general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
         return bool(general) or one.kind == other.kind or one.code == other.code
 
@@ -270,50 +271,3 @@ class _Finder:
             last.head = sorted({*last.head, *new.head})
         last.places = places
         last.histology = self._histology(places) or last.histology
-
-
-def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
-    """Return what a text is about: what is now before the past, the first before others, malignant before benign."""
-    tumours = [mention for mention in mentions if mention.kind != "origin" and not _is_no_neoplasm(lexicon, mention)]
-    if not tumours:
-        return None
-    stated = [mention for mention in tumours if "alternative" not in mention.roles] or tumours
-    known = next((at for at, mention in enumerate(stated) if _is_named(lexicon, mention)), len(stated))
-    named = [mention for at, mention in enumerate(stated) if mention.kind == "primary" or at < known]
-    now = [mention for mention in named if "current" in mention.roles]
-    if (
-        not now
-        and stated[0].kind == "primary"
-        and known == 0
-        and all(other.kind == "metastasis" for other in stated[1:])
-    ):
-        now = stated[:1]
-    present = now or [mention for mention in stated if "history" not in mention.roles] or stated
-    first = present[0]
-    if first.kind == "primary" and first.histology is not None:
-        row = lexicon.histologies.rows[first.histology.row]
-        if row.kind == "placeholder" or row.code.endswith("/0"):
-            rivals = [mention for mention in present[1:] if _outranks(lexicon, mention, row)]
-            spread = [mention for mention in rivals if mention.kind == "metastasis" and mention.bare]
-            return next(iter([*spread, *rivals]), first)
-    return first
-
-
-def _is_named(lexicon: Lexicon, mention: Mention) -> bool:
-    """Tell whether a mention is of a primary tumour with a name of its own, or said to be malignant."""
-    if mention.histology is None:
-        return False
-    row = lexicon.histologies.rows[mention.histology.row]
-    return row.kind != "placeholder" or row.code.endswith("/3")
-
-
-def _is_no_neoplasm(lexicon: Lexicon, mention: Mention) -> bool:
-    return mention.histology is not None and lexicon.histologies.rows[mention.histology.row].icd10 == "-"
-
-
-def _outranks(lexicon: Lexicon, mention: Mention, first: Histology) -> bool:
-    open_name = first.kind == "placeholder" and not first.code.endswith("/3")
-    if mention.kind == "metastasis":
-        return open_name
-    row = lexicon.histologies.rows[mention.histology.row] if mention.histology else None
-    return row is not None and row.kind != "placeholder" and (open_name or row.code[-1] in "23")

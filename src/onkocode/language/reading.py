@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, Text, find_mentions, preferred, subject_of, take_apart
+from onkocode.language.mentions import Mention, Text, find_mentions, preferred, take_apart
 from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
-from onkocode.language.sites import UNKNOWN, SiteFinder
+from onkocode.language.sites import SiteFinder
+from onkocode.language.subject import subject_of
+from onkocode.language.tissues import UNKNOWN
 
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
@@ -28,15 +30,27 @@ class Reason:
 
 @dataclass(frozen=True)
 class Finding:
-    """A tumour with its codes; None where the text does not tell one."""
+    """A tumour with its codes; None where the text does not tell one.
+
+    Attributes:
+        kind: primary or metastasis.
+        icd10: code of ICD-10-GM.
+        topography: of the primary.
+        morphology: of the primary.
+        basis: how its site was found (see `Named`).
+        reasons: the steps to the codes.
+        others: further topographies that are named.
+        alternatives: further codes of ICD-10-GM that are defensible, the likelier first.
+    """
 
     kind: str
     icd10: str | None
     topography: str | None
     morphology: str | None
-    basis: str  # of the site
+    basis: str
     reasons: tuple[Reason, ...] = ()
     others: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class _Reader:
         row = self._histology(mention)
         behaviour, why = self._behaviour(mention, row)
         morphology = f"{row.code[:5]}{behaviour}"
-        site = SiteFinder(self.lexicon, self.text, mention, row).find()
+        site = self._source_site(mention, row) or SiteFinder(self.lexicon, self.text, mention, row).find()
         urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] == "8010" and site.code[:3] in URINARY)
         if tumour_papillary(self.text.facts) and urothelial:
             morphology = "8130/2"
@@ -106,7 +120,15 @@ class _Reader:
             Reason("topography", self._words(site.words), str(site.place) if site.place else site.basis),
             Reason("icd10", f"{site.code} {morphology}", rule),
         )
-        return Finding("primary", icd10, site.code, morphology, site.basis, reasons, site.others)
+        alternatives = self._alternatives(icd10, site, morphology)
+        return Finding("primary", icd10, site.code, morphology, site.basis, reasons, site.others, alternatives)
+
+    def _alternatives(self, icd10: str | None, site: Named, morphology: str) -> tuple[str, ...]:
+        """Return further codes: those that rules dispute, then those of other sites that are named."""
+        combinations = self.lexicon.combinations
+        codes = [*combinations.alternatives(site.code, morphology)]
+        codes += [code for other in site.others if (code := combinations.icd10(other, morphology)[0])]
+        return tuple(dict.fromkeys(code for code in codes if code != icd10))
 
     def _histology(self, mention: Mention) -> Histology:
         places = [place for place in mention.places if not self.text.roles.has(place, "alternative")]
@@ -179,7 +201,16 @@ class _Reader:
             *(source.reasons if source else ()),
         )
         morphology = source.morphology if source else None if topography == UNKNOWN else "8000/3"
+        if morphology and morphology.startswith("8000"):
+            morphology = "8000/3"  # what spreads is malignant
         return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
+
+    def _source_site(self, mention: Mention, row: Histology) -> Named | None:
+        """Return where a tumour comes from that is a metastasis by its name (Krukenberg, Pseudomyxoma)."""
+        sources = [other for other in self.mentions if other is not mention and self._is_source(other)]
+        if not row.code.endswith("/6") or not sources:
+            return None
+        return SiteFinder(self.lexicon, self.text, sources[0], self._histology(sources[0])).find()
 
     def _origin(self) -> str:
         """Return the site that a metastasis is said to come from."""
@@ -189,6 +220,8 @@ class _Reader:
     def _is_source(self, mention: Mention) -> bool:
         if mention.kind != "primary" or mention.histology is None:
             return False
+        if "origin" in mention.roles:
+            return True
         row = self.lexicon.histologies.rows[mention.histology.row]
         return row.kind != "placeholder" or row.code.endswith("/3")
 

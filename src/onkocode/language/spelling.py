@@ -15,12 +15,12 @@ _SOUNDS = (
     (re.compile("ue"), "u"),
     (re.compile("ph"), "f"),
     (re.compile("th"), "t"),
-    (re.compile("rrh|rh(?!aut|aar|als|and|elix|irn|erz|oden)"), "r"),  # Ohrhaut is Ohr and Haut
+    (re.compile("rrh|^rh"), "r"),
     (re.compile("ck"), "k"),
     (re.compile("y|j(?![aeiou])"), "i"),
     (re.compile("c(?=[eiy])|tz"), "z"),
     (re.compile("c"), "k"),
-    (re.compile("dt(?!u)"), "t"),  # Mundtumor is Mund and Tumor
+    (re.compile("dt"), "t"),
     (re.compile(r"(\D)\1+"), r"\1"),
     (re.compile("1"), "sch"),
     (re.compile("2"), "ch"),
