@@ -65,7 +65,9 @@ class Splitter:
         found: list[Token] = []
         for token in tokens:
             last = found[-1] if found else None
-            if last and self._belong(last, token):
+            if last and last.text == "-" and len(found) > 1 and self._hyphened(found[-2], token):
+                found[-2:] = [Token(found[-2].text + token.text, found[-2].start, token.end, token.source)]
+            elif last and self._belong(last, token):
                 found[-1] = Token(last.text + token.text, last.start, token.end, last.source)
             else:
                 found.append(token)
@@ -86,6 +88,13 @@ class Splitter:
             if full:
                 return self._features(full)
         return self._parts(token.text)
+
+    def _hyphened(self, left: Token, right: Token) -> bool:
+        """Tell whether a hyphen stands in an adjective of the tables (retro-peritoneal)."""
+        if left.source or right.source or right.start - left.end > 1:
+            return False
+        whole = left.text + right.text
+        return right.text.islower() and whole.isalpha() and stem(fold(whole)) in self._vocabulary.stems
 
     def _belong(self, left: Token, right: Token) -> bool:
         if not (left.text.isalpha() and right.text.isalpha()) or left.source:
