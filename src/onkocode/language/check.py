@@ -153,11 +153,11 @@ Pair = tuple[_Part, _Part]
 def _covering(rows: Sequence[Entry]) -> Iterator[Pair]:
     """Yield pairs of alternatives of rows with other codes; the earlier matches whenever the later does."""
     parts = [_Part(entry, number, one) for entry in rows for number, one in enumerate(entry.alternatives)]
-    first = [part for part in parts if part.entry.own] or parts  # a user's rows come before all others
-    coverers = Coverers([part.words for part in first])
+    last = max((number for number, part in enumerate(parts) if part.entry.own), default=len(parts) - 1)
+    coverers = Coverers([part.words for part in parts[: last + 1]])  # what lies behind a user's rows is not theirs
     order = {entry.place: number for number, entry in enumerate(rows)}
     for later in parts:
-        for earlier in (first[number] for number in coverers.of(later.words)):
+        for earlier in (parts[number] for number in coverers.of(later.words)):
             before = order[earlier.entry.place] < order[later.entry.place]
             alike = _condition(earlier.entry) == _condition(later.entry)
             if before and alike and _outcome(earlier.entry) != _outcome(later.entry):
@@ -176,8 +176,8 @@ def _shadowed(pairs: Iterable[Pair]) -> Iterator[Problem]:
     hidden: dict[Place, set[Place]] = {}
     told = set()
     for earlier, later in pairs:
-        if same(earlier.words, later.words):
-            continue
+        if same(earlier.words, later.words) and (earlier.entry.own or not later.entry.own):
+            continue  # contradicts, or replaces
         if earlier.entry.own and not later.entry.own:
             hidden.setdefault(earlier.entry.place, set()).add(later.entry.place)
         elif (later.entry.place, later.number) not in told:

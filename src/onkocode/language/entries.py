@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from onkocode.language.patterns import Alternative, PatternError
@@ -60,9 +61,10 @@ def read_entries(own: Own, problems: list[Problem], also_shipped: bool = True) -
     """Return the rows of all tables in the order that they count in, a user's first; problems gets the faulty ones."""
     found: dict[str, list[Entry]] = {}
     for table in READERS:
-        sources = [(*own[table], True)] if table in own else []
-        sources += [(f"{table}.tsv", shipped(table), False)] if also_shipped else []
-        found[table] = [entry for source in sources for entry in _entries(table, *source, problems)]
+        sources = [_entries(table, *own[table], own=True)] if table in own else []
+        sources += [_shipped_entries(table)] if also_shipped else []
+        found[table] = [entry for entries, _ in sources for entry in entries]
+        problems += [problem for _, faulty in sources for problem in faulty]
     return found
 
 
@@ -72,11 +74,16 @@ def histologies_first(entries: Mapping[str, list[Entry]]) -> list[list[Entry]]:
     return [joined, *(rows for table, rows in entries.items() if table not in ("haematology", "histologies"))]
 
 
-def _entries(table: str, name: str, text: str, own: bool, problems: list[Problem]) -> list[Entry]:
+@cache
+def _shipped_entries(table: str) -> tuple[list[Entry], list[Problem]]:
+    return _entries(table, f"{table}.tsv", shipped(table), own=False)
+
+
+def _entries(table: str, name: str, text: str, own: bool) -> tuple[list[Entry], list[Problem]]:
     found = []
     lines = text.lstrip("\ufeff").splitlines()
     long = _too_long(lines)
-    problems += [Problem("malformed", Place(name, line), message) for line, message in long.items()]
+    problems = [Problem("malformed", Place(name, line), message) for line, message in long.items()]
     sound = "\n".join("" if number in long else line for number, line in enumerate(lines, 1))
     for place, cells in read_rows(name, sound):
         try:
@@ -87,7 +94,7 @@ def _entries(table: str, name: str, text: str, own: bool, problems: list[Problem
             header = Place(name, _header(lines))
             problems.append(Problem("malformed", header, f"no column {error}; the header names the columns"))
             break
-    return found
+    return found, problems
 
 
 def _header(lines: list[str]) -> int:
