@@ -67,6 +67,10 @@ FAULTS: dict[str, tuple[Own, list[tuple[str, str, int]]]] = {
         tables(behaviour="quarkfrei;0\n(quark/frei;0\nfrei);0"),
         [("malformed", "behaviour", 3), ("malformed", "behaviour", 4)],
     ),
+    "excluded words side by side": (
+        tables(sites='stomach;C16.9;Quark -"in situ"\nstomach;C16.9;Käse -(in situ/Milch)'),
+        [("malformed", "sites", 2), ("malformed", "sites", 3)],
+    ),
     "empty pattern": (tables(procedures=";stomach;C16.9"), [("malformed", "procedures", 2)]),
     "only excluded words": (tables(sites="stomach;C16.9;-Quark"), [("malformed", "sites", 2)]),
     "abbreviation without meaning": (tables(abbreviations="QX;"), [("malformed", "abbreviations", 2)]),

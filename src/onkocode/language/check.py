@@ -1,5 +1,6 @@
 """Faults in the tables of clinical language, each with its place: what `onkocode language check` tells."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ KINDS = frozenset(
     )
 )
 BEHAVIOURS = frozenset("01236")
+_EXCLUDED = re.compile(r'(?:^|\s)-(?:"|\([^)]*\s)')
 Ranges = Sequence[tuple[Any, Any]]
 
 
@@ -95,6 +97,10 @@ def _unknown_names(entry: Entry, organs: set[str]) -> Iterator[Problem]:
 
 
 def _impossible(entry: Entry) -> Iterator[Problem]:
+    if _EXCLUDED.search(entry.cells.get("pattern", "")):
+        message = "a minus stands before one word, words joined by hyphens, or choices of one word: -in-situ, -(a/b)"
+        yield Problem("malformed", entry.place, message)
+        return
     for number, alternative in enumerate(entry.alternatives):
         if why := impossible(alternative):
             yield Problem("never", entry.place, f"{entry.written(number)!r} {why}")
