@@ -41,9 +41,9 @@ class Abbreviation:
         """Capitals must be as written."""
         letters = _MARKS.sub("", self.written)
         short = len(letters) <= EXACT
-        return (short and bool(self.conditions)) or (
-            sum(map(str.isupper, letters)) > 1 and (short or bool(self.conditions))
-        )
+        capitals = sum(map(str.isupper, letters))
+        mixed = capitals > 1 and any(map(str.islower, letters))
+        return mixed or (short and bool(self.conditions)) or (capitals > 1 and (short or bool(self.conditions)))
 
 
 EXACT = 3
@@ -81,6 +81,8 @@ class Abbreviations:
     def __post_init__(self) -> None:
         for row in self.rows:
             self._rows[row.key].append(row)
+        for key, rows in self._rows.items():
+            self._rows[key] = sorted(rows, key=lambda row: not row.exact)
         self._longest = max((len(tokenise(row.written)) for row in self.rows), default=1)
 
     def expand(self, tokens: Sequence[Token]) -> list[Token]:

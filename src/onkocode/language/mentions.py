@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from onkocode.language.facts import Fact, take_facts
-from onkocode.language.lexicon import Lexicon
+from onkocode.language.lexicon import Lexicon, Table
 from onkocode.language.patterns import Match
 from onkocode.language.roles import Roles, Segment, segments
-from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
 from onkocode.language.tokens import Token, tokenise
 from onkocode.language.words import Unit
 
 BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
 UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
+WITHIN = frozenset(("in", "im", "am", "an", "auf"))
 LINKING = frozenset(fold(word) for word in ("eines", "einer", "von", "vom", "des", "of", "from", "aus", "durch", "der"))
 
 
@@ -28,6 +29,14 @@ class Text:
     parts: list[Segment]
     roles: Roles
     facts: tuple[Fact, ...]
+    _found: dict[tuple[int, tuple[int, ...]], list[Match]] = field(default_factory=dict)
+
+    def matches(self, table: Table[Any], places: Sequence[int]) -> list[Match]:
+        """Return the rows of a table that some of its units match; looked up once."""
+        key = id(table), tuple(places)
+        if key not in self._found:
+            self._found[key] = table.matches(self.features, places)
+        return self._found[key]
 
 
 @dataclass
@@ -40,6 +49,7 @@ class Mention:
         places: all its units, head included, in the order of the text.
         histology: what the head says.
         roles: of the head.
+        bare: of a metastasis, that no site is said beside it.
     """
 
     kind: str
@@ -47,6 +57,7 @@ class Mention:
     places: list[int]
     histology: Match | None
     roles: set[str] = field(default_factory=set)
+    bare: bool = False
 
 
 def take_apart(lexicon: Lexicon, written: str) -> Text:
@@ -75,14 +86,15 @@ def preferred(matches: Sequence[Match], units: Sequence[Unit]) -> Match:
 
 
 def find_mentions(lexicon: Lexicon, text: Text) -> list[Mention]:
-    """Return the tumours of a text in its order."""
-    return _Finder(lexicon, text).mentions()
+    """Return the tumours of a text in its order; where it speaks of alternatives alone, these."""
+    return _Finder(lexicon, text).mentions() or _Finder(lexicon, text, alternatives=True).mentions()
 
 
 @dataclass
 class _Finder:
     lexicon: Lexicon
     text: Text
+    alternatives: bool = False
     found: list[Mention] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)  # units before the first tumour
     grown: set[int] = field(default_factory=set)  # units behind a word like infiltration that name a tumour
@@ -90,7 +102,7 @@ class _Finder:
     def mentions(self) -> list[Mention]:
         for part in self.text.parts:
             spread = [place for place in range(part.start, part.end) if self.text.roles.has(place, "infiltrated")]
-            if spread and self.lexicon.histologies.matches(self.text.features, spread):
+            if spread and self.text.matches(self.lexicon.histologies, spread):
                 self.grown.update(spread)
         for part in self.text.parts:
             for kind, places in self._phrases(part):
@@ -122,7 +134,25 @@ class _Finder:
             return [*first, ("metastasis", [*before, *own, *after])]
         cut = self._phrase_start(spot, head)
         mine = [place for place in after if place < cut]
-        return [*first, ("metastasis", [*before, *own, *mine]), ("primary", [place for place in after if place >= cut])]
+        theirs = [place for place in after if place >= cut]
+        if not (self._organs([*before, *own, *mine]) or self._region([*before, *own, *mine])):
+            within = self._within(head)
+            mine, theirs = (
+                [*mine, *(place for place in theirs if place >= within)],
+                [place for place in theirs if place < within],
+            )
+        return [*first, ("metastasis", [*before, *own, *mine]), ("primary", theirs)]
+
+    def _region(self, places: Sequence[int]) -> bool:
+        return bool(self.text.matches(self.lexicon.regions, places))
+
+    def _within(self, head: int) -> int:
+        """Return the first unit behind a tumour and a word like "im": where its metastases are."""
+        units, tokens = self.text.units, self.text.tokens
+        number = next(
+            (at for at in range(units[head].token + 1, len(tokens)) if tokens[at].text.lower() in WITHIN), len(tokens)
+        )
+        return next((place for place in range(head, len(units)) if units[place].token > number), len(units))
 
     def _last_filler(self, before: Sequence[int], spot: int) -> int:
         """Return the last token before a metastasis that its words do not reach over."""
@@ -148,10 +178,11 @@ class _Finder:
         return roles.isdisjoint(UNUSED)
 
     def _histology(self, places: Sequence[int]) -> Match | None:
-        counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, "alternative")]
+        without = () if self.alternatives else ("alternative",)
+        counted = [place for place in places if self._counts(place) and not self.text.roles.has(place, *without)]
         if not counted:
             return None
-        matches = self.lexicon.histologies.matches(self.text.features, counted)
+        matches = self.text.matches(self.lexicon.histologies, counted)
         return preferred(matches, self.text.units) if matches else None
 
     def _is_origin(self, places: Sequence[int], opener: str) -> bool:
@@ -162,7 +193,8 @@ class _Finder:
 
     def _take(self, kind: str, places: list[int], opener: str) -> None:
         if kind == "metastasis":
-            self.found.append(Mention(kind, places, [*self.waiting, *places], None, self._roles(places)))
+            bare = not (self._organs(places) or self._region(places))
+            self.found.append(Mention(kind, places, [*self.waiting, *places], None, self._roles(places), bare))
             self.waiting = []
             return
         counted = [place for place in places if self._counts(place)]
@@ -173,24 +205,32 @@ class _Finder:
             elif self._is_another_site(counted):
                 self._take_again(counted)
             elif self.found:
-                self.found[-1].places = sorted({*self.found[-1].places, *counted})
+                self._add(counted)
             else:
                 self.waiting += counted
             return
         new = Mention("primary", counted, counted, histology, self._roles(counted))
         last = self.found[-1] if self.found else None
-        if last and self._same(last, new):
+        if last and opener != fold("wegen") and self._same(last, new):
             self._merge(last, new)
             return
         if not self.found and self.waiting:
             new.places = sorted({*self.waiting, *new.places})
         self.found.append(new)
 
+    def _add(self, places: list[int]) -> None:
+        """Add what is said without a tumour to the last one, and to those before it at the same organ."""
+        last = self.found[-1]
+        organs = self._organs(last.head)
+        for mention in self.found:
+            if mention is last or (mention.kind == last.kind == "primary" and not organs):
+                mention.places = sorted({*mention.places, *places})
+
     def _is_another_site(self, places: Sequence[int]) -> bool:
         """Tell whether a segment names where the same tumour is now (Basaliom Schulter 2019, jetzt Wange)."""
         if not self.found or self.found[-1].kind != "primary" or "current" not in self._roles(places):
             return False
-        named = self.lexicon.regions.matches(self.text.features, places)
+        named = self.text.matches(self.lexicon.regions, places)
         return "current" not in self.found[-1].roles and bool(self._organs(places) or named)
 
     def _take_again(self, places: list[int]) -> None:
@@ -212,11 +252,15 @@ class _Finder:
             return False
         rows = self.lexicon.histologies.rows
         one, other = rows[last.histology.row], rows[new.histology.row]
+        if one.kind != "placeholder" and one.code.endswith("/3") and other.code.endswith("/2"):
+            return False  # an invasive tumour, and one in situ beside it
+        if one.code.endswith("/6") or other.code.endswith("/6"):
+            return False
         general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
         return bool(general) or one.kind == other.kind or one.code == other.code
 
     def _organs(self, places: Sequence[int]) -> set[str]:
-        matches = self.lexicon.sites.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.sites, places)
         sites = [self.lexicon.sites.rows[match.row] for match in matches]
         return {site.organ for site in sites if not site.under and not site.code.startswith(BROAD)}
 
@@ -227,48 +271,3 @@ class _Finder:
             last.head = sorted({*last.head, *new.head})
         last.places = places
         last.histology = self._histology(places) or last.histology
-
-
-def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
-    """Return what a text is about: what is now before the past, the first before others, malignant before benign."""
-    tumours = [mention for mention in mentions if mention.kind != "origin" and not _is_no_neoplasm(lexicon, mention)]
-    if not tumours:
-        return None
-    stated = [mention for mention in tumours if "alternative" not in mention.roles] or tumours
-    known = next((at for at, mention in enumerate(stated) if _is_named(lexicon, mention)), len(stated))
-    named = [mention for at, mention in enumerate(stated) if mention.kind == "primary" or at < known]
-    now = [mention for mention in named if "current" in mention.roles]
-    if (
-        not now
-        and stated[0].kind == "primary"
-        and known == 0
-        and all(other.kind == "metastasis" for other in stated[1:])
-    ):
-        now = stated[:1]
-    present = now or [mention for mention in stated if "history" not in mention.roles] or stated
-    first = present[0]
-    if first.kind == "primary" and first.histology is not None:
-        row = lexicon.histologies.rows[first.histology.row]
-        if row.kind == "placeholder" or row.code.endswith("/0"):
-            return next((mention for mention in present[1:] if _outranks(lexicon, mention, row)), first)
-    return first
-
-
-def _is_named(lexicon: Lexicon, mention: Mention) -> bool:
-    """Tell whether a mention is of a primary tumour with a name of its own, or said to be malignant."""
-    if mention.histology is None:
-        return False
-    row = lexicon.histologies.rows[mention.histology.row]
-    return row.kind != "placeholder" or row.code.endswith("/3")
-
-
-def _is_no_neoplasm(lexicon: Lexicon, mention: Mention) -> bool:
-    return mention.histology is not None and lexicon.histologies.rows[mention.histology.row].icd10 == "-"
-
-
-def _outranks(lexicon: Lexicon, mention: Mention, first: Histology) -> bool:
-    open_name = first.kind == "placeholder" and not first.code.endswith("/3")
-    if mention.kind == "metastasis":
-        return open_name
-    row = lexicon.histologies.rows[mention.histology.row] if mention.histology else None
-    return row is not None and row.kind != "placeholder" and (open_name or row.code[-1] in "23")

@@ -39,7 +39,7 @@ def find_nodes(lexicon: Lexicon, text: Text, places: Sequence[int], lymphoid: bo
         places: the units that count.
         lymphoid: of a lymphoma, the name of a region stands for its nodes.
     """
-    rows = [(lexicon.sites.rows[match.row], match) for match in lexicon.sites.matches(text.features, places)]
+    rows = [(lexicon.sites.rows[match.row], match) for match in text.matches(lexicon.sites, places)]
     nodes = [(row, match) for row, match in rows if row.code.startswith("C77")]
     named = [] if all(row.under for row, _ in nodes) else [(row.code, row.place, match) for row, match in nodes]
     found = [*named, *_regions(lexicon, text, places, bool(named))] if named or lymphoid else []
@@ -53,7 +53,7 @@ def find_nodes(lexicon: Lexicon, text: Text, places: Sequence[int], lymphoid: bo
 
 def _regions(lexicon: Lexicon, text: Text, places: Sequence[int], said: bool) -> list[tuple[str, Place, Match]]:
     """Return regions by the code of their nodes; unless nodes are said, only those whose name stands for them."""
-    matches = lexicon.regions.matches(text.features, places)
+    matches = text.matches(lexicon.regions, places)
     rows = [(lexicon.regions.rows[match.row], match) for match in matches]
     coded = [(row.codes.get("nodes", ""), row, match) for row, match in rows if said or row.stations]
     return [(code, row.place, match) for code, row, match in coded if code.startswith("C77")]

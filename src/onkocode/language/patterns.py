@@ -4,6 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
 
 from onkocode.language.spelling import fold, stem
 
@@ -40,26 +42,29 @@ class PatternError(ValueError):
     """A pattern that cannot be read."""
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word of a pattern: a stem, or a beginning of words (with ~), and the word as it was folded."""
+class Word(NamedTuple):
+    """A word of a pattern: a stem, or a beginning of words (with ~).
+
+    Attributes:
+        key: the stem, or the beginning.
+        begins: whether it is a beginning.
+        form: the word as it was folded.
+        feature: the name under which a text has it.
+    """
 
     key: str
-    begins: bool = False
-    form: str = ""
-
-    @property
-    def feature(self) -> str:
-        """The name under which a text has it."""
-        return f"{self.key}~" if self.begins else self.key
+    begins: bool
+    form: str
+    feature: str
 
 
+@cache
 def word_of(written: str) -> Word:
     """Return a word of a pattern as it is compared."""
+    folded = fold(written.removesuffix("~"))
     if written.endswith("~"):
-        return Word(fold(written[:-1]), begins=True, form=fold(written[:-1]))
-    folded = fold(written)
-    return Word(stem(folded), form=folded)
+        return Word(folded, True, folded, f"{folded}~")
+    return Word(stem(folded), False, folded, stem(folded))
 
 
 Choice = tuple[Word, ...]  # side by side
@@ -185,7 +190,7 @@ class Matcher:
 
 
 def _rarity(group: Group) -> tuple[int, int]:
-    return -len(group), max(len(choice[0].key) for choice in group)
+    return -len(group), len(group[0][0].key) if len(group) == 1 else 0
 
 
 def _places(

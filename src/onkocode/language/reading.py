@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, Text, find_mentions, preferred, subject_of, take_apart
+from onkocode.language.mentions import Mention, Text, find_mentions, preferred, take_apart
 from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
-from onkocode.language.sites import UNKNOWN, SiteFinder
+from onkocode.language.sites import SiteFinder
+from onkocode.language.subject import subject_of
+from onkocode.language.tissues import UNKNOWN
 
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
+NO_NODES = ("epithelial", "skin", "melanocytic", "salivary", "thymic", "neuroendocrine")
 URINARY = ("C65", "C66", "C67", "C68")
 BILE_DUCT = ("8160", "8161", "8162")
 
@@ -85,13 +88,19 @@ class _Reader:
         row = self._histology(mention)
         behaviour, why = self._behaviour(mention, row)
         morphology = f"{row.code[:5]}{behaviour}"
-        site = SiteFinder(self.lexicon, self.text, mention, row).find()
+        site = self._source_site(mention, row) or SiteFinder(self.lexicon, self.text, mention, row).find()
         urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] == "8010" and site.code[:3] in URINARY)
         if tumour_papillary(self.text.facts) and urothelial:
             morphology = "8130/2"
         if row.code[:4] in BILE_DUCT and site.code == "C22.0":
             site = replace(site, code="C22.1")
         icd10, rule = self._icd10(mention, row, site, morphology)
+        if site.code.startswith("C77") and row.kind in NO_NODES and morphology.endswith("3"):
+            site, icd10, rule = (
+                replace(site, code=UNKNOWN),
+                site.code,
+                "a carcinoma in lymph nodes comes from elsewhere",
+            )
         words = self._words(mention.histology.places if mention.histology else ())
         reasons = (
             Reason("morphology", words, str(row.place)),
@@ -103,7 +112,7 @@ class _Reader:
 
     def _histology(self, mention: Mention) -> Histology:
         places = [place for place in mention.places if not self.text.roles.has(place, "alternative")]
-        matches = self.lexicon.histologies.matches(self.text.features, places or mention.places)
+        matches = self.text.matches(self.lexicon.histologies, places or mention.places)
         match = preferred(matches, self.text.units) if matches else mention.histology
         if match is None:
             raise ValueError("a mention of a primary tumour has a name")
@@ -115,22 +124,30 @@ class _Reader:
         if tumour_in_situ(self.text.facts) and own == "3":
             return "2", (Reason("behaviour", "Tis", "T category"),)
         for match in sorted(
-            self.lexicon.behaviours.matches(self.text.features, mention.places), key=lambda match: -match.weight
+            self.text.matches(self.lexicon.behaviours, mention.places), key=lambda match: -match.weight
         ):
             said = self.lexicon.behaviours.rows[match.row]
-            if mention.histology and set(match.places) <= set(mention.histology.places):
+            if mention.histology and self._tokens(match.places) <= self._tokens(mention.histology.places):
                 continue  # Lentigo maligna
             if _changes(own, said.behaviour, row.kind):
                 return said.behaviour, (Reason("behaviour", self._words(match.places), str(said.place)),)
         return own, ()
 
+    def _tokens(self, places: Sequence[int]) -> set[tuple[int, int]]:
+        """Return where the words stand in the text; all words of an abbreviation stand in one place."""
+        tokens = (self.text.tokens[self.text.units[place].token] for place in places)
+        return {(token.start, token.end) for token in tokens}
+
     def _icd10(self, mention: Mention, row: Histology, site: Named, morphology: str) -> tuple[str | None, str]:
         if row.icd10 and morphology[5] == row.code[5]:
+            code, rule = self.lexicon.combinations.icd10(site.code, morphology)
+            if rule and code and row.icd10.endswith("9") and code[:3] == row.icd10[:3]:
+                return code, str(rule.place)  # the site says more
             return self._remission(row.icd10), str(row.place)
         if site.code == UNKNOWN and morphology[5] == "3":
             return ("C80.0", "unknown primary") if self._is_unknown() else ("C80.9", "no site")
         code, rule = self.lexicon.combinations.icd10(site.code, morphology)
-        for match in self.lexicon.finer.matches(self.text.features, mention.places) if code else ():
+        for match in self.text.matches(self.lexicon.finer, mention.places) if code else ():
             if self.lexicon.finer.rows[match.row].icd10 == code:
                 return self.lexicon.finer.rows[match.row].finer, str(self.lexicon.finer.rows[match.row].place)
         return code, str(rule.place) if rule else "code of the site"
@@ -164,7 +181,16 @@ class _Reader:
             *(source.reasons if source else ()),
         )
         morphology = source.morphology if source else None if topography == UNKNOWN else "8000/3"
+        if morphology and morphology.startswith("8000"):
+            morphology = "8000/3"  # what spreads is malignant
         return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
+
+    def _source_site(self, mention: Mention, row: Histology) -> Named | None:
+        """Return where a tumour comes from that is a metastasis by its name (Krukenberg, Pseudomyxoma)."""
+        sources = [other for other in self.mentions if other is not mention and self._is_source(other)]
+        if not row.code.endswith("/6") or not sources:
+            return None
+        return SiteFinder(self.lexicon, self.text, sources[0], self._histology(sources[0])).find()
 
     def _origin(self) -> str:
         """Return the site that a metastasis is said to come from."""
@@ -174,19 +200,16 @@ class _Reader:
     def _is_source(self, mention: Mention) -> bool:
         if mention.kind != "primary" or mention.histology is None:
             return False
+        if "origin" in mention.roles:
+            return True
         row = self.lexicon.histologies.rows[mention.histology.row]
         return row.kind != "placeholder" or row.code.endswith("/3")
 
     def _before(self, mention: Mention) -> Named | None:
         """Return the site of a lesion that is said to be a metastasis (Rundherde, vereinbar mit Metastasen)."""
         at = next(number for number, other in enumerate(self.mentions) if other is mention)
-        lesion = self.mentions[at - 1] if at else None
-        if lesion is None or lesion.histology is None:
-            return None
-        row = self.lexicon.histologies.rows[lesion.histology.row]
-        if row.kind != "placeholder" or row.code.endswith("/3"):
-            return None
-        return SiteFinder(self.lexicon, self.text, lesion, None).find()
+        lesions = [other for other in self.mentions[:at] if other.kind == "primary" and not self._is_source(other)]
+        return SiteFinder(self.lexicon, self.text, lesions[-1], None).find() if lesions else None
 
     def _words(self, places: Sequence[int]) -> str:
         tokens = dict.fromkeys(self.text.units[place].token for place in places)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from onkocode.language.patterns import Group
 from onkocode.language.rows import Cue
-from onkocode.language.spelling import fold
+from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
 from onkocode.language.words import Unit
 
@@ -14,7 +14,14 @@ ENDS = frozenset(".;")  # of a sentence
 MARKS = frozenset(",:()/[]+–—|=>") | ENDS
 CONNECTORS = frozenset(
     fold(word)
-    for word in ("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber")
+    for word in (
+        *("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber"),
+        "sondern",
+        *("jetzt", "nun", "nunmehr"),
+    )
+)
+RECURRENCE = frozenset(
+    stem(fold(word)) for word in ("Rezidiv", "Lokalrezidiv", "Tumorrezidiv", "Progress", "Progression")
 )
 LONG = frozenset(("history", "current", "family"))  # roles that last to the end of the sentence
 
@@ -110,12 +117,21 @@ class CueFinder:
                 continue
             end, cue = found
             cues[cue.role].append((place, end))
-            for reached in _reach(cue, place, end, tokens, units, parts):
+            reach = _reach(cue, place, end, tokens, units, parts)
+            for reached in reach if cue.role != "negated" else self._negated(reach, units, given):
                 given[reached].add(cue.role)
                 if cue.role == "current":
                     given[reached].discard("history")
             place = end if cue.reach != "token" else place + 1
         return Roles(tuple(frozenset(roles) for roles in given), dict(cues))
+
+    def _negated(self, reach: Iterable[int], units: Sequence[Unit], given: list[set[str]]) -> list[int]:
+        """Return what is negated; a tumour whose recurrence is negated was there (kein Rezidiv des Glioblastoms)."""
+        places = list(reach)
+        again = next((at for at, place in enumerate(places) if units[place].features & RECURRENCE), len(places))
+        for place in places[again + 1 :]:
+            given[place].add("history")
+        return places[: again + 1]
 
     def _at(self, units: Sequence[Unit], place: int) -> tuple[int, Cue] | None:
         best: tuple[int, Cue] | None = None
@@ -140,6 +156,8 @@ def _reach(
     if cue.reach == "token":
         return _same_word(start, tokens, units)
     own = next((part for part in parts if part.start <= start < part.end), None)
+    if own is None:  # a connecting word
+        own = next((part for part in parts if part.start >= end), None)
     if own is None:
         return range(start, end)
     if cue.reach == "before":

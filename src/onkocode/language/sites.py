@@ -1,65 +1,25 @@
 """The site of a tumour: named outright, as a part of an organ, by a region and the tissue, or by the kind of tumour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, Text
 from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.patterns import Match
 from onkocode.language.rows import Histology, Region, Site
-from onkocode.language.spelling import fold, stem
-
-TISSUE_OF = {
-    **dict.fromkeys(("skin", "melanocytic"), "skin"),
-    **dict.fromkeys(("soft", "vascular", "histiocytic"), "soft"),
-    **dict.fromkeys(("bone", "cartilage", "plasma"), "bone"),
-    "nerve": "nerve",
-}
-SKIN_ORGANS = (
-    "C44",
-    "C51",
-    "C60",
-    "C63",
-    "C00",
-    "C69",
-    "C21",
-    "C50.0",
-    "C30",
-    "C52",
-    "C20",
-    "C06",
-    "C03",
-    "C05",
-    "C53",
+from onkocode.language.tissues import (
+    BROAD,
+    OVERLAPPING,
+    SKIN_ORGANS,
+    SQUAMOUS,
+    TISSUE_OF,
+    TISSUES_ALONE,
+    UNKNOWN,
+    is_vague,
+    nervous_site,
+    usual_site,
 )
-BROAD = ("C76", "C80", "C26", "C39")
-VAGUE = ("C76", "C80", "C26", "C39", "C72.9", "C75.9", "C57.9", "C63.9", "C68.9", "C14.8", "C44.9", "C41.9", "C49.9")
-NERVES = (
-    ("C38", "3"),
-    ("C34", "3"),
-    ("C37", "3"),
-    ("C76.0", "0"),
-    ("C76.1", "3"),
-    ("C76.2", "4"),
-    ("C48", "4"),
-    ("C76.3", "5"),
-)
-# Names of a tissue: where it is, a region tells.
-TISSUES_ALONE = {"C44.9": "skin", "C49.9": "soft", "C47.9": "nerve", "C41.9": "bone", "C40.9": "bone"}
-# Where a tumour of a tissue is if nothing is said.
-SITE_OF_KIND = {
-    **dict.fromkeys(("skin", "melanocytic"), "C44.9"),
-    **dict.fromkeys(("bone", "cartilage"), "C41.9"),
-    "soft": "C49.9",
-    "nerve": "C47.9",
-    "brain": "C71.9",
-    "meninges": "C70.9",
-}
-OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
-LIPOMAS = range(8850, 8882)
-SQUAMOUS = range(8050, 8085)
-UNKNOWN = "C80.9"
 
 
 @dataclass
@@ -77,7 +37,6 @@ class SiteFinder:
     text: Text
     mention: Mention
     histology: Histology | None
-    _organ_of: dict[str, str] = field(default_factory=dict)
 
     def find(self) -> Named:
         """Return the site."""
@@ -86,12 +45,10 @@ class SiteFinder:
             return Named(UNKNOWN, "unknown")
         if kind == "lymphoid":
             return self._lymphoid()
-        if self.histology is None and (
-            nodes := find_nodes(self.lexicon, self.text, self.mention.places, self._is_lymphoid())
-        ):
+        if self.histology is None and (nodes := self._nodes()):
             return nodes
         found = self._overlapping(self._solid(kind))
-        return self._nervous(found) if kind in ("meninges", "nerve") else found
+        return nervous_site(found, kind)
 
     def _overlapping(self, named: Named) -> Named:
         """Return the code of several parts where the text says that the tumour lies over them."""
@@ -102,14 +59,14 @@ class SiteFinder:
     def _solid(self, kind: str) -> Named:
         origin = [place for place in self.mention.places if self.text.roles.has(place, "origin")]
         rest = [place for place in self.mention.places if place not in self.mention.head]
-        default = self._default()
+        default = usual_site(self.histology)
         strong = default if default and default.basis == "kind" else None
         vague = None
         for tier in (origin, self.mention.head):
             named = self._in(tier, kind)
             if named and not self._yields(named, default):
                 finer = self._finer(named)
-                if not _is_vague(finer.code):
+                if not is_vague(finer.code):
                     return finer
                 vague = vague or finer
         if strong:
@@ -118,7 +75,7 @@ class SiteFinder:
             named = self._in(places, kind)
             if named and self._yields(named, default):
                 continue
-            if named and not (_is_vague(named.code) and vague):
+            if named and not (is_vague(named.code) and vague):
                 return self._finer(named)
         return vague or self._finer(
             (self.by_procedure() if self.histology else None) or default or Named(UNKNOWN, "unknown")
@@ -130,6 +87,8 @@ class SiteFinder:
             return False
         if self.histology.kind == "thymic" and named.code.startswith("C38"):
             return True
+        if self.histology.kind in ("myeloid", "plasma") and default.basis == "kind":
+            return True
         return ("region" in named.basis and default.basis == "kind") or (
             named.basis == "loose region" and self.histology.kind != "placeholder" and default.basis == "guess"
         )
@@ -137,10 +96,14 @@ class SiteFinder:
     def _lymphoid(self) -> Named:
         """Return the site of a lymphoma: an organ beside lymph nodes and marrow, else the region of the nodes."""
         rest = [place for place in self.mention.places if place not in self.mention.head]
-        default = self._default()
+        default = usual_site(self.histology)
+        if default and default.basis == "kind" and default.code.startswith("C42"):
+            return default
         skin = self._region(self.mention.places, "skin", sure=False) if self._is_skin() else None
         if skin:
             return skin
+        if default and default.code.startswith("C38"):
+            return self._region(self.mention.places, "soft", sure=True) or default
         organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
         nodes = self._nodes()
         if organ or nodes:
@@ -166,26 +129,7 @@ class SiteFinder:
         return own or any(code.startswith("C44") for code in skin)
 
     def _sites(self, places: Sequence[int]) -> list[Match]:
-        return self.lexicon.sites.matches(self.text.features, places)
-
-    def _nervous(self, found: Named) -> Named:
-        """Return the meninges or the nerve where a tumour of them was found at the bone or organ beside."""
-        kind = self.histology.kind if self.histology else ""
-        spinal = found.code.startswith(("C41.2", "C72.0", "C72.1", "C70.1"))
-        if kind == "meninges" and not found.code.startswith("C70"):
-            known = found.basis not in ("unknown", "guess", "kind")
-            return replace(found, code="C70.1" if spinal else "C70.0" if known else "C70.9")
-        digit = next((digit for begins, digit in NERVES if found.code.startswith(begins)), None)
-        return replace(found, code=f"C47.{digit}") if kind == "nerve" and digit else found
-
-    def _default(self) -> Named | None:
-        if self.histology is None:
-            return None
-        if not self.histology.site:
-            lipoma = int(self.histology.code[:4]) in LIPOMAS and self.histology.code.endswith("0")
-            site = None if lipoma else SITE_OF_KIND.get(self.histology.kind)
-            return Named(site, "guess", self.histology.place) if site else None
-        return Named(self.histology.site, "guess" if self.histology.weak else "kind", self.histology.place)
+        return self.text.matches(self.lexicon.sites, places)
 
     def _in(self, places: Sequence[int], kind: str) -> Named | None:
         if not places:
@@ -210,7 +154,7 @@ class SiteFinder:
 
     def _bone(self, places: Sequence[int]) -> Named | None:
         """Return a bone that is named outright, as no skin lies on it."""
-        for match in self.lexicon.regions.matches(self.text.features, places):
+        for match in self.text.matches(self.lexicon.regions, places):
             row = self.lexicon.regions.rows[match.row]
             if "skin" not in row.codes and row.codes.get("bone", "").startswith(("C40", "C41")):
                 return Named(row.codes["bone"], "region", row.place, match.places)
@@ -223,7 +167,7 @@ class SiteFinder:
         return "skin" if squamous else "other"
 
     def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:
-        matches = self.lexicon.sites.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.sites, places)
         outright = [
             match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
         ]
@@ -244,14 +188,14 @@ class SiteFinder:
         head = self.mention.histology.places if self.mention.histology else ()
         tokens = {self.text.units[place].token for place in head}
         beside = any(self.text.units[place].token in tokens for place in match.places)
-        vague = _is_vague(self._row(match).code)
+        vague = is_vague(self._row(match).code)
         return vague, not beside, match.places[0], -match.weight
 
     def _is_general(self, match: Match) -> bool:
         return self._row(match).code.endswith(".9")
 
     def _region(self, places: Sequence[int], tissue: str, sure: bool) -> Named | None:
-        matches = self.lexicon.regions.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.regions, places)
         rows = [(self.lexicon.regions.rows[match.row], match) for match in matches]
         coded = [(code, row, match) for row, match in rows if (code := _code(row, tissue))]
         if not coded:
@@ -268,13 +212,14 @@ class SiteFinder:
             for place in range(len(self.text.units))
             if self.histology is not None or not self.text.roles.has(place, "history")
         ]
-        matches = self.lexicon.procedures.matches(self.text.features, places)
+        matches = self.text.matches(self.lexicon.procedures, places)
         if matches:
             best = max(matches, key=lambda match: match.weight)
             row = self.lexicon.procedures.rows[best.row]
             return Named(row.code, "procedure", row.place, best.places)
         spots = [place for place in places if self.text.roles.has(place, "procedure")]
-        found = self._organ(spots, "") if spots else None
+        tissue = TISSUE_OF.get(self.histology.kind, "other") if self.histology else "other"
+        found = (self._organ(spots, "") or self._region(spots, tissue, sure=True)) if spots else None
         return Named(found.code, "procedure", found.place, found.words) if found else None
 
     def _finer(self, named: Named) -> Named:
@@ -282,7 +227,7 @@ class SiteFinder:
         organ = self._organ_with(named.code)
         if organ is None:
             return named
-        matches = self.lexicon.sites.matches(self.text.features, self.mention.places)
+        matches = self.text.matches(self.lexicon.sites, self._present())
         fitting = [match for match in matches if self._is_part(match, organ)]
         fitting = [match for match in fitting if not self._is_general(match)]
         if not fitting:
@@ -292,7 +237,25 @@ class SiteFinder:
             return named
         row = self._row(best)
         others = tuple(dict.fromkeys(code for match in fitting if (code := self._row(match).code) != row.code))
+        joined = next(
+            (match for match in fitting if self._row(match).code in others and self._joined(best, match)), None
+        )
+        if joined and (whole := f"{row.code[:3]}.8") in self.lexicon.organ_of:
+            return Named(whole, "part", row.place, tuple(sorted({*best.places, *joined.places})), (row.code, *others))
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
+
+    def _present(self) -> list[int]:
+        """Return the units that tell of the tumour as it is, not of what was before."""
+        if "history" in self.mention.roles:
+            return self.mention.places
+        return [place for place in self.mention.places if not self.text.roles.has(place, "history")]
+
+    def _joined(self, one: Match, other: Match) -> bool:
+        """Tell whether two parts are named together: Glans und Präputium."""
+        first, second = sorted((one, other), key=lambda match: match.places[0])
+        left, right = self.text.units[first.places[-1]].token, self.text.units[second.places[0]].token
+        between = [token.text.lower() for token in self.text.tokens[left + 1 : right]]
+        return between in (["und"], ["/"], ["+"], ["und", "des"], ["und", "der"])
 
     def _is_part(self, match: Match, organ: str) -> bool:
         row = self._row(match)
@@ -300,10 +263,6 @@ class SiteFinder:
 
     def _organ_with(self, code: str) -> str | None:
         return self.lexicon.organ_of.get(code) or self.lexicon.organ_of.get(f"{code[:3]}.9")
-
-
-def _is_vague(code: str) -> bool:
-    return code.startswith(VAGUE)
 
 
 def _code(row: Region, tissue: str) -> str | None:

@@ -15,7 +15,7 @@ _SOUNDS = (
     (re.compile("ue"), "u"),
     (re.compile("ph"), "f"),
     (re.compile("th"), "t"),
-    (re.compile("rrh|rh"), "r"),
+    (re.compile("rrh|^rh"), "r"),
     (re.compile("ck"), "k"),
     (re.compile("y|j(?![aeiou])"), "i"),
     (re.compile("c(?=[eiy])|tz"), "z"),
@@ -37,7 +37,7 @@ SHORTEST = 4  # letters that an ending leaves
 @lru_cache(maxsize=65536)
 def fold(word: str) -> str:
     """Return a word in small letters without accents, with spelling variants made one (Carcinom = Karzinom)."""
-    if word.isdigit() or _ROMAN.fullmatch(word):
+    if word.isdigit() or _ROMAN.fullmatch(word) or (word.isupper() and len(word) <= SHORTEST and word.isascii()):
         return word.lower()
     text = word.lower().translate(_SPELLINGS)
     text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if letter.isalnum())

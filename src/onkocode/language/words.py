@@ -1,55 +1,21 @@
 """The units that patterns are matched on: whole words, or the parts of compounds, with typing errors mended."""
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
+from onkocode.language.compounds import SHORTENED, Compounds, Part
 from onkocode.language.patterns import FILLERS, Word
-from onkocode.language.spelling import SHORT_WORDS, SHORTEST, fold, stem
+from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
+from onkocode.language.vocabulary import SHORT, SURE, Vocabulary
 
-LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei", "er")
-LONGEST = 40  # letters of a token that is taken apart
-SHORT = 3
-MANY = 10  # letters, from which on two typing errors are mended
-_SUFFIXES = ("end", "ung", "ert", "isch", "lich")
-_PLURALS = str.maketrans("äöü", "aou")
-HEADS = tuple(
-    stem(fold(word))
-    for word in (
-        *(
-            "Karzinom",
-            "Tumor",
-            "Metastase",
-            "Sarkom",
-            "Lymphom",
-            "Melanom",
-            "Adenom",
-            "Krebs",
-            "Polyp",
-            "Leukämie",
-            "Karzinose",
-        ),
-        *("Myelom", "Papillom", "Myom", "Zyste", "Lipom"),
-    )
-)
-SHORT_HEADS = {
-    fold(short): stem(fold(word))
-    for word, shorts in {
-        "Karzinom": ("ca", "karz", "karzin", "carc"),
-        "Metastase": ("met", "mets", "metas", "metast"),
-        "Tumor": ("tu", "tum"),
-    }.items()
-    for short in shorts
-}
+LONGEST = 40  # letters of a word that is taken apart
+REMEMBERED = 65536  # words
 FUNCTION_WORDS = FILLERS | frozenset(
     ("bei", "mit", "nach", "ohne", "aus", "bis", "vor", "kein", "keine", "neu", "unter", "über")
 )
-SURE = 5  # letters of a part beside letters that nothing is known of
+_PLURALS = str.maketrans("äöü", "aou")
 
 
 @dataclass(frozen=True)
@@ -67,55 +33,30 @@ class Unit:
     corrected: bool = False
 
 
-@dataclass(frozen=True)
-class _Part:
-    features: frozenset[str]
-    corrected: bool = False
+Read = tuple[frozenset[str], bool]  # features, and whether the spelling was mended
 
 
-def _forms(word: Word) -> list[str]:
-    """Return how a word may stand in a compound: as it is, without an ending, and as its stem."""
-    forms = [word.form, *(word.form.removesuffix(ending) for ending in ("e", "a", "us", "um", "en"))]
-    return [form for form in dict.fromkeys(forms) if form.isalpha()]
-
-
-@dataclass
 class Splitter:
-    """Takes words apart into those that a vocabulary knows.
+    """Takes words apart into those of the tables.
 
     Args:
         words: of all patterns.
-        opaque: stems of those that mean something else than their parts, as names of organs do (Gebärmutterhals).
+        opaque: see `Compounds`.
     """
 
-    words: Iterable[Word]
-    opaque: Container[str] = frozenset()
-    _stems: set[str] = field(default_factory=set)
-    _beginnings: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    _by_letters: dict[str, list[tuple[str, str, bool]]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        seen: set[tuple[str, str, bool]] = set()
-        for word in sorted(set(self.words), key=lambda word: (-len(word.key), word.key, word.begins)):
-            if word.begins:
-                self._beginnings[word.key[:3]].append(word.key)
-            else:
-                self._stems.add(word.key)
-            for form in _forms(word):
-                if (len(form) > SHORT or form in SHORT_WORDS) and (form, word.key, word.begins) not in seen:
-                    seen.add((form, word.key, word.begins))
-                    self._by_letters[form[:3]].append((form, word.key, word.begins))
-        forms = {form: word.key for word in self.words if not word.begins for form in (word.form, word.key)}
-        self._choices = {form: key for form, key in sorted(forms.items()) if len(form) > SURE and form.isalpha()}
-        self.parts = lru_cache(maxsize=65536)(self._parts)
+    def __init__(self, words: Iterable[Word], opaque: Container[str] = frozenset()) -> None:
+        self._vocabulary = Vocabulary(words)
+        self._compounds = Compounds(self._vocabulary, opaque)
+        self._parts = lru_cache(maxsize=REMEMBERED)(self._read)
+        self._completed = lru_cache(maxsize=REMEMBERED)(self._compounds.completed)
 
     def units(self, tokens: list[Token]) -> list[Unit]:
         """Return the units of tokens, without fillers and marks."""
         return [
-            Unit(part.features, number, part.corrected)
+            Unit(features, number, mended)
             for number, token in enumerate(tokens)
             if token.is_word and token.text.lower() not in FILLERS
-            for part in self.parts(token.text)
+            for features, mended in self._parts_at(tokens, number)
         ]
 
     def joined(self, tokens: list[Token]) -> list[Token]:
@@ -129,148 +70,63 @@ class Splitter:
                 found.append(token)
         return found
 
-    def _belong(self, left: Token, right: Token) -> bool:
-        if not (left.text.isalpha() and right.text.isalpha()) or left.source or right.source:
-            return False
-        if right.start - left.end > 1 or {left.text.lower(), right.text.lower()} & FUNCTION_WORDS:
-            return False
-        whole = fold(left.text + right.text)
-        if len(whole) < SURE + SHORT:
-            return False
-        if whole in self._choices:
-            return True
-        return not self.knows(left.text) and bool(self._split(whole, whole=True))
-
     def knows(self, text: str) -> bool:
         """Tell whether a word consists of known ones."""
         folded = fold(text)
-        return stem(folded) in self._stems or bool(self._split(folded, whole=True))
+        return stem(folded) in self._vocabulary.stems or bool(self._compounds.split(folded))
 
-    def _parts(self, text: str) -> tuple[_Part, ...]:
+    def _parts_at(self, tokens: list[Token], number: int) -> list[Read]:
+        token = tokens[number]
+        follows = tokens[number + 1] if number + 1 < len(tokens) else None
+        dotted = follows is not None and follows.text == "." and follows.start == token.end
+        folded = fold(token.text)
+        if dotted and stem(folded) not in self._vocabulary.stems:
+            cut = self._compounds.split(folded)
+            full = cut if any(part.rest == SHORTENED for part in cut) else self._completed(folded)
+            if full:
+                return self._features(full)
+        return self._parts(token.text)
+
+    def _belong(self, left: Token, right: Token) -> bool:
+        if not (left.text.isalpha() and right.text.isalpha()) or left.source:
+            return False
+        if right.start - left.end > (0 if right.source else 1):
+            return False
+        whole = fold(left.text + right.text)
+        if {left.text.lower(), right.text.lower()} & FUNCTION_WORDS or len(whole) < SURE + SHORT:
+            return False
+        if whole in self._vocabulary.forms:
+            return True
+        return not self.knows(left.text) and bool(self._compounds.split(whole))
+
+    def _read(self, text: str) -> list[Read]:
         folded = fold(text)
         base = stem(folded)
-        if base in self._stems and (whole := self._composed(base)):
-            own = self._features(base, folded)
-            return tuple(_Part(self._features(key, key + rest) | own) for key, rest, _ in whole)
-        if base in self._stems or len(folded) < SURE or not folded.isalpha() or len(folded) > LONGEST:
-            return (_Part(self._features(base, folded)),)
-        found = self._split(folded, whole=True)
-        mended = None if found else self._mend(folded) or self._mend(base)
-        if mended:
-            return (_Part(self._features(mended, mended), corrected=True),)
-        found = found or self._split_mended(folded) or self._split(folded, whole=False)
-        if found:
-            return tuple(_Part(self._features(key, key + rest), bad) for key, rest, bad in found)
+        own = self._vocabulary.features(base, folded)
+        if base in self._vocabulary.stems:
+            parts = self._compounds.known(base)
+            return [(features | own, mended) for features, mended in self._features(parts)] or [(own, False)]
+        if not SURE <= len(folded) <= LONGEST or not folded.isalpha():
+            return [(own, False)]
+        if parts := self._taken_apart(folded, base):
+            return self._features(parts)
         plain = text.lower().translate(_PLURALS)
-        if plain != text.lower():  # Stimmbänder
-            return self.parts(plain)
-        return (_Part(self._features(base, folded)),)
+        plural = plain != text.lower() and self.knows(plain)  # Stimmbänder
+        return self._parts(plain) if plural else [(own, False)]
 
-    def _composed(self, base: str) -> list[tuple[str, str, bool]]:
-        """Return the parts of a known word that means what its parts mean, or ends with a head like Karzinom."""
-        head = next((head for head in HEADS if base.endswith(head) and len(base) > len(head) + SHORT), None)
-        if head and head in self._stems:
-            parts = self._split(base[: -len(head)], whole=True, without=base)
-            return [*parts, (head, "", False)] if parts else []
-        if base in self.opaque:
-            return []
-        parts = [part for part in self._split(base, whole=True, without=base) if part[0] != base]
-        return parts if len(parts) > 1 and len(parts[-1][0]) >= SURE else []
+    def _taken_apart(self, folded: str, base: str) -> list[Part]:
+        if parts := self._compounds.split(folded):
+            return parts
+        mended = self._vocabulary.mended(folded) or self._vocabulary.mended(base)
+        if mended:
+            return [Part(mended, mended=True)]
+        return self._compounds.mended(folded) or self._compounds.split(folded, whole=False)
 
-    def _features(self, base: str, folded: str) -> frozenset[str]:
-        begins = [f"{key}~" for key in self._beginnings.get(folded[:3], ()) if folded.startswith(key)]
-        return frozenset((base, *begins))
-
-    def _mend(self, folded: str, many: int = MANY) -> str | None:
-        """Return the one known word that differs by a typing error, or by two from as many letters on."""
-        size = len(folded)
-        allowed = 1 if size < many else 2
-        if size <= SURE:
-            return None
-        hits = process.extract(folded, self._choices.keys(), scorer=OSA.distance, score_cutoff=allowed, limit=4)
-        best = {self._choices[hit[0]] for hit in hits if hit[1] == hits[0][1]}
-        if len(best) != 1:
-            return None
-        known = str(hits[0][0])
-        if hits[0][1] > 1 and known[:SHORTEST] != folded[:SHORTEST]:
-            return None
-        if known[0] != folded[0] or (folded[-SHORT:] in _SUFFIXES and not known.endswith(folded[-SHORT:])):
-            return None
-        return self._choices[known]
-
-    def _split_mended(self, folded: str) -> list[tuple[str, str, bool]]:
-        """Return the parts of a compound of which the last or the first part has a typing error."""
-        for cut in range(SHORTEST, len(folded) - SURE):
-            left = self._split(folded[:cut], whole=True)
-            right = self._mend(folded[cut:], MANY - 2) if left else None
-            if right:
-                return [*left, (right, "", True)]
-        for cut in range(len(folded) - SHORTEST, SURE, -1):
-            right_parts = self._split(folded[cut:], whole=True)
-            first = self._mend(folded[:cut], MANY - 2) if right_parts else None
-            if first:
-                return [(first, "", True), *right_parts]
-        return []
-
-    def _split(self, folded: str, whole: bool, without: str = "") -> list[tuple[str, str, bool]]:
-        """Return known parts (key, letters after a beginning, mended), or nothing.
-
-        Args:
-            folded: the word.
-            whole: every letter must belong to a part.
-            without: a word that is no part; then beginnings of words are none either.
-        """
-        size = len(folded)
-        best: list[tuple[float, tuple[tuple[str, str, bool], ...]]] = [(float(9 * size), ())] * (size + 1)
-        best[0] = (0.0, ())
-        for at in range(size):
-            cost, path = best[at]
-            if at and best[at][0] >= 9 * size:
-                continue
-            for end, extra, part in self._from(folded, at, plain=bool(without)):
-                if part[0] == without:
-                    continue
-                if cost + extra < best[end][0]:
-                    best[end] = (cost + extra, (*path, part))
-            if cost + 2 < best[at + 1][0]:
-                best[at + 1] = (cost + 2, (*path, ("", folded[at], False)))
-        return self._accepted(best[size][1], size, whole)
-
-    def _from(self, folded: str, at: int, plain: bool = False) -> Iterator[tuple[int, float, tuple[str, str, bool]]]:
-        if folded[at:] in SHORT_HEADS and at > SHORT:
-            yield len(folded), 1.0, (SHORT_HEADS[folded[at:]], "", False)
-        for form, key, begins in self._by_letters.get(folded[at : at + 3], ()):
-            if not folded.startswith(form, at) or (begins and plain):
-                continue
-            end = at + len(form)
-            if begins:
-                for more in range(min(7, len(folded) - end + 1)):
-                    yield end + more, 1.0 + 0.35 * more, (key, folded[end : end + more], False)
-            else:
-                for link in LINKS:
-                    if folded.startswith(link, end):
-                        long = 0.001 * len(form) ** 2  # of splits with as many parts the one with the longest
-                        yield end + len(link), 1.0 + 0.1 * len(link) - long, (key, "", False)
-                if len(form) > SHORT and end < len(folded):  # Hauttumor is folded to hautumor
-                    yield end - 1, 1.4, (key, "", False)
-
-    def _accepted(self, path: tuple[tuple[str, str, bool], ...], size: int, whole: bool) -> list[tuple[str, str, bool]]:
-        parts: list[tuple[str, str, bool]] = []
-        unknown = ""
-        for key, rest, bad in (*path, ("end", "", False)):
-            if not key:
-                unknown += rest
-                continue
-            if unknown:
-                if whole:
-                    return []
-                mended = self._mend(unknown) if len(unknown) > SURE else None
-                if mended:
-                    parts.append((mended, "", True))
-                elif any(len(known) < SURE for known, _, _ in parts[-1:]) or (key != "end" and len(key) < SURE):
-                    return []
-                unknown = ""
-            if key != "end":
-                parts.append((key, rest, bad))
-        inside = bool(path) and not path[0][0] and not path[-1][0]
-        return [] if inside else parts
+    def _features(self, parts: Iterable[Part]) -> list[Read]:
+        read: list[Read] = []
+        for part in parts:
+            own = self._vocabulary.features(part.key, part.key + part.rest)
+            inner = self._compounds.known(part.key) if not part.rest else []
+            parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
+            read += [(features, part.mended) for features in parts_of or [own]]
+        return read
