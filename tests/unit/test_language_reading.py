@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onkocode.catalogues.vocabulary.codes import ICD10
 from onkocode.language.code_checks import FORMS
 from onkocode.language.lexicon import Lexicon, build_lexicon, load_tables, shipped_lexicon
-from onkocode.language.mentions import find_mentions, subject_of, take_apart
+from onkocode.language.mentions import find_mentions, take_apart
 from onkocode.language.nodes import find_nodes
 from onkocode.language.reading import Finding, normal_form, read
 from onkocode.language.sites import SiteFinder
@@ -127,10 +127,6 @@ def kinds(text: str) -> list[str]:
 )
 def test_mentions_of_tumours(text: str, expected: list[str]) -> None:
     assert kinds(text) == expected
-
-
-def test_a_text_without_a_mention_is_about_nothing() -> None:
-    assert subject_of(shipped_lexicon(), []) is None
 
 
 @pytest.mark.parametrize(
