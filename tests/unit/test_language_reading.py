@@ -2,6 +2,7 @@
 
 import time
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from onkocode.language.lexicon import Lexicon, build_lexicon, load_tables, shipp
 from onkocode.language.mentions import find_mentions, take_apart
 from onkocode.language.nodes import find_nodes
 from onkocode.language.reading import Finding, normal_form, read
+from onkocode.language.rows import own_tables
 from onkocode.language.sites import SiteFinder
 
 
@@ -184,6 +186,32 @@ def test_a_users_rows_come_before_those_of_the_program() -> None:
         "C18.9",
         "C16.3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "icd10", "topography", "morphology"),
+    [
+        ("MaKa", "C50.9", "C50.9", "8010/3"),
+        ("KK, Koloskopie", "C18.9", "C18.9", "8010/3"),
+        ("distales KK", "C16.0", "C16.0", "8010/3"),
+        ("gallertiges Karzinom im Magenschlauch", "C16.9", "C16.9", "8480/3"),
+        ("Urothelkarzinom Blase, Feld 3", "C67.3", "C67.3", "8120/3"),
+        ("Karzinoid vom Appendixtyp", "C18.1", "C18.1", "8240/3"),
+        ("Basaliom Nackenfalte", "C44.4", "C44.4", "8090/3"),
+        ("Vorbefund von Magenkarzinom, jetzt Melanom Nackenfalte", "C43.4", "C44.4", "8720/3"),
+    ],
+)
+def test_the_rows_of_the_page_on_language_do_what_it_says(
+    root: Path, text: str, icd10: str, topography: str, morphology: str
+) -> None:
+    found = read(_lexicon_of(root / "docs/language"), text).subject
+    assert found is not None
+    assert (found.icd10, found.topography, found.morphology) == (icd10, topography, morphology)
+
+
+@cache
+def _lexicon_of(folder: Path) -> Lexicon:
+    return build_lexicon(load_tables(own_tables(folder)))
 
 
 # -- any text --
