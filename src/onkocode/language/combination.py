@@ -7,7 +7,7 @@ fits counts; without one, a malignant tumour has the code of its site.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onkocode.language.rows import Combination
+from onkocode.language.rows import Combination, Dispute
 
 WITHOUT_DIGIT = frozenset(
     (
@@ -41,10 +41,12 @@ class Combinations:
     Args:
         rules: for tumours where they began.
         metastases: for where they came to.
+        disputes: where several codes are defensible.
     """
 
     rules: Sequence[Combination]
     metastases: Sequence[Combination]
+    disputes: Sequence[Dispute] = ()
 
     def icd10(self, topography: str, morphology: str) -> tuple[str | None, Combination | None]:
         """Return the code and the rule that gave it; no code where nothing fits.
@@ -65,6 +67,19 @@ class Combinations:
             if _fits(rule, 0, topography):
                 return rule.icd10, rule
         return "C79.88", None
+
+    def alternatives(self, topography: str, morphology: str) -> tuple[str, ...]:
+        """Return the codes that are defensible for a tumour where more than one is; nothing where one is."""
+        for dispute in self.disputes:
+            fits = any(_is_one_of(morphology, choice) for choice in dispute.morphologies)
+            if fits and any(first <= topography <= last for first, last in dispute.topographies):
+                return dispute.codes
+        return ()
+
+
+def _is_one_of(morphology: str, choice: str) -> bool:
+    first, _, last = choice.partition("-")
+    return morphology == choice or bool(last and first <= morphology[:4] <= last)
 
 
 def _fits(rule: Combination, number: int, topography: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from onkocode.language.spelling import SHORTEST, fold, stem
-from onkocode.language.vocabulary import HEADS, MANY, SHORT, SURE, Vocabulary
+from onkocode.language.vocabulary import HEADS, MANY, SHORT, SURE, TUMOUR, Vocabulary
 
 LINKS = ("", "s", "n", "en", "e", "er", "es", "ns", "o", "a", "i", "um", "us", "al", "ar", "ae", "is", "ei")
 FEW = 4  # words that may be meant by the beginning of one
@@ -108,7 +108,11 @@ class Compounds:
         forms = self._vocabulary.forms
         if len(folded) < SURE or not folded.isalpha():
             return []
-        if begun := self._vocabulary.begun(folded):
+        begun = self._vocabulary.begun(folded)
+        headed = self.split(folded)
+        if any(part.rest == SHORTENED for part in headed) and not (begun and begun[0].endswith(TUMOUR)):
+            return headed
+        if begun:
             return [Part(forms[begun[0]])]
         for cut in range(len(folded) - SHORT, SHORT, -1):
             left = self.split(folded[:cut])

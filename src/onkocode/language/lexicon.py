@@ -75,7 +75,7 @@ def build_lexicon(tables: Tables) -> Lexicon:
         abbreviations=Abbreviations(tables["abbreviations"]),
         splitter=Splitter(words, _names(places)),
         cue_finder=CueFinder(tables["cues"]),
-        combinations=Combinations(tables["combination"], tables["metastases"]),
+        combinations=Combinations(tables["combination"], tables["metastases"], tables["alternatives"]),
         sites=Table(tables["sites"]),
         regions=Table(tables["regions"]),
         procedures=Table(tables["procedures"]),

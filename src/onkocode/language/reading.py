@@ -30,15 +30,27 @@ class Reason:
 
 @dataclass(frozen=True)
 class Finding:
-    """A tumour with its codes; None where the text does not tell one."""
+    """A tumour with its codes; None where the text does not tell one.
+
+    Attributes:
+        kind: primary or metastasis.
+        icd10: code of ICD-10-GM.
+        topography: of the primary.
+        morphology: of the primary.
+        basis: how its site was found (see `Named`).
+        reasons: the steps to the codes.
+        others: further topographies that are named.
+        alternatives: further codes of ICD-10-GM that are defensible, the likelier first.
+    """
 
     kind: str
     icd10: str | None
     topography: str | None
     morphology: str | None
-    basis: str  # of the site
+    basis: str
     reasons: tuple[Reason, ...] = ()
     others: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,15 @@ class _Reader:
             Reason("topography", self._words(site.words), str(site.place) if site.place else site.basis),
             Reason("icd10", f"{site.code} {morphology}", rule),
         )
-        return Finding("primary", icd10, site.code, morphology, site.basis, reasons, site.others)
+        alternatives = self._alternatives(icd10, site, morphology)
+        return Finding("primary", icd10, site.code, morphology, site.basis, reasons, site.others, alternatives)
+
+    def _alternatives(self, icd10: str | None, site: Named, morphology: str) -> tuple[str, ...]:
+        """Return further codes: those that rules dispute, then those of other sites that are named."""
+        combinations = self.lexicon.combinations
+        codes = [*combinations.alternatives(site.code, morphology)]
+        codes += [code for other in site.others if (code := combinations.icd10(other, morphology)[0])]
+        return tuple(dict.fromkeys(code for code in codes if code != icd10))
 
     def _histology(self, mention: Mention) -> Histology:
         places = [place for place in mention.places if not self.text.roles.has(place, "alternative")]

@@ -16,7 +16,7 @@ TISSUES = ("skin", "soft", "bone", "nodes", "other")
 Tissue = Literal["skin", "soft", "bone", "nodes", "other"]
 ROLES = (
     *("history", "current", "negated", "alternative", "uncertain", "infiltrated", "origin", "family"),
-    *("metastasis", "spread", "unknown", "procedure", "remission"),
+    *("metastasis", "spread", "unknown", "procedure", "remission", "other"),
 )
 REACHES = ("after", "before", "clause", "word", "token")
 
@@ -117,6 +117,16 @@ class Finer:
     place: Place
 
 
+@dataclass(frozen=True)
+class Dispute:
+    """Codes of ICD-10 that are all defensible for a morphology at a site."""
+
+    morphologies: tuple[str, ...]  # 8130/2, or a range of numbers
+    topographies: tuple[tuple[str, str], ...]
+    codes: tuple[str, ...]
+    place: Place
+
+
 Cells = Mapping[str, str]
 
 
@@ -190,6 +200,11 @@ def _combination(place: Place, cells: Cells) -> Combination:
     return Combination(cells["behaviour"], morphologies, _ranges(cells["topography"]), cells["icd10"], place)
 
 
+def _dispute(place: Place, cells: Cells) -> Dispute:
+    codes = tuple(cells["icd10"].split())
+    return Dispute(tuple(cells["morphology"].split()), _ranges(cells["topography"]), codes, place)
+
+
 def _numbers(text: str) -> tuple[int, int]:
     if not re.fullmatch(r"\d{4}(-\d{4})?", text):
         raise PatternError(f"{text!r} is no number or range of morphology")
@@ -214,6 +229,7 @@ READERS: dict[str, Callable[[Place, Cells], object]] = {
     "cues": _cue,
     "metastases": lambda place, cells: Combination("6", (), _ranges(cells["topography"]), cells["icd10"], place),
     "combination": _combination,
+    "alternatives": _dispute,
     "finer": lambda place, cells: Finer(cells["icd10"], _pattern(cells), cells["finer"], place),
 }
 

@@ -18,6 +18,7 @@ from onkocode.language.tissues import (
     UNKNOWN,
     is_vague,
     nervous_site,
+    own_part,
     usual_site,
 )
 
@@ -47,7 +48,7 @@ class SiteFinder:
             return self._lymphoid()
         if self.histology is None and (nodes := self._nodes()):
             return nodes
-        found = self._overlapping(self._solid(kind))
+        found = own_part(self._overlapping(self._solid(kind)), usual_site(self.histology))
         return nervous_site(found, kind)
 
     def _overlapping(self, named: Named) -> Named:
@@ -140,17 +141,17 @@ class SiteFinder:
         if organ and organ.code in TISSUES_ALONE:
             near = self._region(self.mention.places, TISSUES_ALONE[organ.code], sure=True)
             return near or organ
-        if tissue == "soft" and (bone := self._bone(places)):
+        if (tissue == "soft" or kind == "vascular") and (bone := self._bone(places)):
             return bone
-        if tissue == "skin" and region and (organ is None or not organ.code.startswith(SKIN_ORGANS)):
-            return region
-        if (
-            tissue in ("soft", "bone", "nerve")
-            and region
-            and (organ is None or organ.code[:3] in ("C76", "C49", "C44"))
-        ):
+        if region and tissue and (organ is None or self._leaves(organ, tissue, kind)):
             return region
         return organ or region
+
+    def _leaves(self, organ: Named, tissue: str, kind: str) -> bool:
+        """Tell whether an organ is only where a tumour of a tissue lies: a basalioma of the nose is of its skin."""
+        if tissue == "skin" and kind != "vascular":
+            return not organ.code.startswith(SKIN_ORGANS)
+        return organ.code[:3] in ("C76", "C49", "C44")
 
     def _bone(self, places: Sequence[int]) -> Named | None:
         """Return a bone that is named outright, as no skin lies on it."""

@@ -7,8 +7,8 @@ from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold, stem
 
 TISSUE_OF = {
-    **dict.fromkeys(("skin", "melanocytic"), "skin"),
-    **dict.fromkeys(("soft", "vascular", "histiocytic"), "soft"),
+    **dict.fromkeys(("skin", "melanocytic", "vascular"), "skin"),
+    **dict.fromkeys(("soft", "histiocytic"), "soft"),
     **dict.fromkeys(("bone", "cartilage", "plasma"), "bone"),
     "nerve": "nerve",
 }
@@ -56,7 +56,7 @@ SITE_OF_KIND = {
 OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
 LIPOMAS = range(8850, 8882)
 SQUAMOUS = range(8050, 8085)
-UNKNOWN = "C80.9"
+UNKNOWN, MEDULLA = "C80.9", "C74.1"
 
 
 def usual_site(histology: Histology | None) -> Named | None:
@@ -68,6 +68,12 @@ def usual_site(histology: Histology | None) -> Named | None:
     lipoma = int(histology.code[:4]) in LIPOMAS and histology.code.endswith("0")
     site = None if lipoma else SITE_OF_KIND.get(histology.kind)
     return Named(site, "guess", histology.place) if site else None
+
+
+def own_part(named: Named, usual: Named | None) -> Named:
+    """Return the part of the named organ where it is certain: a phaeochromocytoma is of the adrenal medulla."""
+    certain = usual is not None and usual.code == MEDULLA and named.code == f"{MEDULLA[:3]}.9"
+    return replace(named, code=MEDULLA) if certain else named
 
 
 def nervous_site(found: Named, kind: str) -> Named:

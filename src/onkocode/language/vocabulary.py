@@ -9,6 +9,7 @@ from rapidfuzz.distance import OSA
 from onkocode.language.patterns import Word
 from onkocode.language.spelling import SHORT_WORDS, SHORTEST, fold, stem
 
+TUMOUR = "om"  # how the names of most tumours end
 SHORT = 3  # letters of a word that no compound is made with
 SURE = 5  # letters of a part beside letters that nothing is known of
 MANY = 10  # letters, from which on two typing errors are mended
@@ -53,7 +54,7 @@ class Vocabulary:
     def begun(self, folded: str) -> list[str]:
         """Return the forms that begin so, names of tumours first, then the shortest."""
         begun = (form for form in self.forms if form.startswith(folded))
-        return sorted(begun, key=lambda form: (not form.endswith("om"), len(form), form))
+        return sorted(begun, key=lambda form: (not form.endswith(TUMOUR), len(form), form))
 
     def mended(self, folded: str, many: int = MANY) -> str | None:
         """Return the stem of the one word that differs by a typing error, or by two from as many letters on."""

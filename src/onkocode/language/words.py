@@ -4,12 +4,13 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from onkocode.language.compounds import SHORTENED, Compounds, Part
+from onkocode.language.compounds import Compounds, Part
 from onkocode.language.patterns import FILLERS, Word
 from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
 from onkocode.language.vocabulary import SHORT, SURE, Vocabulary
 
+LONG = 7  # letters of a stem that is compared with others
 LONGEST = 40  # letters of a word that is taken apart
 REMEMBERED = 65536  # words
 FUNCTION_WORDS = FILLERS | frozenset(
@@ -81,8 +82,7 @@ class Splitter:
         dotted = follows is not None and follows.text == "." and follows.start == token.end
         folded = fold(token.text)
         if dotted and stem(folded) not in self._vocabulary.stems:
-            cut = self._compounds.split(folded)
-            full = cut if any(part.rest == SHORTENED for part in cut) else self._completed(folded)
+            full = self._completed(folded)
             if full:
                 return self._features(full)
         return self._parts(token.text)
@@ -117,7 +117,7 @@ class Splitter:
     def _taken_apart(self, folded: str, base: str) -> list[Part]:
         if parts := self._compounds.split(folded):
             return parts
-        mended = self._vocabulary.mended(folded) or self._vocabulary.mended(base)
+        mended = self._vocabulary.mended(folded) or (self._vocabulary.mended(base) if len(base) > LONG else None)
         if mended:
             return [Part(mended, mended=True)]
         return self._compounds.mended(folded) or self._compounds.split(folded, whole=False)
