@@ -50,6 +50,7 @@ SOUND = tables(
     metastases="C00.0-C00.9;C79.88",
     combination="0;8140;C16.0;D13.1",
     finer="C44.59;Quarkrand;C44.50",
+    alternatives="8130/2 8580-8589;C67.0-C67.9;D09.0 C67.9",
 )
 
 
@@ -82,6 +83,10 @@ FAULTS: dict[str, tuple[Own, list[tuple[str, str, int]]]] = {
     "code of ICD-10 that is none": (
         tables(haematology="9823/3;lymphoid;Quarkose;C42.1;C91,10"),
         [("malformed", "haematology", 2)],
+    ),
+    "disputed codes that are none": (
+        tables(alternatives="8130;C67.0-C67.9;D09.0 C67,9"),
+        [("malformed", "alternatives", 2), ("malformed", "alternatives", 2)],
     ),
     "axes swapped": (
         tables(histologies="C16.9;epithelial;Quarkom;8140/3"),
@@ -302,7 +307,9 @@ def test_tables_of_the_program_are_clean(of_program: list[Problem], kind: str) -
     assert [str(problem) for problem in of_program if problem.kind == kind] == []
 
 
-@pytest.mark.parametrize("table", ["regions", "procedures", "cues", "behaviour", "finer", "combination", "metastases"])
+@pytest.mark.parametrize(
+    "table", ["regions", "procedures", "behaviour", "finer", "combination", "metastases", "alternatives"]
+)
 def test_tables_of_the_program_contradict_nothing(of_program: list[Problem], table: str) -> None:
     assert [str(problem) for problem in of_program if problem.place.table == f"{table}.tsv"] == []
 

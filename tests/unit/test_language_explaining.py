@@ -1,6 +1,7 @@
 """Explanations: every code with the words, the rule and the line of the table; and the verb that prints them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,14 @@ def test_whether_it_is_a_tumour(text: str, tumour: bool) -> None:
     assert explained(text).tumour is tumour
 
 
-def test_other_sites_that_are_named_stand_with_their_codes() -> None:
-    found = explained("Karzinom Kolon und Rektum").subject
-    assert found is not None
-    assert [(other.icd10, other.site) for other in found.alternatives] != []
-    assert all(other.icd10 == "C20" for other in found.alternatives if other.site == "C20.9")
+def test_other_codes_and_sites_are_told() -> None:
+    found = explained("Karzinom von Magen und Leber")
+    assert found.subject is not None
+    assert found.subject.sites == ("C22.0",)
+    assert "C22.7" in found.subject.alternatives
+    written = write_explanation(found, WIDTH)
+    assert re.search(r"^  or +C22\.7\b", written, flags=re.MULTILINE)
+    assert re.search(r"^  sites, too +C22\.0", written, flags=re.MULTILINE)
 
 
 def test_a_users_line_is_told_from_one_of_the_program() -> None:

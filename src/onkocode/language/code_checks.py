@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from onkocode.catalogues.vocabulary.codes import ICD10
 from onkocode.language.combination import Combinations
 from onkocode.language.entries import Entry, Problem
-from onkocode.language.rows import Combination, Finer, Histology, Procedure, Region, Site
+from onkocode.language.rows import Combination, Dispute, Finer, Histology, Procedure, Region, Site
 
 Spaces = Mapping[str, Collection[str]]  # terminal codes by system
 FORMS = {
@@ -14,6 +14,7 @@ FORMS = {
     "topography": re.compile(r"C([0-7]\d\.\d|80\.9)", re.ASCII),
     "morphology": re.compile(r"[89]\d{3}/[01236]", re.ASCII),
 }
+NUMBERS = re.compile(r"[89]\d{3}-[89]\d{3}", re.ASCII)  # a range, whatever the behaviour
 NAMES = {"icd10gm": "code of ICD-10-GM", "topography": "topography", "morphology": "morphology"}
 EXAMPLES = {"icd10gm": "C50.9", "topography": "C50.9", "morphology": "8140/3"}
 NO_NEOPLASM = "-"
@@ -35,6 +36,10 @@ def codes_of(entry: Entry) -> Iterator[tuple[str, str]]:
         yield from (("topography", end) for ends in row.topographies for end in ends)
     elif isinstance(row, Finer):
         yield from (("icd10gm", code) for code in (row.icd10, row.finer))
+    elif isinstance(row, Dispute):
+        yield from (("icd10gm", code) for code in row.codes)
+        yield from (("topography", end) for ends in row.topographies for end in ends)
+        yield from (("morphology", code) for code in row.morphologies if not NUMBERS.fullmatch(code))
 
 
 def malformed_codes(entry: Entry) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from onkocode.language.reading import Finding, Reading, read
 from onkocode.language.rows import READERS, shipped
 
 _MARKS = re.compile(r"[\W_]")
+IDLE = "other"  # the role of words that say nothing of a tumour
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,25 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Alternative:
-    """Another site that the text names, with the code of ICD-10 that it would lead to."""
-
-    icd10: str | None
-    site: str
-
-
-@dataclass(frozen=True)
 class Explained:
-    """A tumour with its codes, what else they may be, and the steps to them."""
+    """A tumour with its codes, and the steps to them.
+
+    Attributes:
+        kind: primary or metastasis.
+        icd10: code of ICD-10-GM.
+        topography: of the primary.
+        morphology: of the primary.
+        alternatives: further codes of ICD-10-GM that are defensible.
+        sites: further topographies that the text names.
+        steps: in order.
+    """
 
     kind: str
     icd10: str | None
     topography: str | None
     morphology: str | None
-    alternatives: tuple[Alternative, ...]
+    alternatives: tuple[str, ...]
+    sites: tuple[str, ...]
     steps: tuple[Step, ...]
 
 
@@ -119,12 +123,12 @@ class Explanation:
 def explain(lexicon: Lexicon, lines: TableLines, written: str) -> Explanation:
     """Read a text and explain its codes."""
     reading = read(lexicon, written)
-    subject = _explained(lexicon, lines, reading.subject) if reading.subject else None
+    subject = _explained(lines, reading.subject) if reading.subject else None
     return Explanation(
         text=written,
         tumour=_is_tumour(reading),
         subject=subject,
-        further=tuple(_explained(lexicon, lines, other) for other in reading.others),
+        further=tuple(_explained(lines, other) for other in reading.others),
         abbreviations=tuple(_in_full(lines, reading.text)),
         facts=tuple(Noticed(fact.kind, fact.value) for fact in reading.text.facts),
         cues=tuple(_cues(reading.text)),
@@ -136,16 +140,16 @@ def _is_tumour(reading: Reading) -> bool:
     return subject is not None and (subject.icd10 is None or is_tumour(subject.icd10))
 
 
-def _explained(lexicon: Lexicon, lines: TableLines, finding: Finding) -> Explained:
-    steps = tuple(Step(why.decides, why.words, why.rule, lines.row(why.rule)) for why in finding.reasons)
-    sites = tuple(Alternative(_code_at(lexicon, finding, site), site) for site in finding.others)
-    return Explained(finding.kind, finding.icd10, finding.topography, finding.morphology, sites, steps)
-
-
-def _code_at(lexicon: Lexicon, finding: Finding, site: str) -> str | None:
-    if finding.kind == "metastasis":
-        return lexicon.combinations.metastasis(site)[0]
-    return lexicon.combinations.icd10(site, finding.morphology)[0] if finding.morphology else None
+def _explained(lines: TableLines, finding: Finding) -> Explained:
+    return Explained(
+        kind=finding.kind,
+        icd10=finding.icd10,
+        topography=finding.topography,
+        morphology=finding.morphology,
+        alternatives=finding.alternatives,
+        sites=finding.others,
+        steps=tuple(Step(why.decides, why.words, why.rule, lines.row(why.rule)) for why in finding.reasons),
+    )
 
 
 def _in_full(lines: TableLines, text: Text) -> Iterator[InFull]:
@@ -158,7 +162,7 @@ def _in_full(lines: TableLines, text: Text) -> Iterator[InFull]:
 
 def _cues(text: Text) -> Iterator[Noticed]:
     for role, spans in text.roles.cues.items():
-        for start, end in spans:
+        for start, end in spans if role != IDLE else ():
             tokens = [text.tokens[unit.token] for unit in text.units[start:end]]
             yield Noticed(role, text.written[tokens[0].start : tokens[-1].end])
 
@@ -167,6 +171,7 @@ def _letters(text: str) -> str:
     return _MARKS.sub("", text).lower()
 
 
+NOT_TOLD = "not to be told"
 NAMES = {"icd10": "ICD-10-GM", "topography": "topography", "morphology": "morphology"}
 
 
@@ -192,12 +197,13 @@ def write_explanation(found: Explanation, width: int) -> str:
 
 def _codes(found: Explained) -> list[str]:
     kind = {"primary": "", "metastasis": "of a metastasis"}.get(found.kind, found.kind)
-    lines = [
-        _row("ICD-10-GM", found.icd10 or "not to be told", kind),
-        _row("topography", found.topography or "not to be told"),
-        _row("morphology", found.morphology or "not to be told"),
-    ]
-    return lines + [_row("or", other.icd10 or "?", f"site {other.site}") for other in found.alternatives]
+    lines = [_row("ICD-10-GM", found.icd10 or NOT_TOLD, kind)]
+    if found.alternatives:
+        lines.append(_row("or", ", ".join(found.alternatives)))
+    lines.append(_row("topography", found.topography or NOT_TOLD))
+    if found.sites:
+        lines.append(_row("sites, too", ", ".join(found.sites)))
+    return [*lines, _row("morphology", found.morphology or NOT_TOLD)]
 
 
 def _steps(found: Explained, width: int) -> Iterator[str]:
