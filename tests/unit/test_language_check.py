@@ -114,7 +114,7 @@ FAULTS: dict[str, tuple[Own, list[tuple[str, str, int]]]] = {
         [("contradiction", "abbreviations", 3)],
     ),
     "abbreviation behind one without condition": (
-        tables(abbreviations="qx;Quark\nQX;Käse;Magen"),
+        tables(abbreviations="quarkex;Quark\nquarkex;Käse;Magen"),
         [("never", "abbreviations", 3)],
     ),
     "condition that excludes itself": (
@@ -215,6 +215,10 @@ NO_FAULTS = {
         histologies='8010/3;epithelial;"drüsiges Quarkom"\n8140/3;epithelial;drüsig Quarkom'
     ),
     "the same code twice": tables(histologies="8140/3;epithelial;Quarkom\n8140/3;epithelial;drüsig Quarkom"),
+    "a special row whose code an earlier one gives": tables(
+        histologies="8140/3;epithelial;drüsig Quarkom\n8010/3;epithelial;Quarkom\n8140/3;epithelial;gut drüsig Quarkom"
+    ),
+    "an abbreviation in capitals behind one in small letters": tables(abbreviations="qx.;Quark\nQX;Käse;Magen"),
     "another behaviour": tables(combination="0;8140;C16.0;D13.1\n1;8140;C16.0;D37.1"),
     "a row of the program's that is replaced": tables(abbreviations="Ca;Kalzium"),
 }
@@ -308,7 +312,8 @@ def test_tables_of_the_program_are_clean(of_program: list[Problem], kind: str) -
 
 
 @pytest.mark.parametrize(
-    "table", ["regions", "procedures", "behaviour", "finer", "combination", "metastases", "alternatives"]
+    "table",
+    ["abbreviations", "regions", "procedures", "behaviour", "finer", "combination", "metastases", "alternatives"],
 )
 def test_tables_of_the_program_contradict_nothing(of_program: list[Problem], table: str) -> None:
     assert [str(problem) for problem in of_program if problem.place.table == f"{table}.tsv"] == []

@@ -31,10 +31,11 @@ def replaced_abbreviations(entries: Sequence[Entry]) -> Iterator[tuple[Entry, En
 
 
 def _by_key(entries: Sequence[Entry]) -> ByKey:
+    """Return the rows of each abbreviation in the order that they count in (see `Abbreviations`)."""
     by_key: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_key[entry.row.key].append(entry)
-    return by_key
+    return {key: sorted(alike, key=lambda entry: not entry.row.exact) for key, alike in by_key.items()}
 
 
 def _alone(entry: Entry) -> Iterator[Problem]:
@@ -49,7 +50,7 @@ def _alone(entry: Entry) -> Iterator[Problem]:
 def _behind(entry: Entry, before: Sequence[Entry]) -> Iterator[Problem]:
     """Yield the first reason for which a row is never reached behind others of its abbreviation."""
     for earlier in before:
-        if earlier.own != entry.own or _meaning(earlier.row) == _meaning(entry.row):
+        if (earlier.own and not entry.own) or _meaning(earlier.row) == _meaning(entry.row):
             continue
         if _takes(earlier.row, entry.row):
             if set(earlier.row.conditions) == set(entry.row.conditions):

@@ -74,7 +74,11 @@ def replaced_rows(own: Own) -> list[str]:
 def _replaced(rows: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
     if rows and rows[0].table == "abbreviations":
         return replaced_abbreviations(rows)
-    return ((earlier.entry, later.entry) for earlier, later in _covering(rows) if same(earlier.words, later.words))
+    return (
+        (earlier.entry, later.entry)
+        for earlier, later in _covering(rows)
+        if _disagree(earlier, later) and same(earlier.words, later.words)
+    )
 
 
 def _unknown_names(entry: Entry, organs: set[str]) -> Iterator[Problem]:
@@ -141,7 +145,7 @@ def _between(rows: Sequence[Entry]) -> Iterator[Problem]:
             yield from _shadowed(pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """An alternative of a row: which one, and its words."""
 
@@ -157,7 +161,7 @@ Pair = tuple[_Part, _Part]
 
 
 def _covering(rows: Sequence[Entry]) -> Iterator[Pair]:
-    """Yield pairs of alternatives of rows with other codes; the earlier matches whenever the later does."""
+    """Yield pairs of alternatives of two rows, of which the earlier matches whenever the later does; in order."""
     parts = [_Part(entry, number, one) for entry in rows for number, one in enumerate(entry.alternatives)]
     last = max((number for number, part in enumerate(parts) if part.entry.own), default=len(parts) - 1)
     coverers = Coverers([part.words for part in parts[: last + 1]])  # what lies behind a user's rows is not theirs
@@ -165,34 +169,45 @@ def _covering(rows: Sequence[Entry]) -> Iterator[Pair]:
     for later in parts:
         for earlier in (parts[number] for number in coverers.of(later.words)):
             before = order[earlier.entry.place] < order[later.entry.place]
-            alike = _condition(earlier.entry) == _condition(later.entry)
-            if before and alike and _outcome(earlier.entry) != _outcome(later.entry):
+            if before and _condition(earlier.entry) == _condition(later.entry):
                 yield earlier, later
+
+
+def _disagree(one: _Part, other: _Part) -> bool:
+    return _outcome(one.entry) != _outcome(other.entry)
 
 
 def _contradictions(pairs: Iterable[Pair]) -> Iterator[Problem]:
     for earlier, later in pairs:
-        if earlier.entry.own == later.entry.own and same(earlier.words, later.words):
+        alike = earlier.entry.own == later.entry.own and same(earlier.words, later.words)
+        if alike and _disagree(earlier, later):
             message = f"contradicts {earlier.entry.place}: {later} has another code or role there"
             yield Problem("contradiction", later.entry.place, message)
 
 
 def _shadowed(pairs: Iterable[Pair]) -> Iterator[Problem]:
-    """Yield alternatives that never count, since a more general one comes before, or rows that hide others."""
+    """Yield alternatives that never count, since a more general one comes before, or rows that hide others.
+
+    The first that matches whenever an alternative does decides; where it has the same code, nothing is wrong.
+    """
     hidden: dict[Place, set[Place]] = {}
-    told = set()
+    first: dict[_Part, _Part] = {}
     for earlier, later in pairs:
-        if same(earlier.words, later.words) and (earlier.entry.own or not later.entry.own):
-            continue  # contradicts, or replaces
+        first.setdefault(later, earlier)
+    for later, earlier in first.items():
+        replaced = same(earlier.words, later.words) and (earlier.entry.own or not later.entry.own)
+        if replaced or not _disagree(earlier, later):
+            continue
         if earlier.entry.own and not later.entry.own:
             hidden.setdefault(earlier.entry.place, set()).add(later.entry.place)
-        elif (later.entry.place, later.number) not in told:
-            told.add((later.entry.place, later.number))
+        else:
             reason = f"{earlier} ({earlier.entry.place}) comes before, matches whenever it does, and has another code"
             yield Problem("never", later.entry.place, f"{later} never counts: {reason}")
     for place, behind in hidden.items():
-        first = min(behind, key=lambda place: (place.table, place.line))
-        yield Problem("never", place, f"is so general that {len(behind)} row(s) behind it never count, such as {first}")
+        example = min(behind, key=lambda place: (place.table, place.line))
+        yield Problem(
+            "never", place, f"is so general that {len(behind)} row(s) behind it never count, such as {example}"
+        )
 
 
 def _covered_rules(rows: Sequence[Entry]) -> Iterator[Problem]:
