@@ -56,7 +56,7 @@ class Splitter:
         return [
             Unit(features, number, mended)
             for number, token in enumerate(tokens)
-            if token.is_word and not is_filler(token.text)
+            if token.is_word and (not is_filler(token.text) or _is_grade(tokens, number))
             for features, mended in self._parts_at(tokens, number)
         ]
 
@@ -130,3 +130,9 @@ class Splitter:
             parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
             read += [(features, part.mended) for features in parts_of or [own]]
         return read
+
+
+def _is_grade(tokens: list[Token], number: int) -> bool:
+    """Tell whether a letter belongs to a number (3a)."""
+    before = tokens[number - 1] if number else None
+    return before is not None and before.text.isdigit() and before.end == tokens[number].start
