@@ -71,6 +71,11 @@ Choice = tuple[Word, ...]  # side by side
 Group = tuple[Choice, ...]  # one of these
 
 
+def is_filler(word: str) -> bool:
+    """Tell whether a word carries nothing; a capital A is a type (Thymom Typ A)."""
+    return word != "A" and word.lower() in FILLERS
+
+
 @dataclass(frozen=True)
 class Alternative:
     """Words that must all occur, words side by side, and words that must not occur."""
@@ -127,7 +132,7 @@ def _groups(piece: str) -> list[Group]:
     if piece.startswith("("):
         choices = [tuple(word_of(word) for word in _PART.findall(choice)) for choice in piece[1:-1].split("/")]
         return [tuple(filter(None, choices))] if any(choices) else []
-    return [((word_of(word),),) for word in _PART.findall(piece) if word.lower() not in FILLERS]
+    return [((word_of(word),),) for word in _PART.findall(piece) if not is_filler(word)]
 
 
 @dataclass(frozen=True)

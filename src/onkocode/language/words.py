@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from onkocode.language.compounds import Compounds, Part
-from onkocode.language.patterns import FILLERS, Word
+from onkocode.language.patterns import FILLERS, Word, is_filler
 from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
 from onkocode.language.vocabulary import SHORT, SURE, Vocabulary
@@ -56,7 +56,7 @@ class Splitter:
         return [
             Unit(features, number, mended)
             for number, token in enumerate(tokens)
-            if token.is_word and token.text.lower() not in FILLERS
+            if token.is_word and (not is_filler(token.text) or _is_grade(tokens, number))
             for features, mended in self._parts_at(tokens, number)
         ]
 
@@ -139,3 +139,9 @@ class Splitter:
             parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
             read += [(features, part.mended) for features in parts_of or [own]]
         return read
+
+
+def _is_grade(tokens: list[Token], number: int) -> bool:
+    """Tell whether a letter belongs to a number (3a)."""
+    before = tokens[number - 1] if number else None
+    return before is not None and before.text.isdigit() and before.end == tokens[number].start
