@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from onkocode.language.patterns import FILLERS, Alternative, Choice, Group, Word
+from onkocode.language.patterns import FILLERS, TYPES, Alternative, Choice, Group, Word
 from onkocode.language.spelling import fold
 
-_FILLERS = frozenset(map(fold, FILLERS))
+_FILLERS = frozenset(map(fold, FILLERS)) - frozenset(map(fold, TYPES))
 
 
 def implies(word: Word, other: Word) -> bool:

@@ -12,6 +12,7 @@ from onkocode.language.spelling import fold, stem
 _WORD = re.compile(r'"[^"]*"|\([^()]*\)|\S+')
 _PART = re.compile(r"[^\W\d_]+~?|\d+", re.UNICODE)
 # Words that carry nothing where words stand side by side: "Kopf des Pankreas" is "Kopf Pankreas".
+TYPES = frozenset(("A", "ET"))
 FILLERS = frozenset(
     (
         *(
@@ -72,8 +73,8 @@ Group = tuple[Choice, ...]  # one of these
 
 
 def is_filler(word: str) -> bool:
-    """Tell whether a word carries nothing; a capital A is a type (Thymom Typ A)."""
-    return word != "A" and word.lower() in FILLERS
+    """Tell whether a word carries nothing; in capitals some are types (Thymom Typ A, post-ET)."""
+    return word not in TYPES and word.lower() in FILLERS
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ SITE_OF_KIND = {
     "meninges": "C70.9",
 }
 OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
+GANGLIONIC = range(9490, 9501)  # of sympathetic nerves, where no adrenal gland is named
 LIPOMAS = range(8850, 8882)
 SQUAMOUS = range(8050, 8085)
 UNKNOWN, MEDULLA = "C80.9", "C74.1"
