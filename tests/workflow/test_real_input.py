@@ -56,6 +56,12 @@ def test_recoding_work_list(project, catalogues):
     assert len(rows) == 1 + len(affected)
 
 
+def test_tables_of_clinical_language_are_checked_against_catalogues(project, catalogues):
+    command = "onkocode language check --tables docs/language --icd10gm 2024 --icdo3 2019"
+    shown = project.command(command.split(), {"ONKOCODE_CATALOGUES": str(catalogues)}).stdout
+    assert shown.splitlines()[-1] == "your tables: no fault found"
+
+
 def test_the_tiny_model_learns_real_labels(sample):
     metrics = pl.read_parquet(sample.root / "results/sample/metrics.parquet")
     gain = metrics.filter(

@@ -31,7 +31,12 @@ WITHOUT_DIGIT = frozenset(
     )
 )
 # Where ICD-10-GM has five characters, and topography does not tell which.
-FINER = {"C41.0": "C41.02", "C41.3": "C41.30", "C44.5": "C44.59", "C42.0": "C96.9", "C42.1": "C96.9", "C42.4": "C96.9"}
+FINER = {
+    "C41.0": "C41.02",
+    "C41.3": "C41.30",
+    "C44.5": "C44.59",
+    **dict.fromkeys(("C42.0", "C42.1", "C42.3", "C42.4"), "C96.9"),
+}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for kind, pattern, flags in (
         (
             "date",
-            r"(?<!\d)(?:\d{1,2}\.\d{1,2}\.(?:\d{4}|\d{2})?|\d{1,2}/(?:19|20)\d\d|(?:19|20)\d\d|[0-3]?\d/\d\d(?!\d))(?![\d,])",
+            r"(?<!\d)(?:\d{1,2}\.\d{1,2}\.(?:\d{4}|\d{2})?|\d{1,2}/(?:19|20)\d\d|(?:19|20)\d\d|[0-3]?\d/\d\d(?!\d))(?!\d|,\d)",
             0,
         ),
         (
@@ -50,15 +50,16 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("nodes", r"(?<!\d)\d{1,2}\s?/\s?\d{1,2}(?:\s?(?:LK|Lk))?(?!\d)", 0),
         (
             "gleason",
-            r"\bGleason(?:[- ]?(?:Score|Sc\.|Summe))?\s*:?\s*\d\s*(?:\+\s*\d)?"
-            r"\s*(?:=\s*\d{1,2}\s?[ab]?)?(?:\s?[ab]\b)?",
+            r"\bGleason(?:[- ]?(?:Score|Sc\.|Summe))?\s{0,3}:?\s{0,3}\d\s{0,3}(?:\+\s{0,3}\d)?"
+            r"\s{0,3}(?:=\s{0,3}\d{1,2}\s?[ab]?)?(?:\s?[ab]\b)?",
             re.I,
         ),
         ("isup", r"\bISUP(?:[- ]?(?:Grad|Gruppe|grade|GG))?\s*\d\b", re.I),
         (
             "psa",
-            r"\b(?:i?PSA|Ki[- ]?67|MIB[- ]?1|AFP|CEA|Mitosen?|HPF)\s*(?:initial|bei|:|=|ca\.?|>|<|~)*"
-            r"\s*\d+(?:[.,]\d+)?\s*(?:%|ng/ml|µg/l|/HPF)?",
+            r"\b(?:i?PSA|Ki[- ]?67|MIB[- ]?1|AFP|CEA|Mitosen?|HPF)\s{0,3}"
+            r"(?:(?:initial|bei|:|=|ca\.?|>|<|~)\s{0,3}){0,3}"
+            r"\d+(?:[.,]\d+)?\s{0,3}(?:%|ng/ml|µg/l|/HPF)?",
             re.I,
         ),
         ("grade", r"(?<![^\W_])G\s?[1-4X](?:\s?-\s?(?:G\s?)?[1-4]|/[1-4])?[ab]?(?![^\W_])", 0),
@@ -75,7 +76,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "size",
-            r"(?<![\w,.])\d+(?:[.,]\d+)?(?:\s?[x×*]\s?\d+(?:[.,]\d+)?){0,2}\s?(?:cm|mm)(?![^\W_])(?!\s*(?:ab|von)\b)",
+            r"(?:(?<![-\w])(?-i:ca\.)\s?)?(?<![\w,])\d+(?:[.,]\d+)?(?:\s?[x×*]\s?\d+(?:[.,]\d+)?){0,2}\s?(?:cm|mm)(?![^\W_])(?!\s*(?:ab|von)\b)",
             re.I,
         ),
         ("percent", r"\b\d+(?:[.,]\d+)?\s?%", 0),

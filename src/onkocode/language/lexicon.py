@@ -88,7 +88,8 @@ def build_lexicon(tables: Tables) -> Lexicon:
 
 def _names(places: Iterable[list[Any]]) -> set[str]:
     """Return the words that name a site alone."""
-    alternatives = (alternative for rows in places for row in rows for alternative in row.pattern)
+    outright = (row for rows in places for row in rows if not getattr(row, "under", ()))
+    alternatives = (alternative for row in outright for alternative in row.pattern)
     return {
         choice[0].key for alternative in alternatives if alternative.weight == 1 for choice in alternative.groups[0]
     }

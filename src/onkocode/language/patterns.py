@@ -12,6 +12,7 @@ from onkocode.language.spelling import fold, stem
 _WORD = re.compile(r'"[^"]*"|\([^()]*\)|\S+')
 _PART = re.compile(r"[^\W\d_]+~?|\d+", re.UNICODE)
 # Words that carry nothing where words stand side by side: "Kopf des Pankreas" is "Kopf Pankreas".
+TYPES = frozenset(("A", "ET"))
 FILLERS = frozenset(
     (
         *(
@@ -71,6 +72,11 @@ Choice = tuple[Word, ...]  # side by side
 Group = tuple[Choice, ...]  # one of these
 
 
+def is_filler(word: str) -> bool:
+    """Tell whether a word carries nothing; in capitals some are types (Thymom Typ A, post-ET)."""
+    return word not in TYPES and word.lower() in FILLERS
+
+
 @dataclass(frozen=True)
 class Alternative:
     """Words that must all occur, words side by side, and words that must not occur."""
@@ -127,7 +133,7 @@ def _groups(piece: str) -> list[Group]:
     if piece.startswith("("):
         choices = [tuple(word_of(word) for word in _PART.findall(choice)) for choice in piece[1:-1].split("/")]
         return [tuple(filter(None, choices))] if any(choices) else []
-    return [((word_of(word),),) for word in _PART.findall(piece) if word.lower() not in FILLERS]
+    return [((word_of(word),),) for word in _PART.findall(piece) if not is_filler(word)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from onkocode.language.patterns import Match
 from onkocode.language.rows import Histology, Region, Site
 from onkocode.language.tissues import (
     BROAD,
+    GANGLIONIC,
     OVERLAPPING,
     SKIN_ORGANS,
     SQUAMOUS,
@@ -136,7 +137,7 @@ class SiteFinder:
         if not places:
             return None
         organ = self._organ(places, kind)
-        tissue = TISSUE_OF.get(kind)
+        tissue = self._tissue(kind)
         region = self._region(places, tissue or self._loose_tissue(kind), tissue is not None)
         if organ and organ.code in TISSUES_ALONE:
             near = self._region(self.mention.places, TISSUES_ALONE[organ.code], sure=True)
@@ -146,6 +147,11 @@ class SiteFinder:
         if region and tissue and (organ is None or self._leaves(organ, tissue, kind)):
             return region
         return organ or region
+
+    def _tissue(self, kind: str) -> str | None:
+        if self.histology is not None and int(self.histology.code[:4]) in GANGLIONIC:
+            return "nerve"
+        return TISSUE_OF.get(kind)
 
     def _leaves(self, organ: Named, tissue: str, kind: str) -> bool:
         """Tell whether an organ is only where a tumour of a tissue lies: a basalioma of the nose is of its skin."""

@@ -20,7 +20,7 @@ _SOUNDS = (
     (re.compile("y|j(?![aeiou])"), "i"),
     (re.compile("c(?=[eiy])|tz"), "z"),
     (re.compile("c"), "k"),
-    (re.compile("dt"), "t"),
+    (re.compile("dt(?!u)"), "t"),  # Mundtumor is Mund and Tumor
     (re.compile(r"(\D)\1+"), r"\1"),
     (re.compile("1"), "sch"),
     (re.compile("2"), "ch"),

@@ -17,7 +17,7 @@ SKIN_ORGANS = (
     "C51",
     "C60",
     "C63",
-    "C00",
+    *("C00.2", "C00.3", "C00.4", "C00.5", "C00.6", "C00.8"),  # skin of the lip is a region
     "C69",
     "C21",
     "C50.0",
@@ -54,6 +54,7 @@ SITE_OF_KIND = {
     "meninges": "C70.9",
 }
 OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
+GANGLIONIC = range(9490, 9501)  # of sympathetic nerves, where no adrenal gland is named
 LIPOMAS = range(8850, 8882)
 SQUAMOUS = range(8050, 8085)
 UNKNOWN, MEDULLA = "C80.9", "C74.1"

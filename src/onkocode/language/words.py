@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from onkocode.language.compounds import Compounds, Part
-from onkocode.language.patterns import FILLERS, Word
+from onkocode.language.patterns import FILLERS, Word, is_filler
 from onkocode.language.spelling import fold, stem
 from onkocode.language.tokens import Token
 from onkocode.language.vocabulary import SHORT, SURE, Vocabulary
@@ -56,7 +56,7 @@ class Splitter:
         return [
             Unit(features, number, mended)
             for number, token in enumerate(tokens)
-            if token.is_word and token.text.lower() not in FILLERS
+            if token.is_word and (not is_filler(token.text) or _is_grade(tokens, number))
             for features, mended in self._parts_at(tokens, number)
         ]
 
@@ -65,7 +65,9 @@ class Splitter:
         found: list[Token] = []
         for token in tokens:
             last = found[-1] if found else None
-            if last and self._belong(last, token):
+            if last and last.text == "-" and len(found) > 1 and self._hyphened(found[-2], token):
+                found[-2:] = [Token(found[-2].text + token.text, found[-2].start, token.end, token.source)]
+            elif last and self._belong(last, token):
                 found[-1] = Token(last.text + token.text, last.start, token.end, last.source)
             else:
                 found.append(token)
@@ -86,6 +88,13 @@ class Splitter:
             if full:
                 return self._features(full)
         return self._parts(token.text)
+
+    def _hyphened(self, left: Token, right: Token) -> bool:
+        """Tell whether a hyphen stands in an adjective of the tables (retro-peritoneal)."""
+        if left.source or right.source or right.start - left.end > 1:
+            return False
+        whole = left.text + right.text
+        return right.text.islower() and whole.isalpha() and stem(fold(whole)) in self._vocabulary.stems
 
     def _belong(self, left: Token, right: Token) -> bool:
         if not (left.text.isalpha() and right.text.isalpha()) or left.source:
@@ -130,3 +139,9 @@ class Splitter:
             parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
             read += [(features, part.mended) for features in parts_of or [own]]
         return read
+
+
+def _is_grade(tokens: list[Token], number: int) -> bool:
+    """Tell whether a letter belongs to a number (3a)."""
+    before = tokens[number - 1] if number else None
+    return before is not None and before.text.isdigit() and before.end == tokens[number].start

@@ -1,0 +1,109 @@
+"""The tables of clinical language against the real catalogues and the rules of the registries."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from onkocode.catalogues.fetching.sources import find_local, read_sources
+from onkocode.catalogues.formats.crosswalk import parse_crosswalk
+from onkocode.catalogues.formats.parse import parse_catalogue
+from onkocode.catalogues.vocabulary.label_space import LabelSpace, label_spaces
+from onkocode.language.check import check_tables
+from onkocode.language.lexicon import shipped_lexicon
+
+pytestmark = pytest.mark.catalogues
+
+VERSIONS = {"icd10gm": "2024", "icdo3": "2019"}
+# The rules send every metastasis (6) to its primary tumour, and 9 (primary or not) to C80.9; texts say which it is.
+BEHAVIOURS = ("0", "1", "2", "3")
+# ICD-10-GM has a code for the endocrine part of the pancreas, whichever part of the organ; the rules keep the site.
+ENDOCRINE_PANCREAS = "C25.4"
+ENDOCRINE = (*range(8150, 8159), *range(8240, 8250))
+WITHOUT_SOLID_TUMOURS = "C42.3"  # the reticuloendothelial system, of which the rules say nothing
+
+
+@pytest.fixture(scope="module")
+def spaces(catalogues: Path, root: Path) -> dict[str, LabelSpace]:
+    sources = read_sources(root / "config/catalogues.tsv")
+    found: dict[str, LabelSpace] = {}
+    for dataset, version in VERSIONS.items():
+        path = find_local(sources[dataset, version], catalogues)
+        assert path is not None
+        found |= label_spaces(parse_catalogue(dataset, version, path)[1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def crosswalk(catalogues: Path, root: Path) -> pl.DataFrame:
+    path = find_local(read_sources(root / "config/catalogues.tsv")["crosswalk", "2019"], catalogues)
+    assert path is not None
+    return parse_crosswalk(path).filter(pl.col("behaviour").is_in(BEHAVIOURS))
+
+
+def terminal(space: LabelSpace) -> list[str]:
+    return [code for code, is_terminal in space.terminal.items() if is_terminal]
+
+
+def test_every_code_of_the_tables_exists(spaces: dict[str, LabelSpace]) -> None:
+    known = {system: frozenset(terminal(space)) for system, space in spaces.items()}
+    assert {len(codes) > 300 for codes in known.values()} == {True}
+    problems = [str(problem) for problem in check_tables({}, known) if problem.kind in ("code", "malformed")]
+    # A text may give a behaviour that the catalogue does not list, so that codes in dispute name such ones too.
+    assert [problem for problem in problems if not re.match(r"alternatives\.tsv:\d+: morphology ", problem)] == []
+
+
+def expected_codes(crosswalk: pl.DataFrame, spaces: dict[str, LabelSpace]) -> dict[tuple[str, str], set[str]]:
+    """Return the codes of ICD-10 by topography and morphology: the ends of every range, and what exists within."""
+    topographies = terminal(spaces["topography"])
+    of_pattern = {
+        pattern: list(filter(re.compile(pattern).fullmatch, topographies))
+        for pattern in crosswalk["topography"].unique()
+    }
+    existing = [(int(code[:4]), code[5]) for code in terminal(spaces["morphology"])]
+    expected = defaultdict(set)
+    for row in crosswalk.iter_rows(named=True):
+        ends = {row["first"], row["last"]} if row["first"] <= row["last"] else set()
+        within = {number for number, behaviour in existing if behaviour == row["behaviour"]}
+        numbers = ends | {number for number in within if row["first"] <= number <= row["last"]}
+        for topography in of_pattern[row["topography"]]:
+            for number in numbers:
+                expected[topography, f"{number}/{row['behaviour']}"].add(row["icd10"])
+    return expected
+
+
+def agrees(code: str, rule: str, space: LabelSpace) -> bool:
+    """Tell whether a code is that of a rule or, where ICD-10-GM has none such for coding, one of its category."""
+    if space.is_terminal(rule):
+        return code == rule
+    return space.is_terminal(code) and (code.startswith(rule) if space.exists(rule) else code[:3] == rule[:3])
+
+
+def test_the_combination_table_agrees_with_the_rules_of_the_registries(
+    crosswalk: pl.DataFrame, spaces: dict[str, LabelSpace]
+) -> None:
+    combinations = shipped_lexicon().combinations
+    expected = expected_codes(crosswalk, spaces)
+    assert len(expected) > 20_000
+    wrong = {}
+    for (topography, morphology), rules in expected.items():
+        code, _ = combinations.icd10(topography, morphology)
+        if code is None or not any(agrees(code, rule, spaces["icd10gm"]) for rule in rules):
+            wrong[topography, morphology] = (code, sorted(rules))
+    endocrine = {
+        (topography, morphology)
+        for (topography, morphology), (code, _) in wrong.items()
+        if code == ENDOCRINE_PANCREAS and topography.startswith("C25") and int(morphology[:4]) in ENDOCRINE
+    }
+    assert {pair: codes for pair, codes in wrong.items() if pair not in endocrine} == {}
+
+
+def test_a_site_without_rule_leads_to_a_terminal_code(spaces: dict[str, LabelSpace]) -> None:
+    combinations = shipped_lexicon().combinations
+    sites = [site for site in terminal(spaces["topography"]) if site != WITHOUT_SOLID_TUMOURS]
+    codes = {combinations.icd10(site, f"{number}/3")[0] or "" for site in sites for number in (8000, 9591)}
+    codes |= {combinations.metastasis(site)[0] for site in sites}
+    assert len(codes) > 300
+    assert sorted(code for code in codes if not spaces["icd10gm"].is_terminal(code)) == []
