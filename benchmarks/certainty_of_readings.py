@@ -2,8 +2,8 @@
 
     ONKOCODE_CATALOGUES=/path/to/catalogues python benchmarks/certainty_of_readings.py
 
-Tumour labels of Alpha-ID by kind of finding, basis of its site, and whether words are in no table; and of as many labels
-of other diseases, chosen by SHA-256, whether the reading tells them from tumours.
+Tumour labels of Alpha-ID by kind of finding, basis of its site, and whether words are in no table; and of as many
+labels of other diseases, chosen by SHA-256, whether the reading tells them from tumours.
 """
 
 import argparse

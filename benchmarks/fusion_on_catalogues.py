@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.catalogues.formats.parse import parse_catalogue
+from onkocode.catalogues.vocabulary.codes import is_tumour
 from onkocode.coders.fitted import FittedCoder, fit_coder
 from onkocode.coders.interface import find_kind
 from onkocode.config.coders import members_of, read_fit_settings
@@ -38,7 +39,8 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="split the labels of the first fit once more")
     options = parser.parse_args()
     settings = read_fit_settings(json.loads(options.settings))
-    labels = parse_catalogue("alphaid", "2024", catalogue(options.alphaid))[0].select("text", answer="code")
+    entries = parse_catalogue("alphaid", "2024", catalogue(options.alphaid))[0].drop_nulls("code")
+    labels = entries.filter([is_tumour(code) for code in entries["code"]]).select("text", answer="code")
     codes = parse_catalogue("icd10gm", "2024", catalogue(options.icd10gm))[1]
     known, asked = split(labels, "held-out labels")
     if options.development:

@@ -58,16 +58,17 @@ def complaints(folder: Path, text: str) -> list[str]:
 def test_the_papers_configuration_is_sound(root: Path) -> None:
     config = load_config_files([root / "config/config.yaml"])
     assert len([model for model in config.models if resolve_recipe(config, model).is_trained]) == 8
-    assert config.models[8:] == ["majority-code", "nearest-label"]
+    assert config.models[8:] == ["majority-code", "nearest-label", "lexicon", "classifier", "fusion"]
     assert set(config.models) == set(config.recipes)
 
 
 def test_the_quickstart_runs_only_its_own_models_and_texts(quickstart: Config, root: Path) -> None:
     own = yaml.safe_load((root / "config/quickstart.yaml").read_text(encoding="utf-8"))
-    assert quickstart.models == own["models"] == [*TINY, "majority-code", "nearest-label"]
+    fitted = ["majority-code", "nearest-label", "nearest-normal-form", "lexicon"]
+    assert quickstart.models == own["models"] == [*TINY, *fitted]
     assert quickstart.test_sets == ["example"]
     assert quickstart.texts["example"].icd10gm == "example"
-    assert len(quickstart.recipes) == 8 + 3 + 2  # the paper's are there, but not run
+    assert len(quickstart.recipes) == 8 + 3 + 4 + 2  # the paper's are there, and classifier and fusion, but not run
 
 
 def test_the_shipped_schema_is_that_of_the_code(root: Path) -> None:
@@ -381,6 +382,7 @@ def test_values_that_contradict_each_other(tmp_path: Path, added: str, mistakes:
 
 FITTED = "  {key}: {{kind: {kind}, label: C, family: F, data: d{more}}}\n"
 KINDS = ", ".join(coders_module.KINDS)
+OF_OTHERS = "means nothing to this kind of coder, only to nearest-label, classifier; remove it, or set another kind"
 
 
 @pytest.mark.parametrize("key", ["c", "llm", "nearest-label", "data"])  # keys that are words of the schema too
@@ -397,7 +399,7 @@ KINDS = ", ".join(coders_module.KINDS)
             "majority-code",
             ", ngrams: [2, 3], base: {hub: a/b}",
             [
-                "ngrams: means nothing to this kind of coder, only to nearest-label; remove it, or set another kind",
+                f"ngrams: {OF_OTHERS}",
                 "base: means nothing to this kind of coder, only to llm, published-adapter; remove it, or set another "
                 "kind",
             ],
@@ -405,6 +407,28 @@ KINDS = ", ".join(coders_module.KINDS)
         ("nearest-label", ", ngrams: [3, 2]", ["ngrams: the shortest must not be longer than the longest"]),
         ("nearest-label", ", ngrams: [3]", ["ngrams: List should have at least 2 items after validation, not 1"]),
         ("nearest-label", ", ngrams: [0, 2]", ["ngrams.0: Input should be greater than or equal to 1 (is 0)"]),
+        ("lexicon", ", tables: my/tables", []),
+        ("lexicon", ", normalise: true", [f"normalise: {OF_OTHERS}"]),
+        (
+            "classifier",
+            ", tables: a",
+            ["tables: means nothing to a coder that compares texts as they are written; remove it (is 'a')"],
+        ),
+        (
+            "fusion",
+            ", members: [{kind: lexicon}]",
+            ["members: List should have at least 2 items after validation, not 1"],
+        ),
+        (
+            "fusion",
+            ", members: [{kind: lexicon}, {kind: nearest-label, ngram: [2, 3]}]",
+            ["members.1.ngram: unknown key; did you mean 'ngrams'?"],
+        ),
+        (
+            "fusion",
+            ", members: [{kind: lexicon}, {kind: llm}]",
+            ["members.1: kind must be one of majority-code, nearest-label, lexicon, classifier"],
+        ),
         ("majority-code", ", candidates: 0", ["candidates: Input should be greater than or equal to 1 (is 0)"]),
         ("majority-kode", "", [f"kind: must be one of {KINDS} (is 'majority-kode'); did you mean 'majority-code'?"]),
         ("null", "", [f"kind: must be one of {KINDS} (is None)"]),

@@ -6,6 +6,7 @@ them as words of its own.
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ def _separated(vectors: Any, answers: Sequence[str]) -> tuple[list[str], np.ndar
     names = sorted(set(answers))
     if len(names) == 1:
         return names, np.zeros((1, vectors.shape[1]), dtype=np.float32)
-    machine = LinearSVC(C=PENALTY, tol=TOLERANCE, fit_intercept=False, random_state=0).fit(vectors, answers)
+    machine = LinearSVC(C=PENALTY, tol=TOLERANCE, fit_intercept=False, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # many codes have one label
+        machine.fit(vectors, answers)
     found = machine.coef_.astype(np.float32)
     return names, np.vstack([-found, found]) if len(found) == 1 else found
 

@@ -10,7 +10,7 @@ from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationInfo, create_model, model_validator
 
 from onkocode.config.base import Key, Mark, PositiveInt, Section, Seed, validated
 from onkocode.config.models import Adapter, Base
@@ -104,6 +104,10 @@ class LanguageModelConfig(RecipeConfig):
         return self.kind == "published-adapter"
 
 
+def _kinds(section: type[BaseModel]) -> tuple[str, ...]:
+    return get_args(section.model_fields["kind"].annotation)
+
+
 class FitSettings(Section):
     """What the fit of a coder depends on, and nothing else: its kind and the keys of its own."""
 
@@ -148,9 +152,13 @@ Tables = Annotated[
 ]
 
 
-def _check_tables(tables: Path | None, read: bool) -> None:
-    if tables is not None and not read:
-        raise ValueError("tables means nothing to a coder that compares texts as they are written; remove it")
+def _read_with(tables: Path | None, info: ValidationInfo) -> Path | None:
+    if tables is not None and not (info.data.get("normalise") or info.data.get("findings")):
+        raise ValueError("means nothing to a coder that compares texts as they are written; remove it")
+    return tables
+
+
+WhereRead = Annotated[Tables, AfterValidator(_read_with)]
 
 
 class NearestLabel(FitSettings):
@@ -159,12 +167,7 @@ class NearestLabel(FitSettings):
     kind: Literal["nearest-label"] = Field(description="Kind of coder: the codes of the most similar labels.")
     ngrams: NGrams = Field([2, 5])
     normalise: Annotated[Normalise, Mark.ADDED] = False
-    tables: Annotated[Tables, Mark.ADDED] = None
-
-    @model_validator(mode="after")
-    def _used(self) -> Self:
-        _check_tables(self.tables, self.normalise)
-        return self
+    tables: Annotated[WhereRead, Mark.ADDED] = None
 
 
 class Lexicon(FitSettings):
@@ -183,18 +186,25 @@ class Classifier(FitSettings):
     findings: bool = Field(
         False, description="What the tables of clinical language find in a text counts as well: site, kind and codes."
     )
-    tables: Tables = None
-
-    @model_validator(mode="after")
-    def _used(self) -> Self:
-        _check_tables(self.tables, self.normalise or self.findings)
-        return self
+    tables: WhereRead = None
 
 
+def _kind_of(value: Any) -> str | None:
+    """Return the kind of a member; None when there is no such kind."""
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) and kind in _MEMBERS else None
+
+
+_MEMBERS = {kind: section for section in FitSettings.__subclasses__() for kind in _kinds(section)}
 if TYPE_CHECKING:
     Member = FitSettings
 else:
-    Member = Annotated[reduce(or_, FitSettings.__subclasses__()), Discriminator("kind")]
+    Member = Annotated[
+        reduce(or_, (Annotated[section, Tag(kind)] for kind, section in _MEMBERS.items())),
+        Discriminator(
+            _kind_of, custom_error_type="member", custom_error_message=f"kind must be one of {', '.join(_MEMBERS)}"
+        ),
+    ]
 
 
 MEMBERS_ANSWERS = 10  # of which the fusion chooses
@@ -243,10 +253,6 @@ def _class_of(value: Any) -> str | None:
     """Return the name of the class that a recipe is read with; None when there is no such kind."""
     kind = value.get("kind", "llm") if isinstance(value, Mapping) else getattr(value, "kind", "llm")
     return KINDS[kind].__name__ if isinstance(kind, str) and kind in KINDS else None
-
-
-def _kinds(section: type[BaseModel]) -> tuple[str, ...]:
-    return get_args(section.model_fields["kind"].annotation)
 
 
 def _recipes_of(section: type[FitSettings]) -> type[RecipeConfig]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from onkocode.catalogues.versions.opening import CataloguePlace
 
 Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
-Own = dict[str, tuple[str, str]]
 NARROW = 100  # columns of a terminal that does not say
 
 
@@ -39,10 +38,11 @@ def explain_texts(*texts: Text, tables: Path | None = None, json: bool = False) 
     from onkocode.language.check import check_form
     from onkocode.language.explaining import explain, table_lines, write_explanation
     from onkocode.language.lexicon import build_lexicon, load_tables, shipped_lexicon
+    from onkocode.language.saved import read_own
 
     if not texts or any(text.startswith("--") for text in texts):
         raise InputError("give texts, options known to --help, or - to read the lines of standard input")
-    own = _own(tables)
+    own = read_own(tables) if tables else {}
     _refuse([str(problem) for problem in check_form(own)])
     lexicon = build_lexicon(load_tables(own)) if own else shipped_lexicon()
     lines = table_lines(own)
@@ -77,9 +77,10 @@ def check_language(
     """
     from onkocode.catalogues.versions.opening import CataloguePlace
     from onkocode.language.check import check_tables, replaced_rows
+    from onkocode.language.saved import read_own
 
     place = CataloguePlace(sources, folder, consent is True)
-    own = _own(tables)
+    own = read_own(tables) if tables else {}
     spaces = _spaces({"icd10gm": icd10gm, "icdo3": icdo3}, place)
     problems = [str(problem) for problem in check_tables(own, spaces)]
     for note in replaced_rows(own):
@@ -87,27 +88,6 @@ def check_language(
     _refuse(problems)
     looked_up = "" if spaces else "; no catalogue was named to look codes up in"
     say(f"{'your' if own else 'all'} tables: no fault found{looked_up}")
-
-
-def _own(folder: Path | None) -> Own:
-    """Return a user's tables by key: name and content."""
-    from onkocode.language.rows import READERS, own_tables
-
-    if folder is None:
-        return {}
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no folder; name the one that your tables are in")
-    for path in sorted(folder.glob("*.tsv")):
-        try:
-            path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    own = own_tables(
-        folder.absolute() if folder == Path() else folder
-    )  # their names differ from those of the program's
-    if not own:
-        raise InputError(f"{folder}: holds no table; their names are {', '.join(f'{table}.tsv' for table in READERS)}")
-    return own
 
 
 def _refuse(problems: Sequence[str]) -> None:

@@ -171,10 +171,12 @@ class Study:
     def _check_tables(self) -> None:
         for model in self.fitted_models:
             for folder in self._table_folders(model):
-                from onkocode.language.saved import read_own  # only here: every job of the workflow imports this module
+                from onkocode.language.saved import (
+                    read_sound,
+                )  # only here: every job of the workflow imports this module
 
                 try:
-                    read_own(folder)
+                    read_sound(folder)
                 except InputError as error:
                     raise InputError(f"recipes.{model}: tables: {error}") from None
 
