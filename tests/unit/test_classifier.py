@@ -107,7 +107,7 @@ def test_slices_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("kind", ["classifier", "nearest-label"])
 def test_tables_are_refused_where_nothing_is_read_with_them(kind: str) -> None:
-    with pytest.raises(InputError, match="tables: .*means nothing"):
+    with pytest.raises(InputError, match=r"tables: .*means nothing"):
         read_fit_settings({"kind": kind, "tables": "x"})
     assert read_fit_settings({"kind": kind, "tables": "x", "normalise": True})
     assert isinstance(read_fit_settings({"kind": "classifier", "tables": "x", "findings": True}), Classifier)

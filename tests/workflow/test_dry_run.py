@@ -21,18 +21,18 @@ PAPER_MODELS = [
 def test_paper_study_has_all_its_jobs(project):
     counts = job_counts(project.run("-n").stdout)
     assert counts["train_epoch"] == 40
-    assert counts["fit_coder"] == 2
-    assert counts["evaluate_checkpoint"] == 48 + 2
+    assert counts["fit_coder"] == 5
+    assert counts["evaluate_checkpoint"] == 48 + 5
     assert counts["evaluate_thinking"] == 3
     assert counts["prepare_model"] == 8
-    assert counts["score_checkpoint"] == 48 + 2
+    assert counts["score_checkpoint"] == 48 + 5
     assert counts["score_thinking"] == 3
     assert counts["draw_figure"] == 5
 
 
 def test_no_training_job_is_given_a_test_set(project):
     output = project.run("--configfile", "config/quickstart.yaml", "-n").stdout
-    for verb, count in (("pretrain-model", 3), ("train-epoch", 9), ("fit-coder", 2)):
+    for verb, count in (("pretrain-model", 3), ("train-epoch", 9), ("fit-coder", 4)):
         commands = [line for line in output.splitlines() if f"onkocode {verb}" in line]
         assert len(commands) == count
         assert not [line for line in commands if "private/" in line or "texts" in line]

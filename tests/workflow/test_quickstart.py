@@ -15,7 +15,12 @@ from tests.workflow.test_docs import ON_A_COPY, ON_THE_QUICKSTART
 CONFIG_FILES = ("config/config.yaml", "config/quickstart.yaml")
 CONFIG = ("--configfile", "config/quickstart.yaml", "--cores", "2")
 MODELS = ["tiny-qwen3-s", "tiny-qwen3-m", "tiny-llama"]
-FITTED = ["majority-code", "nearest-label"]
+FITTED = {  # recipe: kind
+    "majority-code": "majority-code",
+    "nearest-label": "nearest-label",
+    "nearest-normal-form": "nearest-label",
+    "lexicon": "lexicon",
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +74,9 @@ def test_similar_labels_code_better_than_the_commonest_code(metrics):
     found = {model: rows.filter(pl.col("model") == model).select("epoch", "value").rows() for model in FITTED}
     ((epoch, commonest),) = found["majority-code"]
     ((_, nearest),) = found["nearest-label"]
+    ((_, read),) = found["lexicon"]
     assert epoch == 1
-    assert commonest < 0.05 < 0.3 < nearest
+    assert commonest < 0.05 < 0.3 < nearest < read
 
 
 def test_all_outputs_are_there(quickstart):
@@ -88,10 +94,10 @@ def test_all_outputs_are_there(quickstart):
             folder = results / f"training/{model}/epoch-{epoch}"
             assert (folder / "adapter/adapter_model.safetensors").is_file()
             assert (folder / "state/optimizer.pt").is_file()
-    for model in FITTED:
+    for model, kind in FITTED.items():
         assert (results / f"evaluation/{model}/epoch-1/summary.html").is_file()
         assert (results / f"training/{model}/epoch-1/coder/settings.json").is_file()
-        assert json.loads((results / f"models/{model}/model.json").read_text())["kind"] == model
+        assert json.loads((results / f"models/{model}/model.json").read_text())["kind"] == kind
 
 
 def test_training_log_goes_on_over_the_epochs(quickstart):
@@ -227,7 +233,7 @@ def test_mended_parser_repeats_no_generation(quickstart):
 
 def test_config_is_saved_as_a_record(quickstart):
     text = (quickstart.root / "results/config.yaml").read_text(encoding="utf-8")
-    assert "models:\n" + "".join(f"- {model}\n" for model in MODELS + FITTED) in text
+    assert "models:\n" + "".join(f"- {model}\n" for model in [*MODELS, *FITTED]) in text
 
 
 def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):
