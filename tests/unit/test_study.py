@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from onkocode.config import coders, data, models, schema, training
+from onkocode.config import data, models, recipes, schema, training
 from onkocode.config.loading import merge
 from onkocode.records.endings import Cause, Ending
 from onkocode.records.errors import InputError
@@ -98,7 +98,7 @@ def test_slices_are_settings_of_their_verbs(merged: dict[str, Any]) -> None:
     assert data.Columns.model_validate(found["columns"]).cluster == "patient"
     assert schema.TinyModel.model_validate(found["tiny"]).hidden_size == 64
     assert models.BaseModelSettings.model_validate(found["base"]).base.model_dump() == {"built": "qwen3-s"}
-    assert coders.LanguageModelConfig.model_validate(found["description"]).testing.quantisation == "8bit"
+    assert recipes.LanguageModelConfig.model_validate(found["description"]).testing.quantisation == "8bit"
     assert training.Training.model_validate(found["training"]).epochs == 3
     assert training.Testing.model_validate(found["testing"]["testing"]).quantisation == "8bit"
     assert found["consent"] is False

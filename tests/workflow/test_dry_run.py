@@ -44,7 +44,7 @@ def test_fitted_coders_have_one_job_and_no_base(project):
     counts = job_counts(project.run(*quickstart, "results/nearest-label.done").stdout)
     assert counts["fit_coder"] == counts["evaluate_checkpoint"] == counts["score_checkpoint"] == 1
     assert not {"prepare_model", "pretrain_model", "train_epoch", "evaluate_thinking"} & set(counts)
-    commands = [line for line in project.run(*quickstart).stdout.splitlines() if "nearest-label" in line]
+    commands = [line for line in project.run(*quickstart).stdout.splitlines() if "/nearest-label/" in line]
     (asked,) = [line for line in commands if "onkocode evaluate-checkpoint" in line]
     assert "--condition free --coder results/training/nearest-label/epoch-1/coder --questions" in asked
     assert "--base" not in asked

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from onkocode.config.base import CATALOGUE
-from onkocode.config.coders import LanguageModelConfig
 from onkocode.config.models import BuiltBase
+from onkocode.config.recipes import LanguageModelConfig
 from onkocode.config.resolve import (
     ModelRecipe,
     builtin_presets,

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from onkocode.config.base import Section
 from onkocode.config.changes import nullable_keys
-from onkocode.config.coders import FitSettings, LanguageModelConfig, RecipeConfig
+from onkocode.config.coders import FitSettings
 from onkocode.config.data import Data
+from onkocode.config.recipes import LanguageModelConfig, RecipeConfig
 from onkocode.config.schema import Config, Preset
 from onkocode.config.training import Testing, Training
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from onkocode.config.coders import LanguageModelConfig, RecipeConfig
+from onkocode.config.recipes import LanguageModelConfig, RecipeConfig
 from onkocode.records.errors import InputError
 
 ONLY_MODELS = ("architecture", "hub", "revision", "parameters", "quantisation_training", "quantisation_testing")

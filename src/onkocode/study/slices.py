@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from onkocode.config.base import Mark
-from onkocode.config.coders import RecipeConfig
 from onkocode.config.marks import at_default, effective, marked
+from onkocode.config.recipes import RecipeConfig
 from onkocode.config.schema import Evaluation
 from onkocode.records.ids import canonical_json
 from onkocode.reporting.registry import find
