@@ -1,7 +1,8 @@
 """Does clinical language teach? One small model, equal steps: catalogue labels alone, or with composed clinical texts.
 
-    python benchmarks/clinical_training.py --model DIR --arm catalogue --labels LABELS --texts TEXTS --output DIR
-    python benchmarks/clinical_training.py --model DIR --arm mixed --labels LABELS --clinical CLINICAL ...
+    python benchmarks/clinical_training.py --model DIR --arm catalogue --labels LABELS --clinical CLINICAL --texts TEXTS
+        --output DIR
+    python benchmarks/clinical_training.py --model DIR --arm mixed ...
 
 LABELS and CLINICAL are tables of questions (build-questions); of the task icd10, the split train is learned, the
 split heldout_label of LABELS is asked. TEXTS are files with the columns text and icd10, which no arm has seen. A
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--arm", choices=("catalogue", "mixed"), required=True)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--clinical", type=Path)
+    parser.add_argument("--clinical", type=Path, required=True)
     parser.add_argument("--texts", type=Path, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--examples", type=int, default=40_000)
@@ -89,9 +90,9 @@ def load(path: Path) -> tuple[Any, Any]:
     return tokenizer, get_peft_model(base, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
 
 
-def pairs(path: Path, split: str) -> list[tuple[str, str]]:
-    """Return texts and codes of a split, each pair once."""
-    table = pl.scan_parquet(path).filter((pl.col("task") == "icd10") & (pl.col("split") == split))
+def pairs(path: Path, split: str, block: str) -> list[tuple[str, str]]:
+    """Return texts and codes of a block and split, each pair once."""
+    table = pl.scan_parquet(path).filter((pl.col("block") == block) & (pl.col("split") == split))
     rows = table.select("text", "answer").unique().collect()
     return sorted(rows.iter_rows(), key=lambda pair: digest(*pair))
 
@@ -103,9 +104,9 @@ def digest(*parts: object) -> str:
 
 def examples(options: argparse.Namespace, tokenizer: Any) -> Iterator[list[list[int]]]:
     """Yield batches of token ids, of similar length, prompt and answer divided by -1."""
-    arms = [pairs(options.labels, "train")]
+    arms = [pairs(options.labels, "train", "icd10")]
     if options.arm == "mixed":
-        arms.append(pairs(options.clinical, "train"))
+        arms.append(pairs(options.clinical, "train", "clinical-icd10"))
     chosen = [arm[number % len(arm)] for number in range(math.ceil(options.examples / len(arms))) for arm in arms]
     ids = [encode(tokenizer, *pair) for pair in chosen[: options.examples]]
     window = LENGTH_WINDOW * options.batch
@@ -144,8 +145,10 @@ def train(model: Any, optimizer: Any, batch: Sequence[list[int]], pad: int) -> t
 
 def questions(options: argparse.Namespace) -> list[tuple[str, str, str, str]]:
     """Return what is asked: kind, id, text, code."""
-    labels = pairs(options.labels, "heldout_label")[:ASKED]
+    labels = pairs(options.labels, "heldout_label", "icd10")[:ASKED]
+    composed = pairs(options.clinical, "heldout_label", "clinical-icd10")[:ASKED]
     asked = [("heldout-label", digest(*pair)[:12], *pair) for pair in labels]
+    asked += [("heldout-wording", digest(*pair)[:12], *pair) for pair in composed]
     for path in options.texts:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream, delimiter=";"):

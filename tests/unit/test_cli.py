@@ -332,7 +332,7 @@ def test_a_table_of_another_kind(tmp_path: Path, example: Tables, capsys: pytest
     paths = tables(tmp_path, example)
     questions = ["--questions", f"example={paths['ops']}", "--output", str(tmp_path / "inputs.json")]
     said = refused(["check-inputs", *questions], tmp_path, capsys)
-    assert "ops-entries.parquet: holds entries-3, expected questions-2" in said
+    assert "ops-entries.parquet: holds entries-3, expected questions-3" in said
 
 
 def test_mistakes_in_settings_are_named_together(

@@ -6,7 +6,9 @@ import pytest
 from onkocode.catalogues.fetching.sources import find_local, read_sources
 from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.config import load_config_files, resolve_data
+from onkocode.config.data import Clinical
 from onkocode.questions.blocks import core_blocks, select_entries
+from onkocode.questions.clinical.blocks import clinical_questions
 from onkocode.records.ids import text_key
 from tests.conftest import Tables, sources_of
 
@@ -109,3 +111,19 @@ def test_likely_rules_for_ops(catalogues: Path, real: Tables, root: Path, classe
     tables = real | {"ops": parse_catalogue("ops", "2023", path)}
     selection = select_entries(sources_of(tables), options.model_copy(update={"ops_classes": classes}))
     assert selection.procedures.height == entries
+
+
+def test_composed_texts_cover_the_real_codes(real: Tables, root: Path) -> None:
+    """With few texts for each code; the preset asks for 150, of which most codes have as many."""
+    options = resolve_data(load_config_files([root / "config/config.yaml"]), "catalogues-2024")
+    clinical = Clinical(texts_per_code=8)
+    selection = select_entries(sources_of(real), options)
+    found = clinical_questions(sources_of(real), selection, set(), options.model_copy(update={"clinical": clinical}))
+    assert found.facts["codes"]["icd10"] >= 750
+    assert found.facts["codes"]["topography"] >= 300
+    assert found.facts["texts"] >= 750 * 8 * 0.9
+    terminal = set(real["icd10gm"][1].filter(pl.col("terminal") & pl.col("tumour"))["code"])
+    assert set(found.blocks["clinical-icd10"]["answer"]) <= terminal
+    axes = set(real["icdo3"][1].filter("terminal")["code"])
+    for task in ("topography", "morphology"):
+        assert set(found.blocks[f"clinical-{task}"]["answer"]) <= axes

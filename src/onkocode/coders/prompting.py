@@ -12,7 +12,7 @@ from onkocode.config.base import THINKING, Section
 from onkocode.config.schema import Thinking
 from onkocode.config.training import Testing
 from onkocode.models.prompts import PromptFormat, encode_prompts, prompt_format
-from onkocode.questions.formulations import load_formulations
+from onkocode.questions.formulations import all_blocks
 
 
 class Answering(Section):
@@ -76,5 +76,5 @@ def prompts_of(
 
 def with_short_answer(questions: pl.DataFrame, formulations: str) -> list[str]:
     """Return the question texts with the sentence that asks for a short answer."""
-    sentences = {name: block.short for name, block in load_formulations(formulations).items()}
+    sentences = {name: block.short for name, block in all_blocks(formulations).items()}
     return [f"{text}\n{sentences[block]}" for text, block in questions.select("question", "block").iter_rows()]

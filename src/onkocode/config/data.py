@@ -1,11 +1,11 @@
 """Sections on catalogues, data keys and test sets."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from onkocode.config.base import AugmentationKind, Key, PositiveInt, Section, Share, Version, Versions
+from onkocode.config.base import AugmentationKind, Key, Mark, PositiveInt, Section, Share, Version, Versions
 from onkocode.config.changes import Change, keys_of
 from onkocode.tasks import YES_WITH_CODE
 
@@ -47,6 +47,21 @@ class Augmentation(Section):
         description="What may happen to a label.",
     )
     abbreviations: str = Field("v1", description="Version of the table of abbreviations.")
+    seed: int = Field(0, description="Seed of all choices.")
+
+
+class Clinical(Section):
+    """Questions on texts as clinicians write them, composed from the tables of clinical language."""
+
+    texts_per_code: PositiveInt = Field(150, description="Texts per ICD-10 code; fewer where words run out.")
+    heldout_wordings: Share = Field(
+        0.1,
+        description="Share of the synonyms and abbreviations that stay out of training; as many texts more have them "
+        "(development split).",
+    )
+    formulations: PositiveInt = Field(1, description="Formulations in which a text is asked about, of each block.")
+    typing_errors: float = Field(0.08, ge=0, le=1, description="Share of the texts with a typing error.")
+    abbreviations: str = Field("v1", description="Version of the table of abbreviations for writing.")
     seed: int = Field(0, description="Seed of all choices.")
 
 
@@ -102,6 +117,11 @@ class Data(Section):
     )
     augmentation: Augmentation | None = Field(None, description="Rewritten training labels; null = none.")
     sample: Sample | None = Field(None, description="Use only a part of the catalogues.")
+    clinical: Annotated[Clinical | None, Mark.ADDED] = Field(
+        None,
+        description="Composed texts as clinicians write them; null = none. A key with a sample has those that it asks "
+        "for itself, none of its preset.",
+    )
 
 
 # What each data key says for itself; the other keys may stand in a preset.

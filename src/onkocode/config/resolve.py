@@ -130,9 +130,12 @@ def replicate_label(label: str, seed: int) -> str:
 
 
 def resolve_data(config: Config, key: str) -> Data:
-    """Return a data key with its preset's options filled in."""
+    """Return a data key with its preset's options filled in; a sample has no composed texts of a preset."""
     data = config.data[key]
-    return _filled_in(Data, presets(config)[data.preset].data, data)
+    preset = presets(config)[data.preset].data
+    if data.sample is not None:
+        preset = preset.model_copy(update={"clinical": None})
+    return _filled_in(Data, preset, data)
 
 
 def _filled_in(section: type[S], *parts: Section) -> S:

@@ -40,6 +40,7 @@ OPTIONS: tuple[str, ...] = (
     "heldout_formulations",
     "heldout_negatives",
     "augmentation",
+    "clinical",
     "sample",
 )
 
@@ -74,6 +75,7 @@ def card_text(facts: DatasetFacts) -> str:
         questions=sum(split.questions for split in facts.splits),
         rewritten=int(facts.counts["rewritten"].sum()),
         linked="icdo-link" in facts.counts["block"],
+        composed=any(block.startswith("clinical-") for block in facts.counts["block"]),
         counts_table=_counts_table(facts),
         splits=[(split.name, split.questions, MEANING[split.name]) for split in facts.splits],
         sources=facts.sources,

@@ -110,7 +110,7 @@ class Abbreviations:
                 continue
             for row in self._rows.get(_key("".join(token.text for token in group)), ()):
                 if (
-                    _written_so(row, group)
+                    _written_so(row, group, around.small)
                     and not _joined_to(tokens, at, row)
                     and around.holds(row.conditions, at, end)
                 ):
@@ -129,9 +129,10 @@ def _joined_to(tokens: Sequence[Token], at: int, row: Abbreviation) -> bool:
     return hyphened and any(condition.beside > 0 for condition in row.conditions)
 
 
-def _written_so(row: Abbreviation, group: Sequence[Token]) -> bool:
+def _written_so(row: Abbreviation, group: Sequence[Token], small: bool) -> bool:
+    """Tell whether tokens are written like an abbreviation; a text without any capitals has lost them."""
     words = [token for token in group if token.is_word]
-    if row.exact and _MARKS.sub("", row.written) != "".join(token.text for token in words):
+    if row.exact and not small and _MARKS.sub("", row.written) != "".join(token.text for token in words):
         return False
     if len(words) == 1:
         return True
@@ -152,6 +153,7 @@ class _Around:
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
+        self.small = not any(token.text != token.text.lower() for token in tokens)
         self.written = {token.text for token in tokens if token.is_word}
         self.folded = {fold(text) for text in self.written}
         self.stems = {stem(text) for text in self.folded}
@@ -180,7 +182,7 @@ class _Around:
         return any(self._one(choice, texts) for choice in choices)
 
     def _one(self, wanted: str, texts: "Sequence[str] | set[str]") -> bool:
-        if wanted in texts:
+        if wanted in texts or (self.small and wanted.lower() in texts):
             return True
         if wanted.isupper() or len(wanted) <= EXACT:  # abbreviations are compared as they are written
             return False

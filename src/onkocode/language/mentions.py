@@ -8,6 +8,7 @@ from onkocode.language.facts import Fact, take_facts
 from onkocode.language.lexicon import Lexicon, Table
 from onkocode.language.patterns import Match
 from onkocode.language.roles import Roles, Segment, segments
+from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
 from onkocode.language.tokens import Token, tokenise
 from onkocode.language.words import Unit
@@ -15,6 +16,7 @@ from onkocode.language.words import Unit
 BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
 UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
 WITHIN = frozenset(("in", "im", "am", "an", "auf"))
+CARCINOMAS = ("epithelial", "skin", "salivary", "thymic", "neuroendocrine")
 LINKING = frozenset(fold(word) for word in ("eines", "einer", "von", "vom", "des", "of", "from", "aus", "durch", "der"))
 
 
@@ -121,6 +123,8 @@ class _Finder:
         own = [place for place in places if self.text.units[place].token == token]
         before = [place for place in places if self.text.units[place].token < token]
         after = [place for place in places if self.text.units[place].token > token]
+        if self._is_adjective(spot, [*before, *own], after):
+            return [("primary", [place for place in places if place != spot])]
         named = self._histology([place for place in own if place < spot])
         if named:  # Melanommetastase
             return [("metastasis", [spot, *before, *after]), ("primary", [place for place in own if place < spot])]
@@ -153,6 +157,15 @@ class _Finder:
             (at for at in range(units[head].token + 1, len(tokens)) if tokens[at].text.lower() in WITHIN), len(tokens)
         )
         return next((place for place in range(head, len(units)) if units[place].token > number), len(units))
+
+    def _is_adjective(self, spot: int, before: Sequence[int], after: Sequence[int]) -> bool:
+        """Tell whether a metastasis that is cut short is a word for the tumour behind it (met. Mamma-Ca)."""
+        token = self.text.tokens[self.text.units[spot].token]
+        written = self.text.written[token.start : token.end]
+        small = written[:1].islower() and self.text.written != self.text.written.lower()
+        return (
+            small and len(written) < len("metastase") and bool(self._histology(after)) and not self._histology(before)
+        )
 
     def _last_filler(self, before: Sequence[int], spot: int) -> int:
         """Return the last token before a metastasis that its words do not reach over."""
@@ -256,8 +269,8 @@ class _Finder:
             return False  # an invasive tumour, and one in situ beside it
         if one.code.endswith("/6") or other.code.endswith("/6"):
             return False
-        general = {one.kind, other.kind} & {"placeholder"} or {one.code[:4], other.code[:4]} & {"8000", "8010", "8001"}
-        return bool(general) or one.kind == other.kind or one.code == other.code
+        general = "placeholder" in (one.kind, other.kind) or _is_carcinoma(one, other) or _is_carcinoma(other, one)
+        return general or one.kind == other.kind or one.code == other.code
 
     def _organs(self, places: Sequence[int]) -> set[str]:
         matches = self.text.matches(self.lexicon.sites, places)
@@ -271,3 +284,8 @@ class _Finder:
             last.head = sorted({*last.head, *new.head})
         last.places = places
         last.histology = self._histology(places) or last.histology
+
+
+def _is_carcinoma(general: Histology, other: Histology) -> bool:
+    """Tell whether a name says no more than carcinoma, and another is one."""
+    return general.code[:4] in ("8000", "8001", "8010") and other.kind in CARCINOMAS and other.code[-1] in "23"

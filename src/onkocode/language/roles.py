@@ -122,8 +122,19 @@ class CueFinder:
                 given[reached].add(cue.role)
                 if cue.role == "current":
                     given[reached].discard("history")
+            if cue.role in ("metastasis", "uncertain"):
+                self._freshen(place, parts, given, cues)
             place = end if cue.reach != "token" else place + 1
         return Roles(tuple(frozenset(roles) for roles in given), dict(cues))
+
+    def _freshen(
+        self, place: int, parts: Sequence[Segment], given: list[set[str]], cues: dict[str, list[tuple[int, int]]]
+    ) -> None:
+        """Take the past from a later segment that says what is suspected now (Z. n. Rektum-Ca, wohl Filiae)."""
+        own = next((part for part in parts if part.start <= place < part.end), None)
+        if own and own.opener == "," and not any(own.start <= start for start, _ in cues.get("history", [])):
+            for unit in range(own.start, own.end):
+                given[unit].discard("history")
 
     def _negated(self, reach: Iterable[int], units: Sequence[Unit], given: list[set[str]]) -> list[int]:
         """Return what is negated; a tumour whose recurrence is negated was there (kein Rezidiv des Glioblastoms)."""

@@ -72,7 +72,7 @@ class Vocabulary:
         known, distance = (heads or nearest)[0], hits[0][1]
         if size == SURE and not heads:
             return None
-        other_start = distance > 1 and known[:SHORTEST] != folded[:SHORTEST]
+        other_start = distance > 1 and known[: SHORTEST - 1] != folded[: SHORTEST - 1]
         other_word = folded[-SHORT:] in SUFFIXES and not known.endswith(folded[-SHORT:])
         return None if other_start or other_word else self.forms[known]
 

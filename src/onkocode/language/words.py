@@ -53,11 +53,12 @@ class Splitter:
 
     def units(self, tokens: list[Token]) -> list[Unit]:
         """Return the units of tokens, without fillers and marks."""
+        hurried = _is_hurried(tokens)
         return [
             Unit(features, number, mended)
             for number, token in enumerate(tokens)
             if token.is_word and (not is_filler(token.text) or _is_grade(tokens, number))
-            for features, mended in self._parts_at(tokens, number)
+            for features, mended in self._parts_at(tokens, number, hurried)
         ]
 
     def joined(self, tokens: list[Token]) -> list[Token]:
@@ -78,12 +79,13 @@ class Splitter:
         folded = fold(text)
         return stem(folded) in self._vocabulary.stems or bool(self._compounds.split(folded))
 
-    def _parts_at(self, tokens: list[Token], number: int) -> list[Read]:
+    def _parts_at(self, tokens: list[Token], number: int, hurried: bool) -> list[Read]:
         token = tokens[number]
         follows = tokens[number + 1] if number + 1 < len(tokens) else None
         dotted = follows is not None and follows.text == "." and follows.start == token.end
         folded = fold(token.text)
-        if dotted and stem(folded) not in self._vocabulary.stems:
+        cut_short = dotted or (hurried and len(folded) > SURE and not self.knows(token.text))
+        if cut_short and stem(folded) not in self._vocabulary.stems:
             full = self._completed(folded)
             if full:
                 return self._features(full)
@@ -145,3 +147,9 @@ def _is_grade(tokens: list[Token], number: int) -> bool:
     """Tell whether a letter belongs to a number (3a)."""
     before = tokens[number - 1] if number else None
     return before is not None and before.text.isdigit() and before.end == tokens[number].start
+
+
+def _is_hurried(tokens: list[Token]) -> bool:
+    """Tell whether a text was typed without a thought for capitals, so that words may be cut short without a dot."""
+    texts = [token.text for token in tokens if token.text.isalpha() and token.source is None]
+    return len(texts) > 1 and (all(map(str.islower, texts)) or all(map(str.isupper, texts)))

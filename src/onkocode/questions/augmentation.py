@@ -27,9 +27,7 @@ entries can only remove it, where it reads like one of theirs.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from operator import attrgetter
-from typing import TypeVar
 
 import polars as pl
 
@@ -37,9 +35,9 @@ from onkocode.catalogues.vocabulary.codes import behaviour
 from onkocode.config.data import Augmentation
 from onkocode.questions.abbreviations import Pick, abbreviate, load_abbreviations, mistype, split_compounds
 from onkocode.questions.abbreviations.inflection import ACCUSATIVE, DATIVE, declined, known
-from onkocode.records.ids import digest, shuffled, text_key
+from onkocode.questions.drawing import draws
+from onkocode.records.ids import shuffled, text_key
 
-T = TypeVar("T")
 UNIT = 2**32  # numbers that can be drawn
 WORD = re.compile(r"[^\W\d_]{4,}")
 
@@ -145,7 +143,7 @@ def augment(entries: pl.DataFrame, options: Augmentation) -> pl.DataFrame:
     words = frozenset(word for key in keys for word in WORD.findall(key))
     found: dict[str, list[Copy]] = {}
     for row, (entry_id, kind, code, text) in enumerate(entries.select("entry_id", "kind", "code", "text").iter_rows()):
-        if _draws(options.seed, entry_id)(range(UNIT)) >= options.share * UNIT:
+        if draws("augment", options.seed, entry_id)(range(UNIT)) >= options.share * UNIT:
             continue
         for number in range(1, options.copies + 1):
             new_id = f"{entry_id}~{number}"
@@ -191,30 +189,19 @@ def _rewritten(
 ) -> tuple[str, list[str]]:
     """Return the text after one to three of the kinds that apply to the label, and these kinds; none if it collides."""
     alone: dict[str, str] = {}
-    wanted = _draws(seed, new_id)((1, 2, 3))
+    wanted = draws("augment", seed, new_id)((1, 2, 3))
     for kind in shuffled(rewrites, seed, "augment", [f"{new_id}/{kind}" for kind in rewrites]):
         if len(alone) < wanted:
-            new = rewrites[kind](label.text, label, _draws(seed, new_id, kind))
+            new = rewrites[kind](label.text, label, draws("augment", seed, new_id, kind))
             alone |= {kind: new} if new != label.text else {}
     text, applied = label.text, []
     for kind in (kind for kind in rewrites if kind in alone):
         before = text
-        text = alone[kind] if text == label.text else rewrites[kind](text, label, _draws(seed, new_id, kind))
+        text = alone[kind] if text == label.text else rewrites[kind](text, label, draws("augment", seed, new_id, kind))
         if kind == "typing-error" and _reads_as_another(text, before, words):
             return label.text, []
         applied += [kind] if text != before else []
     return text, applied
-
-
-def _draws(*parts: object) -> Pick:
-    """Return a function that draws from its options, each time with the next 32 bits that the parts decide."""
-    digests = (digest("augment", *parts, block) for block in count())
-    numbers = (int(found[at : at + 8], 16) for found in digests for at in range(0, 64, 8))
-
-    def pick(choices: Sequence[T], /) -> T:
-        return choices[next(numbers) % len(choices)]
-
-    return pick
 
 
 def _with_side(text: str, label: Label, pick: Pick) -> str:

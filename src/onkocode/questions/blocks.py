@@ -38,6 +38,7 @@ class CatalogueTables:
 class Selection:
     """The chosen entries, before they are given answers: frames with `COLUMNS`."""
 
+    icdo3: frozenset[str]  # codes of both axes, whatever the sample
     positive: pl.DataFrame
     negative: pl.DataFrame
     heldout_negative: pl.DataFrame
@@ -64,7 +65,9 @@ def select_entries(sources: CatalogueTables, options: Data) -> Selection:
     morphology = _prepare(axes.filter(pl.col("kind") == "morphology"), options)
     trained = (positive, procedures, topography, morphology)
     negative, heldout = _negatives(candidates, positive.height, trained, options)
-    return Selection(*(frame.select(COLUMNS) for frame in (positive, negative, heldout, *trained[1:])))
+    codes = frozenset(axes["code"].drop_nulls())
+    chosen = (positive, negative, heldout, procedures, topography, morphology)
+    return Selection(codes, *(frame.select(COLUMNS) for frame in chosen))
 
 
 def combine_versions(

@@ -6,7 +6,7 @@ Questions arise in id order, a slice of entries at a time, so that memory does n
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,14 +25,23 @@ from onkocode.questions.blocks import (
     topography_from_alphaid,
     with_answers,
 )
-from onkocode.questions.formulations import PLACE, Block, formulations_hash, load_formulations
+from onkocode.questions.formulations import PLACE, Block, all_blocks, formulations_hash, load_formulations
 from onkocode.questions.splits import heldout_formulations, heldout_labels
 from onkocode.records.errors import InputError
 from onkocode.tasks import NO, PROTOCOL, TASKS, Task
 
+if TYPE_CHECKING:
+    from onkocode.questions.clinical.blocks import ClinicalQuestions
+
 SLICE = 10_000  # entries (one per block) that are turned into questions at once
 # Blocks whose labels are rewritten. In yes/no blocks rewritten tumours alone would teach that such writing means yes.
 AUGMENTED = ("icd10", "topography-alphaid")
+PLANNED = (
+    *("entry_id", "cluster", "text", "answer", "expected", "accepted", "origin_id", "block", "split"),
+    *("asked_in", "flags", "rules"),
+)
+STRINGS = pl.lit(None, pl.List(pl.String))
+NOT_COMPOSED = (STRINGS.alias("asked_in"), STRINGS.alias("flags"), pl.lit(None, pl.String).alias("rules"))
 HASHED = ("question_id", "question", "answer", "split")
 
 
@@ -52,7 +61,7 @@ class QuestionStream:
     """
 
     def __init__(self, sources: CatalogueTables, options: Data) -> None:
-        self._formulations = load_formulations(options.formulations)
+        self._formulations = all_blocks(options.formulations)
         selection = select_entries(sources, options)
         core = core_blocks(selection, options)
         empty = [name for name, frame in core.items() if frame.is_empty()]
@@ -64,8 +73,9 @@ class QuestionStream:
         augmented = {name: _with_augmented(blocks[name], out, options) for name in AUGMENTED if name in blocks}
         rows = blocks | augmented
         unseen = selection.heldout_negative.with_columns(answer=pl.lit(NO), expected=NONE, origin_id=pl.col("entry_id"))
-        self._plan = _plan(rows, unseen, out)
-        self._templates = _templates(self._formulations, list(rows), options)
+        composed = _composed(sources, selection, out, options)
+        self._plan = _plan(rows, unseen, out, composed)
+        self._templates = _templates(self._formulations, [*rows, *(composed.blocks if composed else ())], options)
         self.facts: dict[str, Any] = {
             "formulations_sha256": formulations_hash(options.formulations),
             "negatives_sha256": sample_hash(selection.negative),
@@ -73,7 +83,7 @@ class QuestionStream:
             "heldout_negatives": unseen.height,
             "augmented": {name: frame.height - blocks[name].height for name, frame in augmented.items()},
             "terms": terms_of(options),
-        }
+        } | ({"clinical": composed.facts} if composed else {})
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         sha, last, count = hashlib.sha256(), "", 0
@@ -117,7 +127,7 @@ def build_text_questions(texts: pl.DataFrame, version: str, further: Collection[
 def _asked_of_texts(texts: pl.DataFrame, task: Task) -> pl.DataFrame:
     coded = texts if task.column is None else texts.filter(pl.col(task.column).is_not_null())
     return with_answers(coded, task, pl.col(task.column or "code")).with_columns(
-        origin_id=pl.col("entry_id"), block=pl.lit(task.block), split=pl.lit("test")
+        *NOT_COMPOSED, origin_id=pl.col("entry_id"), block=pl.lit(task.block), split=pl.lit("test")
     )
 
 
@@ -168,17 +178,30 @@ def _with_augmented(entries: pl.DataFrame, out: set[str], options: Data) -> pl.D
     return pl.concat([entries, copies.select(entries.columns)])
 
 
-def _plan(rows: dict[str, pl.DataFrame], unseen: pl.DataFrame, out: set[str]) -> pl.DataFrame:
+def _composed(
+    sources: CatalogueTables, selection: Selection, out: set[str], options: Data
+) -> "ClinicalQuestions | None":
+    """Return the blocks on composed texts, if they are asked for."""
+    if options.clinical is None:
+        return None
+    from onkocode.questions.clinical.blocks import clinical_questions  # loads the tables of clinical language
+
+    return clinical_questions(sources, selection, out, options)
+
+
+def _plan(
+    rows: dict[str, pl.DataFrame], unseen: pl.DataFrame, out: set[str], composed: "ClinicalQuestions | None"
+) -> pl.DataFrame:
     """Return one row per entry and block, in the order of the question ids.
 
-    `split` is null where the formulation decides.
+    `split` is null where the formulation decides, `asked_in` where an entry is put into all of its block.
     """
     label_out = pl.when(pl.col("text_key").is_in(list(out))).then(pl.lit("heldout_label"))
     parts = [frame.with_columns(block=pl.lit(name), split=label_out) for name, frame in rows.items()]
     parts.append(unseen.with_columns(block=pl.lit("tumour"), split=pl.lit(HELDOUT_NEGATIVE)))
-    columns = ("entry_id", "cluster", "text", "answer", "expected", "accepted", "origin_id", "block", "split")
+    parts = [part.with_columns(NOT_COMPOSED) for part in parts] + (list(composed.blocks.values()) if composed else [])
     # With the slash that follows an entry's id in that of a question: `5-87/` comes after `5-87.0/`.
-    plan: pl.DataFrame = pl.concat([part.select(columns) for part in parts])
+    plan: pl.DataFrame = pl.concat([part.select(PLANNED) for part in parts])
     return plan.sort(pl.col("entry_id") + "/", "block")
 
 
@@ -215,8 +238,10 @@ def _template_rows(block: Block, out: set[str]) -> pl.DataFrame:
 
 
 def _questions(plan: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFrame:
-    """Put every entry into every formulation of its block."""
-    crossed: pl.DataFrame = plan.join(templates, on="block")
+    """Put every entry into every formulation of its block, or into those that it names."""
+    crossed: pl.DataFrame = plan.join(templates, on="block").filter(
+        pl.col("asked_in").is_null() | pl.col("asked_in").list.contains(pl.col("formulation_id"))
+    )
     return crossed.select(
         pl.concat_str("entry_id", "block", "formulation_id", separator="/").alias("question_id"),
         "entry_id",
@@ -231,6 +256,8 @@ def _questions(plan: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFrame:
         "accepted",
         pl.coalesce("split", "formulation_split").alias("split"),
         "origin_id",
+        "flags",
+        "rules",
     )
 
 

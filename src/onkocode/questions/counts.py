@@ -10,6 +10,9 @@ COUNTED = ("block", "entry_id", "origin_id", "code", "formulation_id", "split") 
 FURTHER_TITLES = {
     "topography-alphaid": "ICD-O topography code of an Alpha-ID label",
     "icdo-link": "ICD-O topography and morphology code of one tumour",
+    "clinical-icd10": "ICD-10 code of a composed clinical text",
+    "clinical-topography": "ICD-O topography code of a composed clinical text",
+    "clinical-morphology": "ICD-O morphology code of a composed clinical text",
 }
 TOTAL, ALL = "total", "all"
 

@@ -13,6 +13,8 @@ from onkocode.records.ids import canonical_json, digest
 # Number of formulations per block (paper, Table 1). Blocks that go beyond it come after these.
 COUNTS = {"icd10": 12, "tumour": 6, "tumour-icd10": 4, "ops": 10, "ops-tumour": 4, "morphology": 10, "topography": 10}
 SAME_FORMULATIONS = {"topography-alphaid": "topography"}  # the same questions on other labels
+# Composed texts are asked about in the same words; they are no part of `load_formulations`, so that its hash stays.
+COMPOSED = {f"clinical-{task}": task for task in ("icd10", "topography", "morphology")}
 PLACE = "{text}"
 
 
@@ -63,6 +65,12 @@ def parse_formulations(text: str, name: str) -> dict[str, Block]:
     for block, other in SAME_FORMULATIONS.items():
         blocks[block] = replace(blocks[other], name=block)
     return blocks
+
+
+def all_blocks(version: str) -> dict[str, Block]:
+    """Return the blocks of a version, and those on composed texts."""
+    blocks = load_formulations(version)
+    return blocks | {name: replace(blocks[other], name=name) for name, other in COMPOSED.items()}
 
 
 def formulations_hash(version: str) -> str:

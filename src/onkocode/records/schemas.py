@@ -43,7 +43,7 @@ TABLES: dict[str, Table] = {
     "entries": Table(version=3, since={"morphology": 3}),
     "codes": Table(),
     "crosswalk": Table(),
-    "questions": Table(),
+    "questions": Table(version=3, since={"flags": 3, "rules": 3}),
     "predictions": Table(),
     "answers": Table(),
     "judged": Table(version=3, since={"cut": 3}),

@@ -107,7 +107,7 @@ def _numbered(versions: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
 def _rules(
     crosswalk: Path | None, topographies: Path | None, settings: Data
 ) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-    """Return what the ICD-O-3 to ICD-10 rules allow, as far as it is asked for: topographies, and links."""
+    """Return what the ICD-O-3 to ICD-10 rules allow, as far as it is asked for: topographies, and pairs."""
     from onkocode.catalogues.formats.crosswalk import allowed_pairs, topographies_of
     from onkocode.records.schemas import read_table
 
@@ -117,7 +117,7 @@ def _rules(
         raise InputError("--crosswalk needs --topographies, the label space of ICD-O-3")
     rules, axes = read_table(crosswalk, "crosswalk"), read_table(topographies, "codes")
     found = topographies_of(rules, axes) if settings.topography_from_alphaid else None
-    return found, allowed_pairs(rules, axes) if settings.links else None
+    return found, allowed_pairs(rules, axes) if settings.links or settings.clinical else None
 
 
 def _tables(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:

@@ -22,6 +22,8 @@ class Questions(dy.Schema):
     accepted = dy.List(dy.String())
     split = dy.String(check=SPLIT)
     origin_id = dy.String(min_length=1)  # entry that an augmented row comes from; entry_id otherwise
+    flags = dy.List(dy.String(), nullable=True)  # what a composed text does not tell; null for all others
+    rules = dy.String(nullable=True)  # rows of tables that a composed text and its codes come from; null for all others
 
 
 class Leakage(dy.Schema):
