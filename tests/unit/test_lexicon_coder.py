@@ -120,6 +120,9 @@ def test_yes_with_a_code_is_said_as_in_training(tmp_path: Path) -> None:
     assert codes(found)[:2] == ["Ja: C16.3!", "Ja: C16.9!"]
     assert "Nein" in codes(found)
     assert codes(ranked(coder, "Appendizitis", "tumour-icd10"))[0] == "Nein"
+    assert codes(ranked(coder, "Melanom im Magen", "tumour-icd10"))[0] != "Nein"
+    without = fitted(tmp_path / "d", settings_for("lexicon"), questions(rows))  # knows no code of this tumour
+    assert codes(ranked(without, "malignes Karzinom des Magens", "tumour-icd10"))[0] == "Ja: C43.9!"
     assert allowed_answers("tumour-icd10", ["Nein"], tmp_path / "c")["C16.3"] == "C16.3"  # nothing says how
 
 

@@ -110,6 +110,8 @@ class _Speaker:
         codes = self._codes(said, task.system) if task.system else []
         if not task.decides:
             return [(self.allowed[code], score) for code, score in codes]
+        if task.system and said.tumour and not codes:
+            return []  # a tumour, and no code to say yes with
         sure = certainty.certainty_of_decision(said.tumour)
         yes, no = (sure, 1 - sure) if said.tumour else (1 - sure, sure)
         decided = [*(codes if task.system and said.tumour else [(YES, yes)]), (NO, no)]

@@ -1,7 +1,7 @@
 """Which answers a coder may give that knows more codes than its training labels have."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import polars as pl
@@ -38,7 +38,7 @@ def allowed_answers(task: str, trained: Iterable[str], folder: Path) -> dict[str
     return {code: f"{before}{code}{after}" for code in codes} | found
 
 
-def fitting(code: str, allowed: Iterable[str]) -> str | None:
+def fitting(code: str, allowed: Container[str]) -> str | None:
     """Return a code that may be answered: itself, a shorter one of the same beginning, or the unspecified one below."""
     shorter = [code[:end] for end in range(len(code) - 1, 2, -1)]
     unspecified = [f"{code}9" if "." in code else f"{code}.9"]
