@@ -122,7 +122,7 @@ class _Finder:
         token = self.text.units[spot].token
         own = [place for place in places if self.text.units[place].token == token]
         before = [place for place in places if self.text.units[place].token < token]
-        after = [place for place in places if self.text.units[place].token > token]
+        after = [place for place in places if self.text.units[place].token > token and place not in spots]
         if self._is_adjective(spot, [*before, *own], after):
             return [("primary", [place for place in places if place != spot])]
         named = self._histology([place for place in own if place < spot])
@@ -198,6 +198,11 @@ class _Finder:
         matches = self.text.matches(self.lexicon.histologies, counted)
         return preferred(matches, self.text.units) if matches else None
 
+    def _is_site_of_bare(self, opener: str) -> bool:
+        """Tell whether a segment behind a colon says where a metastasis without a site is."""
+        last = self.found[-1] if self.found else None
+        return opener == ":" and last is not None and last.kind == "metastasis" and last.bare
+
     def _is_origin(self, places: Sequence[int], opener: str) -> bool:
         """Tell whether a segment names where a metastasis comes from (Knochenmetastasen, Primärtumor Prostata)."""
         if not self.found or self.found[-1].kind != "metastasis" or not self._organs(places):
@@ -213,7 +218,10 @@ class _Finder:
         counted = [place for place in places if self._counts(place)]
         histology = self._histology(counted)
         if histology is None:
-            if self._is_origin(counted, opener):
+            if self._is_site_of_bare(opener):
+                self.found[-1].places = [*self.found[-1].places, *counted]
+                self.found[-1].bare = False
+            elif self._is_origin(counted, opener):
                 self.found.append(Mention("origin", counted, counted, None, self._roles(counted)))
             elif self._is_another_site(counted):
                 self._take_again(counted)
