@@ -71,6 +71,9 @@ def test_a_tumour_has_its_codes(text: str, icd10: str, topography: str, morpholo
         ("Lebermetastasen bei Kolonkarzinom", "metastasis", "C78.7", ["C18.9"]),
         ("Lebermetastase eines Kolonkarzinoms", "metastasis", "C78.7", ["C18.9"]),
         ("axilläre Lymphknotenmetastase bei Mammakarzinom", "metastasis", "C77.3", ["C50.9"]),
+        ("Sekundäre bösartige Neubildung: Lunge", "metastasis", "C78.0", []),
+        ("met. Mammakarzinom", "primary", "C50.9", []),
+        ("Z. n. Rektumkarzinom 2015, Lebermetastasen", "metastasis", "C78.7", ["C20"]),
         ("Lymphknotenmetastase inguinal bei Melanom", "metastasis", "C77.4", ["C43.9"]),
         ("Z. n. Mammakarzinom 2010, jetzt Kolonkarzinom", "primary", "C18.9", ["C50.9"]),
         ("Z. n. Basaliom der Nase, jetzt Melanom des Rückens", "primary", "C43.5", ["C44.3"]),
@@ -85,7 +88,11 @@ def test_a_text_is_about_one_of_several_tumours(text: str, kind: str, icd10: str
 
 
 @pytest.mark.parametrize(
-    "text", ["Leistenhernie", "kein Anhalt für Mammakarzinom", "kein Mammakarzinom", "", " ", "?", "12.03.2019"]
+    "text",
+    [
+        *("Leistenhernie", "kein Anhalt für Mammakarzinom", "kein Mammakarzinom", "", " ", "?", "12.03.2019"),
+        *("Lymphom ausgeschlossen", "Hypertonie, Lymphödem, Weiterbehandlung", "Mutter mit Mammakarzinom"),
+    ],
 )
 def test_texts_without_a_tumour(text: str) -> None:
     assert read(shipped_lexicon(), text).subject is None

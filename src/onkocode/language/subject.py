@@ -16,12 +16,8 @@ def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
     known = next((at for at, mention in enumerate(stated) if _is_named(lexicon, mention)), len(stated))
     named = [mention for at, mention in enumerate(stated) if mention.kind == "primary" or at < known]
     now = [mention for mention in named if "current" in mention.roles]
-    if (
-        not now
-        and stated[0].kind == "primary"
-        and known == 0
-        and all(other.kind == "metastasis" for other in stated[1:])
-    ):
+    first_now = stated[0].kind == "primary" and known == 0 and "history" not in stated[0].roles
+    if not now and first_now and all(other.kind == "metastasis" for other in stated[1:]):
         now = stated[:1]
     present = now or [mention for mention in stated if "history" not in mention.roles] or stated
     first = present[0]
