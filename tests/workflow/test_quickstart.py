@@ -166,7 +166,7 @@ def test_private_folder_is_closed(quickstart):
     private = quickstart.root / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     predictions = list((private / "predictions").rglob("*.parquet"))
-    assert len(predictions) == 3 * 4 * 2 + 2 + 2 * 2
+    assert len(predictions) == 3 * 4 * 2 + 2 + 2 * len(FITTED)
     for path in predictions:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
@@ -221,13 +221,13 @@ def test_changed_test_set_repeats_no_training(quickstart):
     finally:
         file.write_bytes(before)
     assert counts["read_texts"] == 1
-    assert counts["evaluate_checkpoint"] == 12 + 2
+    assert counts["evaluate_checkpoint"] == 12 + len(FITTED)
     assert not {"train_epoch", "fit_coder"} & set(counts)
 
 
 def test_mended_parser_repeats_no_generation(quickstart):
     counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "score_checkpoint", "score_thinking").stdout)
-    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12 + 2, 2)
+    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12 + len(FITTED), 2)
     assert not {"evaluate_checkpoint", "evaluate_thinking", "train_epoch"} & set(counts)
 
 
