@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_SPELLINGS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "oe"})
+_SPELLINGS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _SOUNDS = (
     (re.compile("sch"), "1"),  # digits stand for sounds that the rules below must not see
     (re.compile("ch"), "2"),
