@@ -155,9 +155,6 @@ class _Around:
         self.tokens = tokens
         self.small = not any(token.text != token.text.lower() for token in tokens)
         self.written = {token.text for token in tokens if token.is_word}
-        self.folded = {fold(text) for text in self.written}
-        self.stems = {stem(text) for text in self.folded}
-        self.whole = " ".join(sorted(self.folded))
 
     def holds(self, conditions: Sequence[Condition], at: int, end: int) -> bool:
         """Tell whether no condition is broken and, where there are positive ones, one holds."""
@@ -177,11 +174,11 @@ class _Around:
         own = {token.text for token in self.tokens[at:end]}
         return all(self._like(word, self.written - own) for word in condition.text.strip('"').split())
 
-    def _like(self, wanted: str, texts: "Sequence[str] | set[str]") -> bool:
+    def _like(self, wanted: str, texts: Sequence[str] | set[str]) -> bool:
         choices = wanted.strip("()").split("/")
         return any(self._one(choice, texts) for choice in choices)
 
-    def _one(self, wanted: str, texts: "Sequence[str] | set[str]") -> bool:
+    def _one(self, wanted: str, texts: Sequence[str] | set[str]) -> bool:
         if wanted in texts or (self.small and wanted.lower() in texts):
             return True
         if wanted.isupper() or len(wanted) <= EXACT:  # abbreviations are compared as they are written

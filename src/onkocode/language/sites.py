@@ -106,14 +106,14 @@ class SiteFinder:
             return skin
         if default and default.code.startswith("C38"):
             return self._region(self.mention.places, "soft", sure=True) or default
-        organ = self._organ(self.mention.head, "lymphoid", without=("C77", "C42", *BROAD))
+        organ = self._organ(self.mention.head, without=("C77", "C42", *BROAD))
         nodes = self._nodes()
         if organ or nodes:
             return self._finer(organ) if organ else nodes or Named(UNKNOWN, "unknown")
         if default and default.basis == "kind":
             return self._finer(default)
-        organ = self._organ(rest, "lymphoid", without=("C77", "C42", *BROAD)) or self._organ(
-            self.mention.head, "lymphoid", without=("C77", *BROAD)
+        organ = self._organ(rest, without=("C77", "C42", *BROAD)) or self._organ(
+            self.mention.head, without=("C77", *BROAD)
         )
         organ = organ or self.by_procedure()
         return self._finer(organ) if organ else default or Named("C77.9", "guess")
@@ -136,9 +136,9 @@ class SiteFinder:
     def _in(self, places: Sequence[int], kind: str) -> Named | None:
         if not places:
             return None
-        organ = self._organ(places, kind)
+        organ = self._organ(places)
         tissue = self._tissue(kind)
-        region = self._region(places, tissue or self._loose_tissue(kind), tissue is not None)
+        region = self._region(places, tissue or self._loose_tissue(), tissue is not None)
         if organ and organ.code in TISSUES_ALONE:
             near = self._region(self.mention.places, TISSUES_ALONE[organ.code], sure=True)
             return near or organ
@@ -167,20 +167,20 @@ class SiteFinder:
                 return Named(row.codes["bone"], "region", row.place, match.places)
         return None
 
-    def _loose_tissue(self, kind: str) -> str:
+    def _loose_tissue(self) -> str:
         if self.histology is None:
             return "other"
         squamous = int(self.histology.code[:4]) in SQUAMOUS or self.histology.code.endswith("/2")
         return "skin" if squamous else "other"
 
-    def _organ(self, places: Sequence[int], kind: str, without: tuple[str, ...] = ("C80",)) -> Named | None:
+    def _organ(self, places: Sequence[int], without: tuple[str, ...] = ("C80",)) -> Named | None:
         matches = self.text.matches(self.lexicon.sites, places)
         outright = [
             match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
         ]
         if not outright:
             return None
-        first = min(outright, key=lambda match: self._preference(match, kind))
+        first = min(outright, key=self._preference)
         same = [match for match in outright if self._row(match).organ == self._row(first).organ]
         best = min(same, key=lambda match: (self._is_general(match), -match.weight, match.places[-1]))
         others = tuple(dict.fromkeys(self._row(match).code for match in outright if match is not best))
@@ -190,7 +190,7 @@ class SiteFinder:
     def _row(self, match: Match) -> Site:
         return self.lexicon.sites.rows[match.row]
 
-    def _preference(self, match: Match, kind: str) -> tuple[bool, bool, int, int]:
+    def _preference(self, match: Match) -> tuple[bool, bool, int, int]:
         """Order sites: those in the word that names the tumour first, then by the words asked for, then the first."""
         head = self.mention.histology.places if self.mention.histology else ()
         tokens = {self.text.units[place].token for place in head}
@@ -226,7 +226,7 @@ class SiteFinder:
             return Named(row.code, "procedure", row.place, best.places)
         spots = [place for place in places if self.text.roles.has(place, "procedure")]
         tissue = TISSUE_OF.get(self.histology.kind, "other") if self.histology else "other"
-        found = (self._organ(spots, "") or self._region(spots, tissue, sure=True)) if spots else None
+        found = (self._organ(spots) or self._region(spots, tissue, sure=True)) if spots else None
         return Named(found.code, "procedure", found.place, found.words) if found else None
 
     def _finer(self, named: Named) -> Named:
