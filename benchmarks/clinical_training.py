@@ -8,7 +8,8 @@ LABELS and CLINICAL are tables of questions (build-questions); of the task icd10
 split heldout_label of LABELS is asked. TEXTS are files with the columns text and icd10, which no arm has seen. A
 plain loop with LoRA on all linear layers, one short formulation, batches of one length, a rate that falls to zero; it
 saves as it goes and goes on from there when it is started again. `answers.csv` in DIR holds, for each point of the
-learning curve, which questions were answered right; `compare` prints paired differences of two of them.
+learning curve, which questions were answered right; points that hold no answer to a text yet are asked it when the arm
+is started again, with more TEXTS. `compare` prints paired differences of two of them.
 """
 
 import argparse
@@ -61,7 +62,6 @@ def run(options: argparse.Namespace) -> None:
     batches = list(examples(options, tokenizer))
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=options.rate, weight_decay=0.0)
     start = resume(options.output, model, optimizer)
-    asked = questions(options)
     began, tokens = time.time(), 0
     points = {math.ceil(count / options.batch) for count in range(options.every, options.examples + 1, options.every)}
     for step in range(start, len(batches)):
@@ -73,9 +73,13 @@ def run(options: argparse.Namespace) -> None:
             speed = (step + 1 - start) * options.batch / (time.time() - began)
             print(f"step {step + 1} of {len(batches)}, loss {loss:.3f}, {speed:.1f} examples/s", flush=True)
         if step + 1 in points or step + 1 == len(batches):
-            ask(model, tokenizer, asked, (step + 1) * options.batch, options.output)
+            torch.save(trained(model), options.output / f"point-{(step + 1) * options.batch}.pt")
         if step % 250 == 249 or step + 1 == len(batches):
             save(options.output, model, optimizer, step + 1)
+    asked = questions(options)
+    for path in sorted(options.output.glob("point-*.pt"), key=lambda path: int(path.stem.split("-")[1])):
+        model.load_state_dict(torch.load(path, weights_only=True), strict=False)
+        ask(model, tokenizer, asked, int(path.stem.split("-")[1]), options.output)
 
 
 def load(path: Path) -> tuple[Any, Any]:
@@ -86,7 +90,7 @@ def load(path: Path) -> tuple[Any, Any]:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(path)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    base = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
     return tokenizer, get_peft_model(base, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
 
 
@@ -135,12 +139,16 @@ def train(model: Any, optimizer: Any, batch: Sequence[list[int]], pad: int) -> t
         labels[row, cut : len(whole)] = whole[cut:]
     mask = (torch.arange(size) < torch.tensor([[len(example) - 1] for example in batch])).long()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        inner = model.get_base_model()
+        hidden = inner.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+        scored = labels[:, 1:] != -100  # the vocabulary is scored where an answer is learned, not at every position
+        logits = inner.lm_head(hidden[scored])
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][scored])
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    return float(loss), int(mask.sum())
+    return loss.item(), int(mask.sum())
 
 
 def questions(options: argparse.Namespace) -> list[tuple[str, str, str, str]]:
@@ -163,6 +171,10 @@ def ask(model: Any, tokenizer: Any, asked: Sequence[tuple[str, str, str, str]], 
     model.eval()
     tokenizer.padding_side = "left"
     new = not (output / "answers.csv").exists()
+    known = (
+        set() if new else set(pl.read_csv(output / "answers.csv").select("examples", "kind", "question").iter_rows())
+    )
+    asked = [question for question in asked if (seen, *question[:2]) not in known]
     with (output / "answers.csv").open("a", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         if new:
@@ -193,10 +205,14 @@ def summary(output: Path, seen: int) -> None:
         print(f"{seen} examples, {kind}: {rates}, n {part.height}", flush=True)
 
 
+def trained(model: Any) -> dict[str, Any]:
+    """Return the weights that are trained."""
+    return {name: value for name, value in model.state_dict().items() if "lora_" in name}
+
+
 def save(output: Path, model: Any, optimizer: Any, step: int) -> None:
     """Write the state, whole or not at all."""
-    trained = {name: value for name, value in model.state_dict().items() if "lora_" in name}
-    torch.save({"adapter": trained, "optimizer": optimizer.state_dict(), "step": step}, output / "state.new")
+    torch.save({"adapter": trained(model), "optimizer": optimizer.state_dict(), "step": step}, output / "state.new")
     (output / "state.new").rename(output / "state.pt")
     (output / "step.json").write_text(json.dumps({"step": step}), encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """The coder that reads texts: which answers it gives, in which order, and that it stays what it was."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -137,24 +138,65 @@ def test_topography_and_morphology(tmp_path: Path) -> None:
 # -- certainty ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["primary", "metastasis", "something new"])
-@pytest.mark.parametrize("basis", ["named", "unknown", "something new"])
-@pytest.mark.parametrize("unread", [False, True])
-def test_probabilities_are_neither_0_nor_1_and_fall(kind: str, basis: str, unread: bool) -> None:
-    first = certainty.certainty(kind, basis, unread)
-    assert 0 < first < 1
-    scores = certainty.falling(first, 4)
-    assert scores == sorted(scores, reverse=True)
-    assert sum(scores) <= 1
+FIRST_READINGS = Path(__file__).parents[1] / "language/first_readings.csv"
+LABELLED = [None, certainty.Agreement(True, True, 1.0), certainty.Agreement(False, False, 0.0)]
 
 
-def test_counts_by_hand() -> None:
-    counts = {("primary", "named", False): (8, 8), ("primary", "part", False): (0, 2)}
-    assert certainty.certainty("primary", "named", False, counts) == 0.9
-    assert certainty.certainty("primary", "region", False, counts) == 0.75  # 8 of 10, of all that were read so
-    assert certainty.certainty("primary", "named", True, counts) == 0.5  # nothing is known
+@pytest.mark.parametrize("system", ["icd10gm", "topography", "morphology"])
+@pytest.mark.parametrize("basis", ["named", "part", "unknown", "guess", "something new"])
+@pytest.mark.parametrize("morphology", ["8140/3", "8000/1", None])
+def test_probabilities_are_neither_0_nor_1_and_fall(system: str, basis: str, morphology: str | None) -> None:
+    for labels in LABELLED if system == "icd10gm" else [None]:
+        first = certainty.certainty(system, "C16.3", basis, morphology, labels)
+        assert 0 < first < 1
+        scores = certainty.falling(first, 4)
+        assert scores == sorted(scores, reverse=True)
+        assert sum(scores) <= 1
+
+
+def test_a_probability_by_hand() -> None:
+    labels = certainty.agreement("C50.9", [("C50.9", 0.5), ("C50.4", 0.4)])
+    assert labels == certainty.Agreement(True, True, 0.5)
+    odds = 2.01 - 1.60 - 0.76 + 0.92 + 0.84 + 0.5 * 1.06  # named, the rest of the category, carcinoma, labels agree
+    found = certainty.certainty("icd10gm", "C50.9", "named", "8010/3", labels)
+    assert found == pytest.approx(1 / (1 + math.exp(-odds)))
     assert certainty.falling(0.8, 2) == pytest.approx([0.8, 0.1, 0.05])
     assert certainty.falling(0.1, 2) == pytest.approx([0.1, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([], (False, False, 0.0)),
+        ([("C61", 0.9), ("C50.9", 0.3)], (False, True, 0.3)),
+        ([("C50.9", 0.0)], (False, False, 0.0)),  # no label is like the text at all
+        ([*((f"C{number}", 0.5) for number in range(10, 15)), ("C50.9", 0.4)], (False, False, 0.0)),
+    ],
+)
+def test_agreement_of_labels(answers: list[tuple[str, float]], expected: tuple[bool, bool, float]) -> None:
+    assert certainty.agreement("C50.9", answers) == certainty.Agreement(*expected)
+
+
+def test_labels_spelt_alike_make_a_code_surer_and_others_less_sure(tmp_path: Path) -> None:
+    spaces = space("C16.3", "C16.9")
+    text = "Adenokarzinom des Magenantrums"
+    alike = ranked(knowing(tmp_path / "a", icd10(("Adenokarzinom Magenantrum", "C16.3"), *LABELS), spaces), text)
+    other = ranked(knowing(tmp_path / "b", icd10(("Adenom des Magenantrums", "D13.1"), *LABELS), spaces), text)
+    assert alike[0][0] == other[0][0] == "C16.3"
+    assert alike[0][1] > certainty.SURE > other[0][1]
+
+
+def test_weights_and_threshold_are_those_of_the_first_readings() -> None:
+    from benchmarks import certainty_of_readings as calibration
+
+    readings = calibration.read(FIRST_READINGS)
+    assert readings["round"].unique().sort().to_list() == ["C", "D", "E"]
+    for name, weights in certainty.WEIGHTS.items():
+        assert calibration.weights(readings, name) == pytest.approx(dict(weights), abs=0.006), name
+    covered, exact, accepted = calibration.left_out(readings, certainty.SURE)
+    assert covered / readings.height == pytest.approx(0.584, abs=0.01)
+    assert exact / covered == pytest.approx(0.963, abs=0.005)
+    assert accepted / covered == pytest.approx(0.984, abs=0.005)
 
 
 HEADER = b"code\tkind\tpattern\tsite\ticd10\n"

@@ -29,6 +29,7 @@ def load(settings: Lexicon, folder: Path) -> Answer:
     """Return what answers texts by what they say."""
     reader = saved_reader(folder / nearest_label.TABLES)
     nearest = nearest_label.load(_neighbours(settings), folder)
+    spelt = nearest_label.load(NearestLabel(kind="nearest-label", candidates=certainty.LABELS), folder)
     labels = pl.read_parquet(folder / nearest_label.LABELS)
     speakers = {
         task: _Speaker(task, reader, _of_forms(part), allowed_answers(task, part["answer"], folder))
@@ -37,17 +38,29 @@ def load(settings: Lexicon, folder: Path) -> Answer:
 
     def answer(texts: pl.DataFrame) -> pl.DataFrame:
         check_tasks(texts, labels["task"])
-        return pl.DataFrame(_answers(settings.candidates, speakers, nearest(texts)), schema=_SCHEMA, orient="row")
+        weighed = texts.filter(pl.col("task").is_in(WEIGHED))
+        alike = {} if weighed.is_empty() else _by_text(spelt(weighed))
+        found = _answers(settings.candidates, speakers, nearest(texts), alike)
+        return pl.DataFrame(found, schema=_SCHEMA, orient="row")
 
     return answer
 
 
+WEIGHED = [key for key, task in TASKS.items() if task.system == "icd10gm"]  # where agreement with labels counts
 _SCHEMA = {"task": pl.String, "text": pl.String, "rank": pl.Int64, "answer": pl.String, "score": pl.Float64}
 
 
 def _neighbours(settings: Lexicon) -> NearestLabel:
     """Return the settings of what fills up the answers."""
     return NearestLabel(kind="nearest-label", candidates=settings.candidates, normalise=True, tables=settings.tables)
+
+
+def _by_text(answers: pl.DataFrame) -> dict[tuple[str, str], Scored]:
+    """Return ranked answers by task and text."""
+    found: dict[tuple[str, str], Scored] = {}
+    for task, text, answer, score in answers.select("task", "text", "answer", "score").iter_rows():
+        found.setdefault((task, text), []).append((answer, score))
+    return found
 
 
 def _of_forms(labels: pl.DataFrame) -> dict[str, str]:
@@ -57,7 +70,10 @@ def _of_forms(labels: pl.DataFrame) -> dict[str, str]:
 
 
 def _answers(
-    candidates: int, speakers: "Mapping[object, _Speaker]", near: pl.DataFrame
+    candidates: int,
+    speakers: "Mapping[object, _Speaker]",
+    near: pl.DataFrame,
+    alike: Mapping[tuple[str, str], Scored],
 ) -> Iterator[tuple[object, object, int, str, float]]:
     """Yield ranked answers to every text: what it states, and behind it those of the nearest labels.
 
@@ -65,9 +81,10 @@ def _answers(
         candidates: answers to each text, where there are as many.
         speakers: by task.
         near: ranked answers of the nearest labels to every text.
+        alike: those of the labels that are spelt most alike, by task and text, where they count.
     """
     for (task, text), part in near.group_by("task", "text", maintain_order=True):
-        found = dict(speakers[task].stated(str(text)))
+        found = dict(speakers[task].stated(str(text), alike.get((str(task), str(text)))))
         left = max(0.0, 1 - sum(found.values())) * certainty.NEIGHBOUR
         for answer, likeness in part.select("answer", "score").iter_rows():
             found.setdefault(answer, left * likeness)
@@ -93,21 +110,25 @@ class _Speaker:
     of_forms: Mapping[str, str]
     allowed: Mapping[str, str]
 
-    def stated(self, text: str) -> Scored:
-        """Return the answers that a text states, the likeliest first; none where it names no tumour."""
-        said = self.reader.said(text)
-        read = self._read(said)
+    def stated(self, text: str, alike: Scored | None) -> Scored:
+        """Return the answers that a text states, the likeliest first; none where it names no tumour.
+
+        Args:
+            text: as written.
+            alike: answers of labels that are spelt most alike, where they count.
+        """
+        read = self._read(self.reader.said(text), alike)
         same = self.of_forms.get(self.reader.forms(pl.Series([text]))[0])
         if same is None:
             return read
         rest = [(answer, score * (1 - certainty.SAME_FORM)) for answer, score in read if answer != same]
         return [(same, certainty.SAME_FORM), *rest]
 
-    def _read(self, said: Said) -> Scored:
+    def _read(self, said: Said, alike: Scored | None) -> Scored:
         task = TASKS.get(self.task)
         if task is None:
             return []
-        codes = self._codes(said, task.system) if task.system else []
+        codes = self._codes(said, task.system, alike) if task.system else []
         if not task.decides:
             return [(self.allowed[code], score) for code, score in codes]
         if task.system and said.tumour and not codes:
@@ -118,15 +139,16 @@ class _Speaker:
         found = [(self.allowed[what], score) for what, score in decided if what in self.allowed]
         return sorted(found, key=lambda answer: -answer[1])
 
-    def _codes(self, said: Said, system: str) -> Scored:
+    def _codes(self, said: Said, system: str, alike: Scored | None) -> Scored:
         """Return the codes that a text says, as far as they may be answered."""
-        own, others = said.own.get(system), said.others.get(system, ())
         if not said.kind:
             return []
-        sure = certainty.certainty(said.kind, said.basis, said.unread)
-        scores = certainty.falling(sure, len(others))
+        own, others = said.own.get(system), said.others.get(system, ())
+        first = (fitting(own, self.allowed) if own else None) or ""
+        labels = certainty.agreement(self.allowed.get(first, ""), alike) if alike is not None else None
+        sure = certainty.certainty(system, first, said.basis, said.own.get("morphology"), labels)
         found: dict[str, float] = {}
-        for code, score in zip([own, *others], scores, strict=True):
+        for code, score in zip([own, *others], certainty.falling(sure, len(others)), strict=True):
             fit = fitting(code, self.allowed) if code else None
             if fit:
                 found.setdefault(fit, score)

@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 
 from onkocode.catalogues.vocabulary.codes import is_tumour
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Text
-from onkocode.language.patterns import FILLERS
 from onkocode.language.reading import Finding, Reading, read
 
 SYSTEMS = ("icd10gm", "topography", "morphology")
-LONG = 5  # letters of a word that says something
 NO_NEOPLASM = "-"
 
 
@@ -21,14 +18,12 @@ class Said:
     Attributes:
         kind: of its subject; empty where it names no tumour.
         basis: of the subject's site.
-        unread: words are in no table.
         own: the subject's code by system, where the text tells one.
         others: further codes by system, the likeliest first.
     """
 
     kind: str = ""
     basis: str = ""
-    unread: bool = False
     own: dict[str, str] = field(default_factory=dict)
     others: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -42,13 +37,13 @@ class Said:
 def codes_said(lexicon: Lexicon, written: str) -> Said:
     """Read a text and return the codes that it may have."""
     reading = read(lexicon, written)
-    subject, unread = reading.subject, _has_unread(lexicon, reading.text)
+    subject = reading.subject
     if subject is None:
-        return Said(unread=unread)
+        return Said()
     codes = {"icd10gm": subject.icd10, "topography": subject.topography, "morphology": subject.morphology}
     own = {system: code for system, code in codes.items() if code not in (None, NO_NEOPLASM)}
     others = {system: _distinct(_others(lexicon, reading, subject, system), own.get(system)) for system in SYSTEMS}
-    return Said(subject.kind, subject.basis, unread, own, others)
+    return Said(subject.kind, subject.basis, own, others)
 
 
 def _others(lexicon: Lexicon, reading: Reading, subject: Finding, system: str) -> list[str | None]:
@@ -76,8 +71,3 @@ def _combined(lexicon: Lexicon, finding: Finding, site: str | None) -> str | Non
 
 def _distinct(codes: Iterable[str | None], own: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for code in codes if code not in (None, NO_NEOPLASM, own)))
-
-
-def _has_unread(lexicon: Lexicon, text: Text) -> bool:
-    words = (token.text for token in text.tokens if token.text.isalpha() and len(token.text) >= LONG)
-    return any(word.lower() not in FILLERS and not lexicon.splitter.knows(word) for word in words)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from onkocode.catalogues.vocabulary.codes import is_tumour
+from onkocode.language.certainty import certainty
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Text
 from onkocode.language.reading import Finding, Reading, read
@@ -66,6 +67,7 @@ class Explained:
         icd10: code of ICD-10-GM.
         topography: of the primary.
         morphology: of the primary.
+        likely: probability that a code is right, by system; what training labels say of it is not known here.
         alternatives: further codes of ICD-10-GM that are defensible.
         sites: further topographies that the text names.
         steps: in order.
@@ -75,6 +77,7 @@ class Explained:
     icd10: str | None
     topography: str | None
     morphology: str | None
+    likely: Mapping[str, float]
     alternatives: tuple[str, ...]
     sites: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -146,10 +149,20 @@ def _explained(lines: TableLines, finding: Finding) -> Explained:
         icd10=finding.icd10,
         topography=finding.topography,
         morphology=finding.morphology,
+        likely=_likely(finding),
         alternatives=finding.alternatives,
         sites=finding.others,
         steps=tuple(Step(why.decides, why.words, why.rule, lines.row(why.rule)) for why in finding.reasons),
     )
+
+
+def _likely(finding: Finding) -> dict[str, float]:
+    codes = {"icd10gm": finding.icd10, "topography": finding.topography, "morphology": finding.morphology}
+    return {
+        system: round(certainty(system, code, finding.basis, finding.morphology), 2)
+        for system, code in codes.items()
+        if code is not None
+    }
 
 
 def _in_full(lines: TableLines, text: Text) -> Iterator[InFull]:
@@ -197,13 +210,17 @@ def write_explanation(found: Explanation, width: int) -> str:
 
 def _codes(found: Explained) -> list[str]:
     kind = {"primary": "", "metastasis": "of a metastasis"}.get(found.kind, found.kind)
-    lines = [_row("ICD-10-GM", found.icd10 or NOT_TOLD, kind)]
+    lines = [_row("ICD-10-GM", found.icd10 or NOT_TOLD, _noted(kind, found.likely.get("icd10gm")))]
     if found.alternatives:
         lines.append(_row("or", ", ".join(found.alternatives)))
-    lines.append(_row("topography", found.topography or NOT_TOLD))
+    lines.append(_row("topography", found.topography or NOT_TOLD, _noted("", found.likely.get("topography"))))
     if found.sites:
         lines.append(_row("sites, too", ", ".join(found.sites)))
-    return [*lines, _row("morphology", found.morphology or NOT_TOLD)]
+    return [*lines, _row("morphology", found.morphology or NOT_TOLD, _noted("", found.likely.get("morphology")))]
+
+
+def _noted(kind: str, likely: float | None) -> str:
+    return ", ".join(filter(None, [kind, "" if likely is None else f"probability {likely:.2f}"]))
 
 
 def _steps(found: Explained, width: int) -> Iterator[str]:

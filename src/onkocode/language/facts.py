@@ -82,6 +82,16 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("percent", r"\b\d+(?:[.,]\d+)?\s?%", 0),
     )
 )
+_LEUKAEMIA = re.compile(r"(?:AML|ANLL|FAB|[Ll]euk(?:ä|ae)mie)\W{0,3}(?:(?:FAB|Typ|Subtyp|n(?:ach|\.))\W{0,3}){0,3}$")
+_BY_FAB = re.compile(r"\W{0,3}(?:n(?:ach|\.)\s?)?FAB\b")
+
+
+def _is_subtype(kind: str, match: re.Match[str]) -> bool:
+    """Tell whether an M category is a subtype of leukaemia by FAB (AML M1)."""
+    if kind != "M":
+        return False
+    text = match.string
+    return bool(_LEUKAEMIA.search(text[: match.start()]) or _BY_FAB.match(text[match.end() :]))
 
 
 def take_facts(text: str) -> tuple[tuple[Fact, ...], str]:
@@ -90,7 +100,7 @@ def take_facts(text: str) -> tuple[tuple[Fact, ...], str]:
     for kind, pattern in _PATTERNS:
         pieces, at = [], 0
         for match in pattern.finditer(text):
-            if match.end() == match.start():
+            if match.end() == match.start() or _is_subtype(kind, match):
                 continue
             found.append(Fact(kind, match.group().strip(), match.start(), match.end()))
             blank = match.group() if kind in READ_TOO else " " * (match.end() - match.start())

@@ -163,9 +163,8 @@ class _Finder:
         token = self.text.tokens[self.text.units[spot].token]
         written = self.text.written[token.start : token.end]
         small = written[:1].islower() and self.text.written != self.text.written.lower()
-        return (
-            small and len(written) < len("metastase") and bool(self._histology(after)) and not self._histology(before)
-        )
+        short = len(written) < len("metastase") and not written.endswith("s")  # mets, metas: a plural
+        return small and short and bool(self._histology(after)) and not self._histology(before)
 
     def _last_filler(self, before: Sequence[int], spot: int) -> int:
         """Return the last token before a metastasis that its words do not reach over."""
