@@ -210,7 +210,7 @@ def _most_similar(texts: list[str], questions: Path) -> dict[str, list[tuple[str
 
     settings = NearestLabel(kind="nearest-label", candidates=certainty.LABELS)
     trained = pl.scan_parquet(questions).filter(pl.col("task") == "icd10", pl.col("split") == "train")
-    entries = trained.select("task", "answer", "text").unique().collect()
+    entries = trained.select("task", "answer", "text", origin_id="text").unique().collect()
     asked = pl.DataFrame({"text": sorted(set(texts))}).select(pl.lit("icd10").alias("task"), "text")
     with tempfile.TemporaryDirectory() as folder:
         nearest_label.fit(settings, entries, Path(folder))
