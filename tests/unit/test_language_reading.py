@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from onkocode.catalogues.vocabulary.codes import ICD10
 from onkocode.language.code_checks import FORMS
 from onkocode.language.lexicon import Lexicon, build_lexicon, load_tables, shipped_lexicon
-from onkocode.language.mentions import find_mentions, take_apart
+from onkocode.language.mentions import find_mentions
 from onkocode.language.nodes import find_nodes
 from onkocode.language.reading import Finding, normal_form, read
 from onkocode.language.rows import own_tables
 from onkocode.language.sites import SiteFinder
+from onkocode.language.text import take_apart
 
 
 def subject(text: str) -> Finding:
@@ -78,13 +79,56 @@ def test_a_tumour_has_its_codes(text: str, icd10: str, topography: str, morpholo
         ("Z. n. Mammakarzinom 2010, jetzt Kolonkarzinom", "primary", "C18.9", ["C50.9"]),
         ("Z. n. Basaliom der Nase, jetzt Melanom des Rückens", "primary", "C43.5", ["C44.3"]),
         ("Nierenzellkarzinom, DD Onkozytom", "primary", "C64", []),
+        ("Brain mets from NSCLC", "metastasis", "C79.3", ["C34.9"]),
+        ("Leberstanze mit Adenokarzinom. Passend zu Metastase eines Kolonkarzinoms", "metastasis", "C78.7", None),
+        ("Adenokarzinom der Leber, vereinbar mit Filiae bei Mammakarzinom", "metastasis", "C78.7", None),
+        ("maligner Pleuraerguss bei Ovarialkarzinom", "metastasis", "C78.2", ["C56"]),
     ],
 )
-def test_a_text_is_about_one_of_several_tumours(text: str, kind: str, icd10: str, others: list[str]) -> None:
+def test_a_text_is_about_one_of_several_tumours(text: str, kind: str, icd10: str, others: list[str] | None) -> None:
     reading = read(shipped_lexicon(), text)
     assert reading.subject is not None
     assert (reading.subject.kind, reading.subject.icd10) == (kind, icd10)
-    assert [other.icd10 for other in reading.others] == others
+    assert others is None or [other.icd10 for other in reading.others] == others
+
+
+# What a clause denies or finds free of tumour, what was spared, and dots that end no sentence.
+BESIDE = [
+    ("Lipom der Schulter. Lymphknoten ohne Malignität.", "D17.2"),
+    ("Lipom der Schulter, Lymphknoten (0/16) ohne Befall", "D17.2"),
+    ("Harnblase: Urothelkarzinom. Prostata und Samenblase tumorfrei", "C67.9"),
+    ("Zystektomie: Urothelkarzinom, 0/22 Lymphknoten", "C67.9"),
+    ("Karzinom des Uterus. Zervix: tumorfrei.", "C55"),
+    ("follikuläres Lymphom. Ein diffuses großzelliges Lymphom sehen wir nicht.", "C82.9"),
+    ("Teratom des Ovars, reif; unreife Anteile fehlen", "D27"),
+    ("DCIS der Mamma, eine invasive Komponente fand sich nicht", "D05.1"),
+    ("Mammakarzinom ohne (Fern-)Metastasen", "C50.9"),
+    ("Parotidektomie unter Schonung des N. facialis: pleomorphes Adenom", "D11.0"),
+    ("Adenom der Nebenschilddrüse, minimalinvasiv entfernt", "D35.1"),
+    ("papill. Karzinom der SD", "C73"),
+    ("exulz. Basaliom der Nase", "C44.3"),
+    ("GIST Magen gr. Kurv.", "C16.6"),
+    ("Oberlappenresektat: Adenokarzinom der Lunge", "C34.1"),
+    ("Nach Bestrahlung eines Larynxkarzinoms besteht aktuell ein Zungenkarzinom", "C02.9"),
+    ("Karzinom der Lunge, typisch", "C34.9"),  # no Thymus
+]
+
+
+@pytest.mark.parametrize(("text", "icd10"), BESIDE)
+def test_what_stands_beside_a_tumour_says_nothing_else_of_it(text: str, icd10: str) -> None:
+    assert subject(text).icd10 == icd10
+
+
+@pytest.mark.parametrize(
+    ("text", "morphology"), [("AML M1", "9873/3"), ("AML, FAB M0", "9872/3"), ("AML M1 n. FAB", "9873/3")]
+)
+def test_subtypes_of_leukaemia_are_no_stages(text: str, morphology: str) -> None:
+    assert subject(text).morphology == morphology
+    assert [fact.value for fact in read(shipped_lexicon(), "Prostatakarzinom T2 N0 M1").text.facts] == [
+        "T2",
+        "N0",
+        "M1",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from itertools import groupby
 from onkocode.catalogues.vocabulary.codes import is_tumour
 from onkocode.language.certainty import certainty
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Text
 from onkocode.language.reading import Finding, Reading, read
 from onkocode.language.rows import READERS, shipped
+from onkocode.language.text import Text
 
 _MARKS = re.compile(r"[\W_]")
 IDLE = "other"  # the role of words that say nothing of a tumour

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from onkocode.language.facts import Fact, take_facts
-from onkocode.language.lexicon import Lexicon, Table
+from onkocode.language.lexicon import Lexicon
 from onkocode.language.patterns import Match
-from onkocode.language.roles import Roles, Segment, segments
+from onkocode.language.roles import Segment
 from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
-from onkocode.language.tokens import Token, tokenise
+from onkocode.language.text import Text
 from onkocode.language.words import Unit
 
 BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
@@ -18,27 +16,6 @@ UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
 WITHIN = frozenset(("in", "im", "am", "an", "auf"))
 CARCINOMAS = ("epithelial", "skin", "salivary", "thymic", "neuroendocrine")
 LINKING = frozenset(fold(word) for word in ("eines", "einer", "von", "vom", "des", "of", "from", "aus", "durch", "der"))
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text taken apart."""
-
-    written: str
-    tokens: list[Token]
-    units: list[Unit]
-    features: list[frozenset[str]]
-    parts: list[Segment]
-    roles: Roles
-    facts: tuple[Fact, ...]
-    _found: dict[tuple[int, tuple[int, ...]], list[Match]] = field(default_factory=dict)
-
-    def matches(self, table: Table[Any], places: Sequence[int]) -> list[Match]:
-        """Return the rows of a table that some of its units match; looked up once."""
-        key = id(table), tuple(places)
-        if key not in self._found:
-            self._found[key] = table.matches(self.features, places)
-        return self._found[key]
 
 
 @dataclass
@@ -52,6 +29,7 @@ class Mention:
         histology: what the head says.
         roles: of the head.
         bare: of a metastasis, that no site is said beside it.
+        explains: of a metastasis, the tumour that it is said to be.
     """
 
     kind: str
@@ -60,16 +38,7 @@ class Mention:
     histology: Match | None
     roles: set[str] = field(default_factory=set)
     bare: bool = False
-
-
-def take_apart(lexicon: Lexicon, written: str) -> Text:
-    """Return the tokens, units, segments and roles of a text."""
-    facts, plain = take_facts(written.replace("\n", ";").replace("\u00ad", ""))
-    tokens = lexicon.splitter.joined(lexicon.abbreviations.expand(tokenise(plain)))
-    units = lexicon.splitter.units(tokens)
-    parts = segments(tokens, units)
-    roles = lexicon.cue_finder.roles(tokens, units, parts)
-    return Text(written, tokens, units, [unit.features for unit in units], parts, roles, facts)
+    explains: "Mention | None" = None
 
 
 def preferred(matches: Sequence[Match], units: Sequence[Unit]) -> Match:
@@ -122,7 +91,11 @@ class _Finder:
         token = self.text.units[spot].token
         own = [place for place in places if self.text.units[place].token == token]
         before = [place for place in places if self.text.units[place].token < token]
-        after = [place for place in places if self.text.units[place].token > token and place not in spots]
+        after = [
+            place
+            for place in places
+            if self.text.units[place].token > token and not (place in spots and self._histology([place]))
+        ]
         if self._is_adjective(spot, [*before, *own], after):
             return [("primary", [place for place in places if place != spot])]
         named = self._histology([place for place in own if place < spot])
@@ -217,6 +190,8 @@ class _Finder:
         counted = [place for place in places if self._counts(place)]
         histology = self._histology(counted)
         if histology is None:
+            if "free" in self._roles(places):
+                return
             if self._is_site_of_bare(opener):
                 self.found[-1].places = [*self.found[-1].places, *counted]
                 self.found[-1].bare = False

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Text
 from onkocode.language.patterns import Match
 from onkocode.language.rows import Place
+from onkocode.language.text import Text
 
 ANY, SEVERAL = "C77.9", "C77.8"
 
@@ -46,6 +46,9 @@ def find_nodes(lexicon: Lexicon, text: Text, places: Sequence[int], lymphoid: bo
     if not found:
         return None
     sure = [item for item in found if item[0] != ANY]
+    regions = [item for item in sure if item[0] != SEVERAL]
+    if len({code for code, _, _ in regions}) == 1:
+        sure = regions  # several nodes of one region
     codes = tuple(dict.fromkeys(code for code, _, _ in sure))
     code, place, match = (sure or found)[0]
     return Named(SEVERAL if len(codes) > 1 else code, "named", place, match.places, codes[1:])

@@ -1,7 +1,7 @@
 """Patterns of the tables: sets of words that must all occur, and which rows of a table a text matches."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -165,11 +165,15 @@ class Matcher:
     _index: dict[str, list[tuple[int, Alternative]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        every = [(row, alternative) for row, alternatives in enumerate(self.patterns) for alternative in alternatives]
+        counts = Counter(
+            feature for _, alternative in every for group in alternative.groups for feature in _first(group)
+        )
         index = defaultdict(list)
-        for row, alternatives in enumerate(self.patterns):
-            for alternative in alternatives:
-                for choice in max(alternative.groups, key=_rarity):
-                    index[choice[0].feature].append((row, alternative))
+        for row, alternative in every:
+            rarest = min(alternative.groups, key=lambda group: sum(counts[feature] for feature in _first(group)))
+            for feature in _first(rarest):
+                index[feature].append((row, alternative))
         self._index = dict(index)
 
     def matches(self, units: Sequence[Collection[str]], places: Sequence[int] | None = None) -> list[Match]:
@@ -195,8 +199,9 @@ class Matcher:
         return [best[row] for row in sorted(best)]
 
 
-def _rarity(group: Group) -> tuple[int, int]:
-    return -len(group), len(group[0][0].key) if len(group) == 1 else 0
+def _first(group: Group) -> list[str]:
+    """Return the features of which a text has to have one, for a group to match."""
+    return [choice[0].feature for choice in group]
 
 
 def _places(

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, Text, find_mentions, preferred, take_apart
+from onkocode.language.mentions import Mention, find_mentions, preferred
 from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
 from onkocode.language.sites import SiteFinder
 from onkocode.language.subject import subject_of
+from onkocode.language.text import Text, take_apart
 from onkocode.language.tissues import UNKNOWN
 
 UROTHELIAL = ("8120", "8130")
@@ -72,7 +73,7 @@ def read(lexicon: Lexicon, written: str) -> Reading:
     """Read a text."""
     text = take_apart(lexicon, written)
     mentions = find_mentions(lexicon, text)
-    subject = subject_of(lexicon, mentions)
+    subject = subject_of(lexicon, text, mentions)
     reader = _Reader(lexicon, text, mentions)
     others = tuple(reader.finding(other) for other in mentions if other is not subject and other.kind != "origin")
     return Reading(reader.finding(subject) if subject else None, others, text)
@@ -187,7 +188,7 @@ class _Reader:
 
     def _metastasis(self, mention: Mention) -> Finding:
         site = SiteFinder(self.lexicon, self.text, mention, None).find()
-        if site.basis == "unknown":
+        if site.basis in ("unknown", "loose region"):
             site = self._before(mention) or SiteFinder(self.lexicon, self.text, mention, None).by_procedure() or site
         primary = next((other for other in self.mentions if self._is_source(other)), None)
         source = self._primary(primary) if primary else None
@@ -229,7 +230,9 @@ class _Reader:
         """Return the site of a lesion that is said to be a metastasis (Rundherde, vereinbar mit Metastasen)."""
         at = next(number for number, other in enumerate(self.mentions) if other is mention)
         lesions = [other for other in self.mentions[:at] if other.kind == "primary" and not self._is_source(other)]
-        return SiteFinder(self.lexicon, self.text, lesions[-1], None).find() if lesions else None
+        lesions += [mention.explains] if mention.explains else []
+        site = SiteFinder(self.lexicon, self.text, lesions[-1], None).find() if lesions else None
+        return site if site and site.basis != "unknown" else None
 
     def _words(self, places: Sequence[int]) -> str:
         tokens = dict.fromkeys(self.text.units[place].token for place in places)

@@ -17,12 +17,14 @@ CONNECTORS = frozenset(
     for word in (
         *("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber"),
         "sondern",
-        *("jetzt", "nun", "nunmehr"),
+        *("jetzt", "nun", "nunmehr", "aktuell", "zuletzt"),
     )
 )
 RECURRENCE = frozenset(
     stem(fold(word)) for word in ("Rezidiv", "Lokalrezidiv", "Tumorrezidiv", "Progress", "Progression")
 )
+CLOSING = ENDS | {",", ")"}
+DENYING = ("negated", "free")
 LONG = frozenset(("history", "current", "family"))  # roles that last to the end of the sentence
 
 
@@ -64,7 +66,7 @@ def segments(tokens: Sequence[Token], units: Sequence[Unit]) -> list[Segment]:
     opener, sentence, start, end = "", 0, 0, 0
     for number, token in enumerate(tokens):
         breaks = _breaks(tokens, number)
-        if breaks is None:
+        if breaks is None or _is_void(tokens, number) or _is_rest(units, of_token[number - 1], token):
             end = max(end, *(place + 1 for place in of_token[number])) if of_token[number] else end
             continue
         if end > start:
@@ -75,6 +77,17 @@ def segments(tokens: Sequence[Token], units: Sequence[Unit]) -> list[Segment]:
     if end > start:
         found.append(Segment(start, end, opener, sentence))
     return found
+
+
+def _is_void(tokens: Sequence[Token], number: int) -> bool:
+    """Tell whether a bracket has nothing in it, as what was there is a fact (Lymphknoten (0/16) ohne Befall)."""
+    pair = [token.text for token in tokens[max(0, number - 1) : number + 2]]
+    return (tokens[number].text == "(" and pair[-1] == ")") or (tokens[number].text == ")" and pair[0] == "(")
+
+
+def _is_rest(units: Sequence[Unit], before: Sequence[int], token: Token) -> bool:
+    """Tell whether a dot stands for the rest of a word, and ends no sentence (exulz. Basaliom)."""
+    return token.text == "." and any(units[place].cut for place in before)
 
 
 def _breaks(tokens: Sequence[Token], number: int) -> str | None:
@@ -116,12 +129,16 @@ class CueFinder:
                 place += 1
                 continue
             end, cue = found
-            cues[cue.role].append((place, end))
             reach = _reach(cue, place, end, tokens, units, parts)
+            if reach:
+                cues[cue.role].append((place, end))
             for reached in reach if cue.role != "negated" else self._negated(reach, units, given):
                 given[reached].add(cue.role)
                 if cue.role == "current":
                     given[reached].discard("history")
+            if cue.role == "free" and reach:
+                for own in range(place, end):
+                    given[own].add("negated")
             if cue.role in ("metastasis", "uncertain"):
                 self._freshen(place, parts, given, cues)
             place = end if cue.reach != "token" else place + 1
@@ -161,7 +178,7 @@ class CueFinder:
 
 def _reach(
     cue: Cue, start: int, end: int, tokens: Sequence[Token], units: Sequence[Unit], parts: Sequence[Segment]
-) -> Iterable[int]:
+) -> Sequence[int]:
     if cue.reach == "word":
         return range(start, end)
     if cue.reach == "token":
@@ -171,13 +188,25 @@ def _reach(
         own = next((part for part in parts if part.start >= end), None)
     if own is None:
         return range(start, end)
+    closes = _closes(end, own, parts)
+    if cue.role in DENYING and own.opener == ":" and (start, end) == (own.start, own.end):  # Lymphknoten: tumorfrei
+        return range(max(part.start for part in parts if part.end <= start), end)
+    if cue.reach == "closing" or (cue.role == "negated" and cue.reach == "after" and closes and start > own.start):
+        return range(own.start, end) if closes else ()
     if cue.reach == "before":
         return range(own.start, end)
     if cue.reach == "clause":
-        return range(own.start, own.end)
+        behind = next((part for part in parts if part.start >= own.end), own)
+        return range(own.start, behind.end if end == own.end and behind.opener == fold("mit") else own.end)
     if cue.role in LONG:
         return range(start, max(part.end for part in parts if part.sentence == own.sentence))
     return range(start, own.end)
+
+
+def _closes(end: int, own: Segment, parts: Sequence[Segment]) -> bool:
+    """Tell whether nothing follows in the clause (Malignität findet sich nicht)."""
+    follows = next((part.opener for part in parts if part.start >= own.end), ".")
+    return end == own.end and follows in CLOSING
 
 
 def _same_word(place: int, tokens: Sequence[Token], units: Sequence[Unit]) -> list[int]:

@@ -15,10 +15,10 @@ Pattern = tuple[Alternative, ...]
 TISSUES = ("skin", "soft", "bone", "nodes", "other")
 Tissue = Literal["skin", "soft", "bone", "nodes", "other"]
 ROLES = (
-    *("history", "current", "negated", "alternative", "uncertain", "infiltrated", "origin", "family"),
+    *("history", "current", "negated", "free", "alternative", "uncertain", "infiltrated", "origin", "family"),
     *("metastasis", "spread", "unknown", "procedure", "remission", "other"),
 )
-REACHES = ("after", "before", "clause", "word", "token")
+REACHES = ("after", "before", "clause", "closing", "word", "token")
 
 
 @dataclass(frozen=True)

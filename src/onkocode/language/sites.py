@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, Text
+from onkocode.language.mentions import Mention
 from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.patterns import Match
 from onkocode.language.rows import Histology, Region, Site
+from onkocode.language.text import Text
 from onkocode.language.tissues import (
     BROAD,
     GANGLIONIC,
@@ -73,15 +74,14 @@ class SiteFinder:
                 vague = vague or finer
         if strong:
             return self._finer(strong)
+        told = self.by_procedure() if self.histology else None
         for places in (rest, self.mention.places):
             named = self._in(places, kind)
-            if named and self._yields(named, default):
+            if named and (self._yields(named, default) or (told and named.code.startswith("C77"))):
                 continue
             if named and not (is_vague(named.code) and vague):
                 return self._finer(named)
-        return vague or self._finer(
-            (self.by_procedure() if self.histology else None) or default or Named(UNKNOWN, "unknown")
-        )
+        return self._finer(told) if told else vague or self._finer(default or Named(UNKNOWN, "unknown"))
 
     def _yields(self, named: Named, default: Named | None) -> bool:
         """Tell whether a region says less than the kind of tumour does."""
@@ -236,7 +236,7 @@ class SiteFinder:
             return named
         matches = self.text.matches(self.lexicon.sites, self._present())
         fitting = [match for match in matches if self._is_part(match, organ)]
-        fitting = [match for match in fitting if not self._is_general(match)]
+        fitting = [match for match in fitting if self._row(match).under or not self._is_general(match)]
         if not fitting:
             return named
         best = min(fitting, key=lambda match: (-match.weight, not self._row(match).under, match.places[0]))
@@ -252,10 +252,12 @@ class SiteFinder:
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
 
     def _present(self) -> list[int]:
-        """Return the units that tell of the tumour as it is, not of what was before."""
+        """Return the units that tell of the tumour as it is and what was taken of it, not of what was before."""
         if "history" in self.mention.roles:
             return self.mention.places
-        return [place for place in self.mention.places if not self.text.roles.has(place, "history")]
+        taken = [place for place in range(len(self.text.units)) if self.text.roles.has(place, "procedure")]
+        places = sorted({*self.mention.places, *taken})
+        return [place for place in places if not self.text.roles.has(place, "history")]
 
     def _joined(self, one: Match, other: Match) -> bool:
         """Tell whether two parts are named together: Glans und Präputium."""

@@ -1,13 +1,15 @@
 """Which of the tumours that a text speaks of it is about."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention
 from onkocode.language.rows import Histology
+from onkocode.language.text import Text
 
 
-def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
+def subject_of(lexicon: Lexicon, text: Text, mentions: Sequence[Mention]) -> Mention | None:
     """Return what a text is about: what is now before the past, the first before others, malignant before benign."""
     tumours = [mention for mention in mentions if mention.kind != "origin" and not _is_no_neoplasm(lexicon, mention)]
     if not tumours or (len(tumours) < len(mentions) and all(_is_open(lexicon, mention) for mention in tumours)):
@@ -21,6 +23,8 @@ def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
         now = stated[:1]
     present = now or [mention for mention in stated if "history" not in mention.roles] or stated
     first = present[0]
+    if first.kind == "primary" and (explained := _explained(lexicon, text, present)):
+        return explained
     if first.kind == "primary" and first.histology is not None:
         row = lexicon.histologies.rows[first.histology.row]
         if row.kind == "placeholder" or row.code.endswith("/0"):
@@ -28,6 +32,16 @@ def subject_of(lexicon: Lexicon, mentions: Sequence[Mention]) -> Mention | None:
             spread = [mention for mention in rivals if mention.kind == "metastasis" and mention.bare]
             return next(iter([*spread, *rivals]), first)
     return first
+
+
+def _explained(lexicon: Lexicon, text: Text, mentions: Sequence[Mention]) -> Mention | None:
+    """Return the metastasis that explains the first tumour (Adenokarzinom, passend zu einer Metastase des …)."""
+    for spread, source in pairwise(mentions[1:]):
+        sure = spread.kind == "metastasis" and "uncertain" in spread.roles
+        if sure and _is_named(lexicon, source) and text.sentence(spread.head[0]) == text.sentence(source.head[0]):
+            spread.explains = mentions[0]
+            return spread
+    return None
 
 
 def _is_named(lexicon: Lexicon, mention: Mention) -> bool:

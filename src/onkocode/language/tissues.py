@@ -57,7 +57,8 @@ OVERLAPPING = {stem(fold(word)) for word in ("Teilbereiche", "überlappend")}
 GANGLIONIC = range(9490, 9501)  # of sympathetic nerves, where no adrenal gland is named
 LIPOMAS = range(8850, 8882)
 SQUAMOUS = range(8050, 8085)
-UNKNOWN, MEDULLA = "C80.9", "C74.1"
+UNKNOWN = "C80.9"
+OWN_PARTS = ("C74.1", "C54.1")  # adrenal medulla, endometrium
 
 
 def usual_site(histology: Histology | None) -> Named | None:
@@ -73,8 +74,8 @@ def usual_site(histology: Histology | None) -> Named | None:
 
 def own_part(named: Named, usual: Named | None) -> Named:
     """Return the part of the named organ where it is certain: a phaeochromocytoma is of the adrenal medulla."""
-    certain = usual is not None and usual.code == MEDULLA and named.code == f"{MEDULLA[:3]}.9"
-    return replace(named, code=MEDULLA) if certain else named
+    certain = usual is not None and usual.code in OWN_PARTS and named.code == f"{usual.code[:3]}.9"
+    return replace(named, code=usual.code) if usual and certain else named
 
 
 def nervous_site(found: Named, kind: str) -> Named:

@@ -27,11 +27,13 @@ class Unit:
         features: the names under which patterns find it.
         token: index of its token.
         corrected: whether its spelling was mended.
+        cut: whether a dot stands for the rest of the word, which is no noun.
     """
 
     features: frozenset[str]
     token: int
     corrected: bool = False
+    cut: bool = False
 
 
 Read = tuple[frozenset[str], bool]  # features, and whether the spelling was mended
@@ -55,7 +57,7 @@ class Splitter:
         """Return the units of tokens, without fillers and marks."""
         hurried = _is_hurried(tokens)
         return [
-            Unit(features, number, mended)
+            Unit(features, number, mended, self._is_cut(tokens, number))
             for number, token in enumerate(tokens)
             if token.is_word and (not is_filler(token.text) or _is_grade(tokens, number))
             for features, mended in self._parts_at(tokens, number, hurried)
@@ -79,12 +81,15 @@ class Splitter:
         folded = fold(text)
         return stem(folded) in self._vocabulary.stems or bool(self._compounds.split(folded))
 
+    def _is_cut(self, tokens: list[Token], number: int) -> bool:
+        token = tokens[number]
+        dotted = token.text[0].islower() and _is_dotted(tokens, number)
+        return dotted and len(token.text) <= LONG and not self.knows(token.text)
+
     def _parts_at(self, tokens: list[Token], number: int, hurried: bool) -> list[Read]:
         token = tokens[number]
-        follows = tokens[number + 1] if number + 1 < len(tokens) else None
-        dotted = follows is not None and follows.text == "." and follows.start == token.end
         folded = fold(token.text)
-        cut_short = dotted or (hurried and len(folded) > SURE and not self.knows(token.text))
+        cut_short = _is_dotted(tokens, number) or (hurried and len(folded) > SURE and not self.knows(token.text))
         if cut_short and stem(folded) not in self._vocabulary.stems:
             full = self._completed(folded)
             if full:
@@ -141,6 +146,11 @@ class Splitter:
             parts_of = [self._vocabulary.features(sub.key, sub.key) | own for sub in inner]
             read += [(features, part.mended) for features in parts_of or [own]]
         return read
+
+
+def _is_dotted(tokens: list[Token], number: int) -> bool:
+    follows = tokens[number + 1] if number + 1 < len(tokens) else None
+    return follows is not None and follows.text == "." and follows.start == tokens[number].end
 
 
 def _is_grade(tokens: list[Token], number: int) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import take_apart
 from onkocode.language.rows import Site
+from onkocode.language.text import take_apart
 from onkocode.questions.clinical.grammar import is_english, listed
 from onkocode.questions.clinical.wordings import Wording
 
