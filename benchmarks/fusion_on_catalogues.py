@@ -5,7 +5,8 @@
 Two splits, ICD-10: a tenth of the tumour labels of Alpha-ID, chosen by SHA-256, coded by what was fitted on the others;
 and the titles of terminal classes in C00–D48 that are no labels of Alpha-ID, coded by what was fitted on all labels.
 Rates in percent with 95 % Wilson intervals. `--development` splits the labels of the first fit once more, to compare
-settings without the held-out labels.
+settings without the held-out labels. `--clinical LIST ...` asks instead about clinical texts that name a tumour, by the
+lists' names in tests/language/lists; fitted on all labels.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from onkocode.config.coders import members_of, read_fit_settings
 from onkocode.records.ids import shuffled, text_key
 
 SHARE = 0.1
+LISTS = Path(__file__).parents[1] / "tests/language/lists"
 
 
 def main() -> None:
@@ -37,11 +39,17 @@ def main() -> None:
     parser.add_argument("--icd10gm", default="icd10gm2024syst_kodes*.txt", help="name of the file with classes")
     parser.add_argument("--settings", default='{"kind": "fusion"}', help="of the fusion, as JSON")
     parser.add_argument("--development", action="store_true", help="split the labels of the first fit once more")
+    parser.add_argument("--clinical", nargs="+", default=[], help="lists of clinical texts to ask about instead")
     options = parser.parse_args()
     settings = read_fit_settings(json.loads(options.settings))
     entries = parse_catalogue("alphaid", "2024", catalogue(options.alphaid))[0].drop_nulls("code")
     labels = entries.filter([is_tumour(code) for code in entries["code"]]).select("text", answer="code")
     codes = parse_catalogue("icd10gm", "2024", catalogue(options.icd10gm))[1]
+    if options.clinical:
+        texts = pl.concat(pl.read_csv(LISTS / f"{name}.csv", separator=";") for name in options.clinical)
+        asked = texts.filter(pl.col("icd10").is_not_null()).select("text", answer="icd10")
+        measure(f"clinical texts ({', '.join(options.clinical)})", settings, labels, asked, codes)
+        return
     known, asked = split(labels, "held-out labels")
     if options.development:
         known, asked = split(known, "development")

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from onkocode.catalogues.vocabulary.codes import is_tumour
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.reading import Finding, Reading, read
+from onkocode.language.reading import NO_NEOPLASM, Finding, Reading, read
 
 SYSTEMS = ("icd10gm", "topography", "morphology")
-NO_NEOPLASM = "-"
 
 
 @dataclass(frozen=True)

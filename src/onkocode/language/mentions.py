@@ -61,6 +61,20 @@ def find_mentions(lexicon: Lexicon, text: Text) -> list[Mention]:
     return _Finder(lexicon, text).mentions() or _Finder(lexicon, text, alternatives=True).mentions()
 
 
+def find_considered(lexicon: Lexicon, text: Text) -> list[Mention]:
+    """Return the tumours that a text names as alternatives (DD Onkozytom)."""
+    if "alternative" not in text.roles.cues:
+        return []
+    return [
+        mention for mention in _Finder(lexicon, text, alternatives=True).mentions() if _is_considered(text, mention)
+    ]
+
+
+def _is_considered(text: Text, mention: Mention) -> bool:
+    named = mention.histology.places if mention.histology else mention.head
+    return any(text.roles.has(place, "alternative") for place in named)
+
+
 @dataclass
 class _Finder:
     lexicon: Lexicon

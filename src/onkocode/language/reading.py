@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
-from onkocode.language.mentions import Mention, find_mentions, preferred
+from onkocode.language.mentions import Mention, find_considered, find_mentions, preferred
 from onkocode.language.nodes import Named
 from onkocode.language.rows import Histology
 from onkocode.language.sites import SiteFinder
@@ -13,6 +13,7 @@ from onkocode.language.subject import subject_of
 from onkocode.language.text import Text, take_apart
 from onkocode.language.tissues import UNKNOWN
 
+NO_NEOPLASM = "-"  # in the place of a code
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
 NO_NODES = ("epithelial", "skin", "melanocytic", "salivary", "thymic", "neuroendocrine")
@@ -76,7 +77,7 @@ def read(lexicon: Lexicon, written: str) -> Reading:
     subject = subject_of(lexicon, text, mentions)
     reader = _Reader(lexicon, text, mentions)
     others = tuple(reader.finding(other) for other in mentions if other is not subject and other.kind != "origin")
-    return Reading(reader.finding(subject) if subject else None, others, text)
+    return Reading(reader.subject(subject) if subject else None, others, text)
 
 
 def normal_form(lexicon: Lexicon, written: str) -> str:
@@ -93,6 +94,16 @@ class _Reader:
     lexicon: Lexicon
     text: Text
     mentions: Sequence[Mention]
+
+    def subject(self, mention: Mention) -> Finding:
+        """Return what a text is about, with the codes of what it names as alternatives."""
+        found = self.finding(mention)
+        named = set(mention.histology.places) if mention.histology else set()
+        beside = [place for place in mention.places if place not in named]
+        considered = find_considered(self.lexicon, self.text)
+        codes = [self.finding(replace(other, places=sorted({*other.head, *beside}))).icd10 for other in considered]
+        alternatives = (code for code in (*found.alternatives, *codes) if code not in (None, found.icd10, NO_NEOPLASM))
+        return replace(found, alternatives=tuple(dict.fromkeys(filter(None, alternatives))))
 
     def finding(self, mention: Mention) -> Finding:
         return self._metastasis(mention) if mention.kind == "metastasis" else self._primary(mention)
@@ -228,7 +239,7 @@ class _Reader:
 
     def _before(self, mention: Mention) -> Named | None:
         """Return the site of a lesion that is said to be a metastasis (Rundherde, vereinbar mit Metastasen)."""
-        at = next(number for number, other in enumerate(self.mentions) if other is mention)
+        at = next((number for number, other in enumerate(self.mentions) if other is mention), 0)
         lesions = [other for other in self.mentions[:at] if other.kind == "primary" and not self._is_source(other)]
         lesions += [mention.explains] if mention.explains else []
         site = SiteFinder(self.lexicon, self.text, lesions[-1], None).find() if lesions else None
