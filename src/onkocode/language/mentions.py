@@ -9,9 +9,9 @@ from onkocode.language.roles import Segment
 from onkocode.language.rows import Histology
 from onkocode.language.spelling import fold
 from onkocode.language.text import Text
+from onkocode.language.tissues import is_vague
 from onkocode.language.words import Unit
 
-BROAD = ("C76", "C80", "C26", "C39", "C44.9", "C49.9", "C41.9")  # sites that contradict no other
 UNUSED = ("negated", "family", "infiltrated", "procedure", "unknown")
 WITHIN = frozenset(("in", "im", "am", "an", "auf"))
 CARCINOMAS = ("epithelial", "skin", "salivary", "thymic", "neuroendocrine")
@@ -271,7 +271,7 @@ class _Finder:
     def _organs(self, places: Sequence[int]) -> set[str]:
         matches = self.text.matches(self.lexicon.sites, places)
         sites = [self.lexicon.sites.rows[match.row] for match in matches]
-        return {site.organ for site in sites if not site.under and not site.code.startswith(BROAD)}
+        return {site.organ for site in sites if not site.under and not is_vague(site.code)}
 
     def _merge(self, last: Mention, new: Mention) -> None:
         places = sorted({*last.places, *new.places})
