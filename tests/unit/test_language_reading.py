@@ -111,12 +111,36 @@ BESIDE = [
     ("Oberlappenresektat: Adenokarzinom der Lunge", "C34.1"),
     ("Nach Bestrahlung eines Larynxkarzinoms besteht aktuell ein Zungenkarzinom", "C02.9"),
     ("Karzinom der Lunge, typisch", "C34.9"),  # no Thymus
+    ("Rektumresektat nach Radiochemotherapie: Adenokarzinom", "C20"),  # no Radius
+    ("stromaarmes Neuroblastom der Nebenniere", "C74.9"),  # no Arm
+    ("Beckenkammtrepanat: Infiltration (ca. 45 %) durch eine CLL", "C91.10"),
+    ("Basalzellkarzinom der Brusthaut. Zweites Präparat: seborrhoische Keratose", "C44.59"),
+    ("duktales Adenokarzinom des Pankreaskopfes, in der Umgebung PanIN-2", "C25.0"),
+    ("muzinöses Adenokarzinom des Zökums, daneben villöses Adenom mit hochgradiger Dysplasie", "C18.0"),
+    ("Adenom des Colon descendens. Invasives Wachstum oder hochgradige Dysplasie liegen nicht vor", "D12.4"),
+    ("zerebral metastasiertes Adenokarzinom des Lungenoberlappens", "C34.1"),
+    ("Suprasellärer Tumor: Kraniopharyngeom", "D44.4"),
+    ("adenoid-zystisches Karzinom einer kleinen Speicheldrüse, harter Gaumen", "C05.0"),
+    ("Zytologie spricht für ein Carcinoma in situ der Harnblase, kein papillärer Tumor", "D09.0"),
+]
+
+DIFFERENTIAL = [
+    ("Raumforderung der Niere, DD Onkozytom, DD Nierenzellkarzinom", {"C64", "D30.0"}),
+    ("Osteolyse im Os ilium, Plasmozytom versus Metastase", {"C79.5"}),
+    ("Nierenzellkarzinom", set()),
 ]
 
 
 @pytest.mark.parametrize(("text", "icd10"), BESIDE)
 def test_what_stands_beside_a_tumour_says_nothing_else_of_it(text: str, icd10: str) -> None:
     assert subject(text).icd10 == icd10
+
+
+@pytest.mark.parametrize(("text", "codes"), DIFFERENTIAL)
+def test_differential_diagnoses_are_alternatives(text: str, codes: set[str]) -> None:
+    found = set(subject(text).alternatives)
+    assert found >= codes
+    assert codes or not found
 
 
 @pytest.mark.parametrize(

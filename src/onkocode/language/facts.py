@@ -79,7 +79,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(?:(?<![-\w])(?-i:ca\.)\s?)?(?<![\w,])\d+(?:[.,]\d+)?(?:\s?[x×*]\s?\d+(?:[.,]\d+)?){0,2}\s?(?:cm|mm)(?![^\W_])(?!\s*(?:ab|von)\b)",
             re.I,
         ),
-        ("percent", r"\b\d+(?:[.,]\d+)?\s?%", 0),
+        ("percent", r"(?:(?<![-\w])ca\.\s?)?\b\d+(?:[.,]\d+)?\s?%", 0),
     )
 )
 _LEUKAEMIA = re.compile(r"(?:AML|ANLL|FAB|[Ll]euk(?:ä|ae)mie)\W{0,3}(?:(?:FAB|Typ|Subtyp|n(?:ach|\.))\W{0,3}){0,3}$")

@@ -134,6 +134,9 @@ class _Finder:
             )
         return [*first, ("metastasis", [*before, *own, *mine]), ("primary", theirs)]
 
+    def _sites(self, places: Sequence[int]) -> list[Match]:
+        return self.text.matches(self.lexicon.sites, places)
+
     def _region(self, places: Sequence[int]) -> bool:
         return bool(self.text.matches(self.lexicon.regions, places))
 
@@ -230,9 +233,9 @@ class _Finder:
     def _add(self, places: list[int]) -> None:
         """Add what is said without a tumour to the last one, and to those before it at the same organ."""
         last = self.found[-1]
-        organs = self._organs(last.head)
+        of_all = not self._organs(last.head) and bool(self._sites(places) or self._region(places))
         for mention in self.found:
-            if mention is last or (mention.kind == last.kind == "primary" and not organs):
+            if mention is last or (mention.kind == last.kind == "primary" and of_all):
                 mention.places = sorted({*mention.places, *places})
 
     def _is_another_site(self, places: Sequence[int]) -> bool:
@@ -261,16 +264,15 @@ class _Finder:
             return False
         rows = self.lexicon.histologies.rows
         one, other = rows[last.histology.row], rows[new.histology.row]
-        if one.kind != "placeholder" and one.code.endswith("/3") and other.code.endswith("/2"):
-            return False  # an invasive tumour, and one in situ beside it
+        if one.kind != "placeholder" and one.code[-1] == "3" and other.code[-1] in "02" and other.kind != "placeholder":
+            return False  # an invasive tumour, and one in situ or benign beside it
         if one.code.endswith("/6") or other.code.endswith("/6"):
             return False
         general = "placeholder" in (one.kind, other.kind) or _is_carcinoma(one, other) or _is_carcinoma(other, one)
         return general or one.kind == other.kind or one.code == other.code
 
     def _organs(self, places: Sequence[int]) -> set[str]:
-        matches = self.text.matches(self.lexicon.sites, places)
-        sites = [self.lexicon.sites.rows[match.row] for match in matches]
+        sites = [self.lexicon.sites.rows[match.row] for match in self._sites(places)]
         return {site.organ for site in sites if not site.under and not is_vague(site.code)}
 
     def _merge(self, last: Mention, new: Mention) -> None:

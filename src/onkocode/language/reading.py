@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, find_considered, find_mentions, preferred
-from onkocode.language.nodes import Named
+from onkocode.language.nodes import Named, find_nodes
 from onkocode.language.rows import Histology
 from onkocode.language.sites import SiteFinder
 from onkocode.language.subject import subject_of
@@ -17,6 +17,7 @@ NO_NEOPLASM = "-"  # in the place of a code
 UROTHELIAL = ("8120", "8130")
 BENIGN_TOO = ("mesothelial", "soft", "nerve", "vascular", "bone", "cartilage", "thymic")
 NO_NODES = ("epithelial", "skin", "melanocytic", "salivary", "thymic", "neuroendocrine")
+OPEN = ("8000", "8001", "8010")  # morphologies that say no more than tumour or carcinoma
 URINARY = ("C65", "C66", "C67", "C68")
 BILE_DUCT = ("8160", "8161", "8162")
 
@@ -113,7 +114,7 @@ class _Reader:
         behaviour, why = self._behaviour(mention, row)
         morphology = f"{row.code[:5]}{behaviour}"
         site = self._source_site(mention, row) or SiteFinder(self.lexicon, self.text, mention, row).find()
-        urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] == "8010" and site.code[:3] in URINARY)
+        urothelial = row.code[:4] in UROTHELIAL or (row.code[:4] in ("8000", "8010") and site.code[:3] in URINARY)
         if tumour_papillary(self.text.facts) and urothelial:
             morphology = "8130/2"
         if row.code[:4] in BILE_DUCT and site.code == "C22.0":
@@ -201,8 +202,9 @@ class _Reader:
         site = SiteFinder(self.lexicon, self.text, mention, None).find()
         if site.basis in ("unknown", "loose region"):
             site = self._before(mention) or SiteFinder(self.lexicon, self.text, mention, None).by_procedure() or site
-        primary = next((other for other in self.mentions if self._is_source(other)), None)
-        source = self._primary(primary) if primary else None
+        if site.basis == "procedure" and (nodes := self._nodes_taken(mention, site)):
+            site = nodes
+        source = self._source(mention)
         topography = source.topography if source else self._origin()
         if site.basis == "unknown" and topography == UNKNOWN:
             return Finding("metastasis", "C80.0", UNKNOWN, None, "unknown", (Reason("icd10", "", "unknown primary"),))
@@ -216,6 +218,23 @@ class _Reader:
         if morphology and morphology.startswith("8000"):
             morphology = "8000/3"  # what spreads is malignant
         return Finding("metastasis", code, topography, morphology, site.basis, reasons, site.others)
+
+    def _source(self, mention: Mention) -> Finding | None:
+        """Return the tumour that a metastasis comes from: one with a site of its own, and the kind that is said."""
+        others = [other for other in self.mentions if other is not mention.explains and self._is_source(other)]
+        found = [self._primary(other) for other in others]
+        if not found:
+            return None
+        best = min(found, key=lambda source: (source.topography == UNKNOWN, source.basis == "procedure"))
+        kinds = [source.morphology for source in found if source.morphology and not source.morphology.startswith(OPEN)]
+        return replace(best, morphology=next(iter(kinds), best.morphology))
+
+    def _nodes_taken(self, mention: Mention, site: Named) -> Named | None:
+        """Return the region of the lymph nodes that were taken (Lymphknotenstanze axillär)."""
+        first = site.words[0] if site.words else 0
+        part = next((part for part in self.text.parts if part.start <= first < part.end), None)
+        taken = range(part.start, part.end) if part else mention.places
+        return find_nodes(self.lexicon, self.text, list(taken), False) if site.code.startswith("C77") else None
 
     def _source_site(self, mention: Mention, row: Histology) -> Named | None:
         """Return where a tumour comes from that is a metastasis by its name (Krukenberg, Pseudomyxoma)."""

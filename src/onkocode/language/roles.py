@@ -18,6 +18,7 @@ CONNECTORS = frozenset(
         *("bei", "mit", "wegen", "sowie", "plus", "with", "bzw", "beziehungsweise", "aufgrund", "dabei", "aber"),
         "sondern",
         *("jetzt", "nun", "nunmehr", "aktuell", "zuletzt"),
+        *("spricht", "sprechen", "zeigt", "zeigte", "zeigen", "ergab", "ergibt"),
     )
 )
 RECURRENCE = frozenset(

@@ -24,6 +24,8 @@ from onkocode.language.tissues import (
     usual_site,
 )
 
+NEAR = 4  # units
+
 
 @dataclass
 class SiteFinder:
@@ -89,6 +91,8 @@ class SiteFinder:
             return False
         if self.histology.kind == "thymic" and named.code.startswith("C38"):
             return True
+        if default.code.startswith("C75") and named.code.startswith("C71"):
+            return True  # a craniopharyngioma, wherever it reaches
         if self.histology.kind in ("myeloid", "plasma") and default.basis == "kind":
             return True
         return ("region" in named.basis and default.basis == "kind") or (
@@ -195,8 +199,16 @@ class SiteFinder:
         head = self.mention.histology.places if self.mention.histology else ()
         tokens = {self.text.units[place].token for place in head}
         beside = any(self.text.units[place].token in tokens for place in match.places)
-        vague = is_vague(self._row(match).code)
+        vague = is_vague(self._row(match).code) or self._is_spread(match)
         return vague, not beside, match.places[0], -match.weight
+
+    def _is_spread(self, match: Match) -> bool:
+        """Tell whether a site stands before a word like metastasiert, which says so of it (zerebral metastasiert)."""
+        return any(
+            self.text.roles.has(place, "spread")
+            for place in range(match.places[-1] + 1, match.places[-1] + NEAR)
+            if place < len(self.text.units)
+        )
 
     def _is_general(self, match: Match) -> bool:
         return self._row(match).code.endswith(".9")
@@ -234,13 +246,12 @@ class SiteFinder:
         organ = self._organ_with(named.code)
         if organ is None:
             return named
-        matches = self.text.matches(self.lexicon.sites, self._present())
-        fitting = [match for match in matches if self._is_part(match, organ)]
-        fitting = [match for match in fitting if self._row(match).under or not self._is_general(match)]
+        fitting = self._parts(organ, self._present()) or self._parts(organ, self._taken())
         if not fitting:
             return named
         best = min(fitting, key=lambda match: (-match.weight, not self._row(match).under, match.places[0]))
-        if named.basis == "named" and not named.code.endswith(".9") and best.weight <= len(named.words):
+        elsewhere = best.weight <= len(named.words) or set(best.places).isdisjoint(self.mention.head)
+        if named.basis == "named" and not named.code.endswith(".9") and elsewhere:
             return named
         row = self._row(best)
         others = tuple(dict.fromkeys(code for match in fitting if (code := self._row(match).code) != row.code))
@@ -252,12 +263,20 @@ class SiteFinder:
         return Named(row.code, "part", row.place, tuple(sorted({*named.words, *best.places})), others)
 
     def _present(self) -> list[int]:
-        """Return the units that tell of the tumour as it is and what was taken of it, not of what was before."""
+        """Return the units that tell of the tumour as it is, not of what was before."""
         if "history" in self.mention.roles:
             return self.mention.places
-        taken = [place for place in range(len(self.text.units)) if self.text.roles.has(place, "procedure")]
-        places = sorted({*self.mention.places, *taken})
-        return [place for place in places if not self.text.roles.has(place, "history")]
+        return [place for place in self.mention.places if not self.text.roles.has(place, "history")]
+
+    def _taken(self) -> list[int]:
+        """Return the units that tell what was taken of the tumour (Oberlappenresektat), not in the past."""
+        roles = self.text.roles
+        places = range(len(self.text.units))
+        return [place for place in places if roles.has(place, "procedure") and not roles.has(place, "history")]
+
+    def _parts(self, organ: str, places: Sequence[int]) -> list[Match]:
+        matches = [match for match in self._sites(places) if self._is_part(match, organ)]
+        return [match for match in matches if self._row(match).under or not self._is_general(match)]
 
     def _joined(self, one: Match, other: Match) -> bool:
         """Tell whether two parts are named together: Glans und Präputium."""

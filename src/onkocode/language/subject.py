@@ -1,7 +1,6 @@
 """Which of the tumours that a text speaks of it is about."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention
@@ -36,12 +35,19 @@ def subject_of(lexicon: Lexicon, text: Text, mentions: Sequence[Mention]) -> Men
 
 def _explained(lexicon: Lexicon, text: Text, mentions: Sequence[Mention]) -> Mention | None:
     """Return the metastasis that explains the first tumour (Adenokarzinom, passend zu einer Metastase des …)."""
-    for spread, source in pairwise(mentions[1:]):
-        sure = spread.kind == "metastasis" and "uncertain" in spread.roles
-        if sure and _is_named(lexicon, source) and text.sentence(spread.head[0]) == text.sentence(source.head[0]):
+    for at, spread in enumerate(mentions[1:], 2):
+        if spread.kind != "metastasis" or "uncertain" not in spread.roles:
+            continue
+        sentence = text.sentence(spread.head[0])
+        rest = [other for other in mentions[at:] if text.sentence(other.head[0]) == sentence]
+        if any(_is_named(lexicon, other) or _has_site(lexicon, text, other) for other in rest):
             spread.explains = mentions[0]
             return spread
     return None
+
+
+def _has_site(lexicon: Lexicon, text: Text, mention: Mention) -> bool:
+    return mention.kind == "primary" and bool(text.matches(lexicon.sites, mention.head))
 
 
 def _is_named(lexicon: Lexicon, mention: Mention) -> bool:
