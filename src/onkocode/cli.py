@@ -4,6 +4,7 @@ Heavy libraries are imported by the step that needs them, so `--help` answers at
 """
 
 import codecs
+import faulthandler
 import gc
 import io
 import re
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     make_readable()
     gc.set_threshold(NEW_OBJECTS)
+    if sys.stderr is sys.__stderr__:
+        faulthandler.enable()  # a crash inside a library leaves the lines of Python that led there in the log
     try:
         status = _run([_word(word) for word in (sys.argv[1:] if arguments is None else arguments)])
         say(end="")

@@ -45,6 +45,13 @@ def test_help_answers_at_once_and_names_every_verb() -> None:
     assert {"train-epoch", "write-option"} <= set(re.findall(r"^  (\S+)", of_rules, re.MULTILINE))
 
 
+def test_a_crash_leaves_the_lines_that_led_there() -> None:
+    program = "import ctypes; from onkocode.cli import main; main(['language', 'check']); ctypes.string_at(0)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode < 0
+    assert 'File "<string>", line 1' in done.stderr
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_help_of_a_family_names_its_verbs(family: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([family, "--help"]) == 0
