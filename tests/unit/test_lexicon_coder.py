@@ -157,7 +157,7 @@ def test_probabilities_are_neither_0_nor_1_and_fall(system: str, basis: str, mor
 def test_a_probability_by_hand() -> None:
     labels = certainty.agreement("C50.9", [("C50.9", 0.5), ("C50.4", 0.4)])
     assert labels == certainty.Agreement(True, True, 0.5)
-    odds = 2.01 - 1.60 - 0.76 + 0.92 + 0.84 + 0.5 * 1.06  # named, the rest of the category, carcinoma, labels agree
+    odds = 2.02 - 1.57 - 0.58 + 0.78 + 0.41 + 0.5 * 1.55  # named, the rest of the category, carcinoma, labels agree
     found = certainty.certainty("icd10gm", "C50.9", "named", "8010/3", labels)
     assert found == pytest.approx(1 / (1 + math.exp(-odds)))
     assert certainty.falling(0.8, 2) == pytest.approx([0.8, 0.1, 0.05])
@@ -190,13 +190,13 @@ def test_weights_and_threshold_are_those_of_the_first_readings() -> None:
     from benchmarks import certainty_of_readings as calibration
 
     readings = calibration.read(FIRST_READINGS)
-    assert readings["round"].unique().sort().to_list() == ["C", "D", "E"]
+    assert readings["round"].unique().sort().to_list() == list("CDEFGH")
     for name, weights in certainty.WEIGHTS.items():
         assert calibration.weights(readings, name) == pytest.approx(dict(weights), abs=0.006), name
     covered, exact, accepted = calibration.left_out(readings, certainty.SURE)
-    assert covered / readings.height == pytest.approx(0.584, abs=0.01)
+    assert covered / readings.height == pytest.approx(0.521, abs=0.01)
     assert exact / covered == pytest.approx(0.963, abs=0.005)
-    assert accepted / covered == pytest.approx(0.984, abs=0.005)
+    assert accepted / covered == pytest.approx(0.975, abs=0.005)
 
 
 HEADER = b"code\tkind\tpattern\tsite\ticd10\n"

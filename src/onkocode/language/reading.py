@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from onkocode.language.facts import tumour_in_situ, tumour_papillary
 from onkocode.language.lexicon import Lexicon
 from onkocode.language.mentions import Mention, find_considered, find_mentions, preferred
-from onkocode.language.nodes import Named, find_nodes
+from onkocode.language.nodes import ANY, Named, find_nodes
 from onkocode.language.rows import Histology
 from onkocode.language.sites import SiteFinder
 from onkocode.language.subject import subject_of
@@ -201,8 +201,8 @@ class _Reader:
     def _metastasis(self, mention: Mention) -> Finding:
         site = SiteFinder(self.lexicon, self.text, mention, None).find()
         if site.basis in ("unknown", "loose region"):
-            site = self._before(mention) or SiteFinder(self.lexicon, self.text, mention, None).by_procedure() or site
-        if site.basis == "procedure" and (nodes := self._nodes_taken(mention, site)):
+            site = self._before(mention) or self._taken(mention, site) or site
+        if (site.basis == "procedure" or site.code == ANY) and (nodes := self._nodes_taken(mention, site)):
             site = nodes
         source = self._source(mention)
         topography = source.topography if source else self._origin()
@@ -229,12 +229,20 @@ class _Reader:
         kinds = [source.morphology for source in found if source.morphology and not source.morphology.startswith(OPEN)]
         return replace(best, morphology=next(iter(kinds), best.morphology))
 
+    def _taken(self, mention: Mention, site: Named) -> Named | None:
+        """Return the organ that was taken; beside a region only if it stands before (Hirnresektat parietal)."""
+        taken = SiteFinder(self.lexicon, self.text, mention, None).by_procedure()
+        before = taken is not None and all(place < mention.head[0] for place in taken.words)
+        return taken if site.basis == "unknown" or before else None
+
     def _nodes_taken(self, mention: Mention, site: Named) -> Named | None:
         """Return the region of the lymph nodes that were taken (Lymphknotenstanze axillär)."""
         first = site.words[0] if site.words else 0
         part = next((part for part in self.text.parts if part.start <= first < part.end), None)
-        taken = range(part.start, part.end) if part else mention.places
-        return find_nodes(self.lexicon, self.text, list(taken), False) if site.code.startswith("C77") else None
+        beside = range(part.start, part.end) if part else ()
+        taken = (place for place, roles in enumerate(self.text.roles.of_unit) if "procedure" in roles)
+        places = sorted({*mention.places, *beside, *taken})
+        return find_nodes(self.lexicon, self.text, places, False) if site.code.startswith("C77") else None
 
     def _source_site(self, mention: Mention, row: Histology) -> Named | None:
         """Return where a tumour comes from that is a metastasis by its name (Krukenberg, Pseudomyxoma)."""
