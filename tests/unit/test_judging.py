@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
-from onkocode.evaluation.judging import judge_answers
+from onkocode.evaluation.judging import STRICT, judge_answers
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 
@@ -98,12 +98,13 @@ CASES = [
     ("tumour-icd10", "Ja, C50.5", "C50.9", None, "C50.5", True, False, True, False, False, False),
     ("tumour-icd10", "Ja, C18.0", "C50.9", None, "C18.0", True, False, False, True, True, False),
     ("tumour-icd10", "Ja", "C50.9", None, None, False, False, False, None, None, False),
-    ("tumour-icd10", "C50.9", "C50.9", None, None, False, False, False, None, None, False),
+    ("tumour-icd10", "C50.9", "C50.9", None, "C50.9", True, True, True, True, True, False),  # a code says yes
     ("tumour-icd10", "Nein", "C50.9", None, "Nein", True, False, False, None, None, False),
     ("tumour-icd10", "Nein, C50.9", "C50.9", None, "Nein", True, False, False, None, None, False),
     ("tumour", "Ja, C50.9", None, None, "Ja", True, True, True, None, None, False),
     ("tumour", "nein", None, None, "Nein", True, False, False, None, None, False),
-    ("tumour", "Jawohl", None, None, None, False, False, False, None, None, False),
+    ("tumour", "Jawohl", None, None, "Ja", True, True, True, None, None, False),
+    ("tumour", "Unklar", None, None, None, False, False, False, None, None, False),
 ]
 COLUMNS = ("predicted", "valid", "exact", "partial", "exists", "terminal", "several")
 
@@ -114,6 +115,25 @@ def test_judgement(case: tuple[str, str, str | None, list[str] | None, object]) 
     row = judged(task, answer, code, accepted)
     assert [row[column] for column in COLUMNS] == expected
     assert row["expected"] == (code or "Ja")
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "code", "said", "strictly"),
+    [
+        ("icd10", "C50,9", "C50.9", (True, True, "code"), (True, False, True)),
+        ("icd10", "nicht C18.0, sondern C50.9", "C50.9", (True, True, "code"), (True, False, False)),
+        ("icd10", "C 50.9", "C50.9", (True, True, "code"), (False, False, False)),
+        ("icd10", "8140/3", "C50.9", (False, False, "other system"), (False, False, False)),
+        ("tumour", "Antwort (Ja/Nein): Nein", None, (True, False, "no"), (True, True, True)),
+        ("tumour", "Ja oder Nein?", None, (False, False, "undecided"), (True, True, True)),
+    ],
+)
+def test_the_strict_reading_stands_beside(
+    task: str, answer: str, code: str | None, said: tuple[object, ...], strictly: tuple[bool, ...]
+) -> None:
+    row = judged(task, answer, code)
+    assert (row["valid"], row["exact"], row["kind"]) == said
+    assert tuple(row[column] for column in STRICT) == strictly
 
 
 @pytest.mark.parametrize(
@@ -147,7 +167,7 @@ def test_no_is_the_whole_answer_about_what_is_no_tumour(answer: str, right: bool
 def test_exact_is_always_partial_and_valid() -> None:
     rows = table([(task, answer, code, accepted) for task, answer, code, accepted, *_ in CASES])
     assert rows.filter(pl.col("exact") & ~(pl.col("partial") & pl.col("valid"))).is_empty()
-    assert rows["exact"].sum() == 9
+    assert rows["exact"].sum() == 11
 
 
 def test_every_column_of_the_schema_and_no_text() -> None:
@@ -155,7 +175,7 @@ def test_every_column_of_the_schema_and_no_text() -> None:
     kept = rows.select(list(columns_of("judged")))
     assert "question" not in rows.columns
     assert HIDDEN not in str(kept.to_dicts())
-    assert "Jawohl" not in str(kept.to_dicts())
+    assert not {"Jawohl", "Unklar"} & set(str(kept.to_dicts()).split("'"))
 
 
 def test_only_the_first_rank_is_judged() -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from onkocode.evaluation.intervals import clopper_pearson
+from onkocode.evaluation.judging import STRICT
 from onkocode.evaluation.measuring import measure
 from onkocode.evaluation.metrics import METRICS as DECLARED
 from onkocode.records.schemas import columns_of, read_table
@@ -174,9 +175,10 @@ def test_with_a_code_the_decision_is_measured_and_the_code_too() -> None:
 def test_a_metric_is_named_and_has_a_unit_that_its_values_have() -> None:
     """All that is measured, of every task and condition, is declared; shares stay in 0…1, differences in -1…1."""
     parts = {"icd10": ICD10, "tumour": TUMOUR, "morphology": MORPHOLOGY}
+    recorded = {"cut": False, "seconds": 7.5, "tokens": 70, "kind": "code"} | dict.fromkeys(STRICT, False)
     judged = pl.concat(
         [
-            frame(rows, task, condition=condition, cut=False, seconds=7.5, tokens=70)
+            frame(rows, task, condition=condition, **recorded)
             for task, rows in parts.items()
             for condition in ("free", "thinking")
         ]

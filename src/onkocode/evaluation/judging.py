@@ -6,16 +6,30 @@ import polars as pl
 
 from onkocode.catalogues.vocabulary.codes import category_of
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
+from onkocode.evaluation.answers.reading import read_answer
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 from onkocode.tasks import NO, TASKS, Task
 
-JUDGEMENT = ("expected", "predicted", "valid", "exact", "partial", "exists", "terminal", "several", "cut")
+STRICT = ("strict_valid", "strict_exact", "strict_partial")
+JUDGEMENT = (
+    "expected",
+    "predicted",
+    "valid",
+    "exact",
+    "partial",
+    "exists",
+    "terminal",
+    "several",
+    "cut",
+    "kind",
+    *STRICT,
+)
 
 
 def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Mapping[str, LabelSpace]) -> pl.DataFrame:
-    """Return judged rows (schema Judged) of the first-ranked answers.
+    """Return judged rows (schema Judged) of the first-ranked answers: as a documentarist reads them, and strictly.
 
     Args:
         predictions: schema Predictions.
@@ -36,7 +50,8 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     if missing := {TASKS[task].system for task in joined["task"].unique()} - {None, *spaces}:
         raise InputError(f"answers are codes of {', '.join(map(str, missing))}, whose label space is not given")
     rows: list[dict[str, object]] = [
-        _judge(TASKS[task], parse_answer(task, answer), code or expected, accepted, spaces)
+        _judge(TASKS[task], read_answer(task, answer), code or expected, accepted, spaces)
+        | _strictly(TASKS[task], parse_answer(task, answer), code or expected, accepted)
         for task, answer, code, expected, accepted in joined.select(
             "task", "answer", "code", "expected_answer", "accepted"
         ).iter_rows()
@@ -65,6 +80,17 @@ def _judge(
         "terminal": space.is_terminal(value) if space and value else None,
         "several": parsed.several,
         "cut": parsed.cut,
+        "kind": parsed.kind,
+    }
+
+
+def _strictly(task: Task, parsed: Parsed, expected: str, accepted: list[str] | None) -> dict[str, object]:
+    """Judge the strict reading of an answer."""
+    right, value = {expected, *(accepted or [])}, parsed.value
+    return {
+        "strict_valid": value is not None,
+        "strict_exact": value in right,
+        "strict_partial": value is not None and _partly(value, task) in {_partly(code, task) for code in right},
     }
 
 

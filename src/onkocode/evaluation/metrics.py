@@ -63,6 +63,20 @@ _DECLARED = (
     Metric("nonexistent_rate", "Codes that do not exist", _NONEXISTENT, denominators=("valid",), tasks=CODED),
     Metric("nonterminal_rate", "Codes that are not terminal", _NONTERMINAL, denominators=("valid",), tasks=CODED),
     Metric("several_rate", "Several answers", pl.col("several")),
+    Metric("strict_accuracy", "Accuracy, strict reading", pl.col("strict_exact")),
+    Metric("strict_partial_accuracy", "Partial accuracy, strict reading", pl.col("strict_partial"), tasks=CODED),
+    Metric("strict_invalid_rate", "Invalid answers, strict reading", ~pl.col("strict_valid")),
+    *(
+        Metric(f"{reason.replace(' ', '_')}_rate", f"Invalid answers: {name}", pl.col("kind") == reason, tasks=tasks)
+        for reason, name, tasks in (
+            ("no code", "no code", CODED),
+            ("other system", "a code of another system", CODED),
+            ("mixture", "codes that are mixed up", CODED),
+            ("invented", "no code by its form", CODED),
+            ("group", "a group of codes", CODED),
+            ("undecided", "neither yes nor no", DECIDED),
+        )
+    ),
     Metric("cut_rate", "Thoughts that do not end", pl.col("cut"), conditions=(THINKING,)),
     Metric("recall", "Recall", _YES, among=_POSITIVE, tasks=DECIDED),
     Metric("specificity", "Specificity", _NO, among=~_POSITIVE, tasks=DECIDED),

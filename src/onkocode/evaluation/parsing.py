@@ -1,4 +1,4 @@
-"""The one answer parser: from a raw answer to the code or the yes/no that it gives.
+"""The strict reading of answers: the first thing of the asked form counts, as a regular expression finds it.
 
 An answer is *valid* when it holds what its task asks for: a well-formed code of the asked system, whether or not that
 code exists (codes that do not exist, or are not terminal, have rates of their own), yes or no, or no or yes with a
@@ -25,6 +25,7 @@ PATTERNS = {
     "morphology": (re.compile(rf"{_START}(?:[Mm]-?)?([89][0-9]{{3}})(?:(?: ?/ ?|:)?([0-9]))?{_END_MORPHOLOGY}"), "/"),
 }
 YES_NO = re.compile(r"(?<![^\W_])(ja|nein)(?![^\W_])", re.IGNORECASE)
+REASONS = ("no code", "other system", "mixture", "invented", "group", "undecided", "cut")
 THOUGHT_END = "</think>"
 THOUGHT_START = "<think>"
 
@@ -35,12 +36,17 @@ class Parsed:
 
     To a task that asks for yes with a code, yes is said by the code.
 
-    `cut`: nothing stands there because a thought began that does not end.
+    Attributes:
+        value: what is said.
+        several: different answers stand there.
+        cut: nothing stands there because a thought began that does not end.
+        kind: code, several, yes or no; without a value, why: one of `REASONS`. Empty in the strict reading.
     """
 
     value: str | None
     several: bool = False
     cut: bool = False
+    kind: str = ""
 
 
 def parse_answer(task: str, answer: str) -> Parsed:

@@ -46,7 +46,9 @@ TABLES: dict[str, Table] = {
     "questions": Table(version=3, since={"flags": 3, "rules": 3}),
     "predictions": Table(),
     "answers": Table(),
-    "judged": Table(version=3, since={"cut": 3}),
+    "judged": Table(
+        version=4, since={"cut": 3} | dict.fromkeys(("kind", "strict_valid", "strict_exact", "strict_partial"), 4)
+    ),
     "metrics": Table(),
     "leakage": Table(),
 }

@@ -58,6 +58,10 @@ class Judged(dy.Schema):
     terminal = dy.Bool(nullable=True)
     several = dy.Bool()  # several different answers; the first counts
     cut = dy.Bool(nullable=True)  # invalid, since a thought does not end, as where the limit on tokens cut it
+    kind = dy.String(nullable=True)  # what is said, or why nothing (docs/evaluation.md); null in files before version 4
+    strict_valid = dy.Bool(nullable=True)  # by the strict reading
+    strict_exact = dy.Bool(nullable=True)
+    strict_partial = dy.Bool(nullable=True)
     tokens = dy.Int64(nullable=True, min=0)
     seconds = dy.Float64(nullable=True, min=0)
 

@@ -1,0 +1,1 @@
+"""Raw answers read as a documentarist reads them: thoughts, corrections, negations, other systems."""

@@ -1,0 +1,264 @@
+"""The codes in an answer, and which of them is meant."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from onkocode.catalogues.vocabulary.written_codes import LETTERS_BEHIND
+from onkocode.evaluation.answers import marks
+from onkocode.evaluation.answers.marks import Context
+
+_GLUED = r"[A-ZÄÖÜ][a-zäöüß]{2}|[a-zäöüß]{3}"  # a word right behind a code
+_ICD = re.compile(
+    r"(?P<letter>[A-Za-z]) ?(?P<category>\d\d)(?:[.,]?(?P<rest>\d{1,2}))?(?:[.,]?-)?[+*!†#]?"
+    rf"(?:{LETTERS_BEHIND}(?![^\W_]))?(?=$|[^\w]|_|{_GLUED}|[A-Z]\d\d)(?![./]\d(?!\d{{3}}))",
+    re.ASCII,
+)
+_MORPHOLOGY = re.compile(
+    r"(?<![^\W_])(?<!\d{3}/)(?:[Mm][- ]?)?(?P<type>[89]\d{3})(?:(?: ?[/:] ?| (?=\d(?!\w)))?(?P<behaviour>[012369])"
+    rf"(?=$|[^\w]|_|{_GLUED}|[A-Z]\d)|(?= ?$|[^\w/:]|_))(?![.]\d| ?[/:] ?\d|-\d)",
+    re.ASCII,
+)
+_APART = re.compile(
+    r"\b([89]\d{3})\b\D{1,30}?(?:beha\w+|verhalten|dignität|malignit\w*)\W{0,6}([012369])\b", re.IGNORECASE
+)
+_JOINED = re.compile(r"(\b[A-Z]\d\d(?:\.\d{1,2})?) ?[/-] ?(?=[89]\d{3})")
+_MASKED = re.compile(
+    "|".join(
+        (
+            r"\bt\(\d+;\d+\)(?:\([^)]*\))?|\b(?:del|inv|add|ins|dup)\(\d+[pq]?\)(?:\([^)]*\))*",
+            r"\b(?:CD|CK|BCL|MUC|SOX|PAX|GATA|TTF|HER|HPV|WT|IDH|MSH|MLH|PMS)-?\d+\w*",
+            r"\b[Pp](?:16|27|40|53|63)\b(?!\.\d)|\bS-?100\w*|\bKi-?67|\b[Vv]itamin\s+[A-Z]\d+|\bD2-40",
+            r"\b(?:L858R|T790M|C797S|C228T|C250T|V600[EKR]|K27M|G34[RVW]|G1[23][A-Z]|Q61[A-Z]|R132[A-Z]|R172[A-Z]|D816V)\b",
+            r"\b(?:V617F|H1047[A-Z]|E545K|E542K)\b|\bPugh\s+[ABC]\s?\d*|\b[A-Z]\d\d[A-Z]{2}\d\d\b|\b[A-Z]\d{5,}\b",
+            r"(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|(?<![\w.])\d-\d{2,3}[.\w]*|\b[A-LN-Z]-\d{4,5}\b|\b\d{1,2}\.\d{1,2}\.(?:\d{2,4})?\b",
+            r"\b(?:Tel|Fax|Telefon)\W{0,3}[\d/ -]{5,}|\b(?:HWK|BWK|LWK|SWK|Wirbel\w*)\s+[A-Z]\d{1,2}(?!\.)|\bGPT-\w+",
+            r"\b[A-Z] \d\d-(?:year|jähr)\w*|\b(?:room|bed|ward|[Zz]immer|Zi|[Ss]tation|Stat|Bett)\b\.?\s+[A-Z]\d+",
+            r"\b(?:NCIt?|UMLS|SNOMED(?: CT)?|CUI|MeSH)\W{0,3}[A-Z]?\d+",
+        )
+    )
+)
+_GROUP = re.compile(
+    r"\b[A-Z]\d\d(?:\.\d{1,2})?(?: ?- ?| (?:bis|to|through|until) )(?:[A-Z]\d\d(?:\.\d{1,2})?|\d\d)(?![\d/])"
+    r"|\b[89]\d{2,3}(?:/\d)?(?: ?- ?| (?:bis|to) )[89]\d{2,3}(?:/\d)?(?!\d)",
+    re.IGNORECASE,
+)
+_MIXED = re.compile(
+    r"\b[A-Z]\d\d/\d{4}\.\S*|\b[A-LN-Z]\d{4}/\d|\b[A-Z]?\d\d/\d\.\d{4}|\bM?\d{4}\.[A-Z]\d\d\S*|\b[A-Z]\d\d\.\d{4}/\d|"
+    r"\b[A-Z]\d\d(?:\.\d{1,2})?/\d(?!\d)"
+)
+_INVENTED = re.compile(
+    r"\b[A-Z]\d?\.\d[\d.]*|\b[A-Z]\d\d\.\d{3,}|\b[89]\d{3} ?/ ?\d\d|\b[1-9]\d{2}/\d\b|\b[A-Z]\d{3,}\b"
+)
+_OTHER = re.compile(
+    r"(?<![\w.])\d-\d{3}[.\w]*|\bp?T[0-4is]\w* ?p?N[0-3X]|\b[A-Z]\d\d[A-Z]{2}\d\d\b|(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|"
+    r"\b[TM]-\d{4,5}\b|\b\d{7,9}\b|\bpT\d"
+)
+_LABELS = (
+    ("icd10gm", re.compile(r"ICD-X|\bicd_?(?:10|code)?\w*|hauptdiagnose|diagnoseschlüssel", re.IGNORECASE)),
+    ("topography", re.compile(r"topogra\w*|lokalisation\w*|primärtumor|primärsitz|\bsitz\b|\bsite\b", re.IGNORECASE)),
+    ("morphology", re.compile(r"morpho\w*|histolog\w*", re.IGNORECASE)),
+    (
+        "",
+        re.compile(
+            r"nebendiagn\w*|alternativ\w*|sekundär\w*|secondary|differen\w*|metastase\w*|begründung|reason\w*|exklu\w*|"
+            r"\bexkl|\bops\b|grading|alpha-id|ausschl\w*|verworfen",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_RULED_OUT = re.compile(
+    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|mit|unter|an|für|the|ein\w*|mehr|etwa)"
+    r"\s+){0,4}$",
+    re.IGNORECASE,
+)
+_IS_WRONG = re.compile(
+    r"\W{0,2}(?:\([^)]*\))?\s*(?:ist|sind|wäre|is|trifft|treffen|passt|kommt)?\s*(?:es\s+|das\s+)?(?:hier\s+)?(?:daher\s+)?"
+    r"(?:falsch|nicht|unzutreffend|ausgeschlossen|wrong|incorrect|not)\b(?! sicher)",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"[\s\"',;]*")
+NEAR, LABELLED = 40, 80  # letters between an example, or a label, and its code
+MANY = 60  # codes that are looked at
+OWN, OTHER, BESIDE, SUPPOSED, DECIDED = 4, -4, -3, -2, 2  # what speaks for a code and against it
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code in a text: how it is usually written, where it stands, and what speaks for it."""
+
+    value: str
+    start: int
+    end: int
+    weight: int = 0
+    decided: int = -1
+    labelled: int = 0
+
+
+def find_codes(text: str, system: str) -> tuple[list[Code], str]:
+    """Return the codes of a system that a text commits to, and why there is none.
+
+    Args:
+        text: plain.
+        system: icd10gm, topography or morphology.
+
+    Returns:
+        The codes in their order, each with its weight; and one of group, mixture, invented, other system, no code.
+    """
+    text = _by_column(text)
+    masked = _JOINED.sub(r"\1 ; ", _blank(_MIXED, text))
+    masked = _blank(_MASKED, _blank(_GROUP, masked))
+    codes, morphologies = list(_icd(masked)), list(_morphologies(masked))
+    fitting = [code for code in (morphologies if system == "morphology" else codes) if _fits(code.value, system)]
+    if system == "morphology" and (apart := _APART.search(text)) and all("/" not in code.value for code in fitting):
+        fitting = [Code(f"{apart[1]}/{apart[2]}", apart.start(), apart.end())]
+    starts, ends = (sorted(place(code) for code in (*codes, *morphologies)) for place in (_start, _end))
+    context, said = Context(masked), []
+    for code in fitting if len(fitting) <= MANY else [*fitting[: MANY // 2], *fitting[-MANY // 2 :]]:
+        before, behind = bisect_right(ends, code.start), bisect_left(starts, code.end)
+        previous, follows = ends[before - 1] if before else 0, starts[behind] if behind < len(starts) else len(masked)
+        weighed = _weighed(code, context, system, previous, follows)
+        said += [weighed] if weighed else []
+    return _listed(said, masked), "" if said else _reason(text, masked, bool(fitting), bool(starts))
+
+
+def _start(code: Code) -> int:
+    return code.start
+
+
+def _end(code: Code) -> int:
+    return code.end
+
+
+def _listed(codes: Sequence[Code], text: str) -> list[Code]:
+    """Return codes with the weight of the first of their list, and a label that reaches to the next label."""
+    found: list[Code] = []
+    labelled = False
+    for code in codes:
+        last = found[-1] if found else None
+        labelled = code.labelled > 0 or (labelled and not code.labelled)
+        if labelled and not code.labelled:
+            code = replace(code, weight=code.weight + OWN)
+        if last and _BETWEEN.fullmatch(text[last.end : code.start]):
+            code = replace(code, weight=last.weight, decided=last.decided)
+        found.append(code)
+    return found
+
+
+def chosen(codes: Sequence[Code]) -> tuple[str | None, bool]:
+    """Return the code that is meant, and whether others stand beside it with the same right."""
+    if not codes:
+        return None, False
+    best = max((code.weight, code.decided) for code in codes)
+    equal = [code for code in codes if (code.weight, code.decided) == best]
+    first = equal[0]
+    finer = [code.value for code in codes if code.value.startswith((f"{first.value}.", f"{first.value}/"))]
+    value = finer[0] if finer else first.value
+    rivals = {code.value for code in equal if not value.startswith(code.value)} - {value}
+    return value, bool(rivals)
+
+
+def _icd(text: str) -> Iterator[Code]:
+    last = 0
+    for found in _ICD.finditer(text):
+        before = text[max(0, found.start() - 4) : found.start()]
+        starts = (
+            not before
+            or not (before[-1].isalnum())
+            or found.start() == last
+            or bool(re.search(r"[a-zäöüß]{4}$", before))
+        )
+        letter, rest = found["letter"], found["rest"] or ""
+        small = letter.islower() and letter not in "cd" and not re.match(r"[a-z] ?\d\d[.,]", found.group())
+        if not starts or small:
+            continue
+        last = found.end()
+        yield Code(f"{letter.upper()}{found['category']}" + (f".{rest}" if rest else ""), found.start(), found.end())
+
+
+def _morphologies(text: str) -> Iterator[Code]:
+    for found in _MORPHOLOGY.finditer(text):
+        behaviour = found["behaviour"]
+        yield Code(found["type"] + (f"/{behaviour}" if behaviour else ""), found.start(), found.end())
+
+
+def _fits(value: str, system: str) -> bool:
+    if system != "topography":
+        return True
+    return value[0] == "C" and value[:3] <= "C80" and len(value.partition(".")[2]) < 2
+
+
+def _weighed(code: Code, context: Context, system: str, previous: int, follows: int) -> Code | None:
+    """Return a code with what speaks for it; None where it is ruled out, or an example.
+
+    Args:
+        code: the code.
+        context: of the text.
+        system: asked.
+        previous: where the code before it ends.
+        follows: where the code behind it begins.
+    """
+    text, before = context.text, context.clause_before(code.start)
+    behind = context.clause_behind(code.end)
+    if _RULED_OUT.search(before) or _IS_WRONG.match(behind):
+        return None
+    line = max(text.rfind("\n", 0, code.start) + 1, code.start - marks.FAR)
+    space = text[max(previous, line, code.start - LABELLED) : code.start]
+    example = list(marks.EXAMPLE.finditer(space))
+    if example and len(space) - example[-1].end() <= NEAR:
+        return None
+    weight = _label(space, text[line : code.start], system)
+    code = replace(code, labelled=weight)
+    supposed = marks.SUPPOSED.search(before) or marks.SUPPOSED.search(behind[: max(0, follows - code.end)])
+    if supposed or marks.CONDITION.search(context.sentence_before(code.start, previous)):
+        return replace(code, weight=weight + SUPPOSED)
+    decided = context.decided(code.start)
+    doubted = decided >= 0 and marks.SUPPOSED.search(text, max(decided, code.start - marks.FAR), code.start)
+    return replace(code, weight=weight + (DECIDED if decided >= 0 and not doubted else 0), decided=decided)
+
+
+def _label(space: str, line: str, system: str) -> int:
+    """Return what the last label before a code says: of its system, another one, or beside the answer."""
+    last = max(
+        ((found.start(), key) for key, pattern in _LABELS for found in pattern.finditer(space)), default=(-1, None)
+    )[1]
+    if last is None and re.search(r"nebendiagn|exklu|\bexkl", line, re.IGNORECASE):
+        last = ""
+    if last is None:
+        return 0
+    return OWN if last == system else BESIDE if last == "" else OTHER
+
+
+def _reason(text: str, masked: str, said: bool, others: bool) -> str:
+    if said:
+        return "no code"
+    if _MIXED.search(text):
+        return "mixture"
+    if _GROUP.search(text):
+        return "group"
+    if others or _OTHER.search(text):
+        return "other system"
+    return "invented" if _INVENTED.search(masked) else "no code"
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: " " * len(found.group()), text)
+
+
+def _by_column(text: str) -> str:
+    """Return a text whose table names its columns in each cell (| ICD | C61 |)."""
+    rows = [line for line in text.split("\n") if line.count("|") > 1]
+    if len(rows) < 2:
+        return text
+    heads = [cell.strip() for cell in rows[0].strip().strip("|").split("|")]
+    if sum(any(pattern.search(head) for _, pattern in _LABELS[:3]) for head in heads) < 1 or re.search(
+        r"\d/\d|\.\d", rows[0]
+    ):
+        return text
+    lines = []
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        named = line in rows[1:] and len(cells) == len(heads)
+        lines.append("\n".join(f"{head}: {cell}" for head, cell in zip(heads, cells, strict=True)) if named else line)
+    return "\n".join(lines)

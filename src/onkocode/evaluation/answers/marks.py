@@ -1,0 +1,94 @@
+"""Words that tell what stands beside them: a decision, or what is ruled out, an example, another system."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+FAR = 200  # letters within which words tell something of a code
+# What follows is what was decided.
+FINAL = re.compile(
+    r"korrektur\w*|korrigier\w*|richtig\w*|correct\w*|correction|sondern|besser|genauer|präziser|exakter|spezifischer|"
+    r"daher|deshalb|somit|folglich|demnach|therefore|thus|hence|endgültig\w*|abschließend\w*|letztlich|final\w*|fazit|"
+    r"antwort|answer|ergebnis|result|lösung|solution|kodiert wird|kodiere|ergibt sich|entscheide\w*|"
+    r"i meant|gemeint (?:ist|war):?|"
+    r"bleibt es|bleibe (?:bei|ich)|also|halt|moment|update|entschuldig\w*|sorry|verzeihung|warte|wait|"
+    r"gewählt|auswahl|chosen|selected|"
+    r"am besten|passt|zutreffend\w*|nein,? doch|actually|rather(?! than)|=>|→|->|⟶",
+    re.IGNORECASE,
+)
+# All that follows takes back what stands before.
+CORRECTION = re.compile(
+    r"korrektur\w*|korrigier\w*|correction|entschuldig\w*|sorry|verzeihung|moment|halt|update|warte|wait|i meant",
+    re.IGNORECASE,
+)
+# What follows in the clause is ruled out.
+DENIED = re.compile(
+    r"\b(?:nicht|kein\w*|statt|anstatt|anstelle(?: von)?|not|instead of|rather than|weder|noch|neither|nor|außer|ohne|"
+    r"exkl\w*|ausgenommen|ausschluss|ausgeschlossen|verworfen\w*|falsch\w*|wrong\w*|abgelehnt\w*)\b",
+    re.IGNORECASE,
+)
+# What follows, or stands before, is only considered.
+SUPPOSED = re.compile(
+    r"\b(?:wären?|würde\w*|könnte\w*|hätte\w*|dachte\w*|vermutete|would|could|might|thought|zunächst|zuerst|erst|anfangs|"
+    r"frühere?\w*|vorherig\w*|ursprünglich\w*|previous\w*|eventuell|differenti?aldiagnos\w*|differenzialdiagnos\w*|alternativ\w*|unspezifisch\w*|allgemein\w*)\b",
+    re.IGNORECASE,
+)
+# What follows holds under a condition.
+CONDITION = re.compile(r"\b(?:falls|wenn|sofern|if)\b", re.IGNORECASE)
+# What follows is no answer.
+EXAMPLE = re.compile(
+    r"\b(?:z\. ?b\.|zum beispiel|beispiel\w*|bspw\.?|e\. ?g\.|for example|for instance|etwa|such as|"
+    r"nach dem muster|muster|im format|in der form|der form)",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"[.;:!?](?=\s|$)|[,\n()\[\]{}|]|\s-\s|\b(?:aber|but|jedoch|doch|sondern|and|und zwar)\b|→|=>", re.IGNORECASE
+)
+_SENTENCE = re.compile(r"(?<!\b[a-zA-Z])[.!?;](?=\s|$)|\n")  # no sentence ends in "z. B."
+
+
+class Context:
+    """A text, and where its clauses, sentences and marks are.
+
+    Args:
+        text: plain.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        clauses = list(_CLAUSE.finditer(text))
+        self._clause_starts, self._clause_ends = (
+            [found.end() for found in clauses],
+            [found.start() for found in clauses],
+        )
+        self._sentences = [found.end() for found in _SENTENCE.finditer(text)]
+        self._finals = [found.start() for found in FINAL.finditer(text)]
+        self._corrections = [found.start() for found in CORRECTION.finditer(text)]
+
+    def clause_before(self, at: int) -> str:
+        """Return what stands in the same clause before a place."""
+        return self.text[max(_last(self._clause_starts, at, 0), at - FAR) : at]
+
+    def clause_behind(self, at: int) -> str:
+        """Return what stands in the same clause behind a place."""
+        number = bisect_left(self._clause_ends, at)
+        end = self._clause_ends[number] if number < len(self._clause_ends) else len(self.text)
+        return self.text[at : min(end, at + FAR)]
+
+    def sentence_before(self, at: int, behind: int = 0) -> str:
+        """Return what stands in the same sentence before a place, and behind another one."""
+        return self.text[max(behind, _last(self._sentences, at, 0), at - FAR) : at]
+
+    def decided(self, at: int) -> int:
+        """Return where the last word of a decision stands before a place; -1 for none.
+
+        A correction reaches to the end, other words to the end of their sentence.
+        """
+        final = _last(self._finals, at, -1)
+        return max(final if final >= _last(self._sentences, at, 0) else -1, _last(self._corrections, at, -1))
+
+
+def _last(places: Sequence[int], at: int, default: int) -> int:
+    """Return the last of sorted places that is not behind another one."""
+    number = bisect_right(places, at)
+    return places[number - 1] if number else default

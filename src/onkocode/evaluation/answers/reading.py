@@ -1,0 +1,48 @@
+"""What an answer says, read as a documentarist would who does not know the diagnosis."""
+
+from onkocode.evaluation.answers.cleaning import chosen_option, plain, turns
+from onkocode.evaluation.answers.codes import chosen, find_codes
+from onkocode.evaluation.answers.decisions import find_decision
+from onkocode.evaluation.answers.thoughts import is_thinking_aloud, without_thoughts
+from onkocode.evaluation.parsing import Parsed
+from onkocode.tasks import NO, TASKS, YES, Task
+
+
+def read_answer(task: str, answer: str) -> Parsed:
+    """Read the answer to a question of a task (a key of `TASKS`) by the rules of docs/evaluation.md."""
+    said, endless = without_thoughts(answer)
+    found = Parsed(None, kind="undecided" if TASKS[task].decides and not TASKS[task].system else "no code")
+    for part in said:
+        if is_thinking_aloud(part):
+            continue
+        for turn in turns(part):
+            read = _read(TASKS[task], chosen_option(plain(turn)))
+            if read.value is not None:
+                return read
+            if read.kind != "no code" and found.kind in ("no code", "undecided"):
+                found = read
+    cut = endless or any(is_thinking_aloud(part) for part in said)
+    return Parsed(None, cut=cut, kind="cut" if cut else found.kind)
+
+
+def _read(task: Task, text: str) -> Parsed:
+    if not task.decides:
+        return _code(task, text)
+    decision, both = find_decision(text)
+    if not task.system:
+        kind = "undecided" if decision is None else "yes" if decision == YES else "no"
+        return Parsed(decision, several=both and decision is None, kind=kind)
+    if decision == NO:
+        return Parsed(NO, kind="no")
+    code = _code(task, text)
+    if code.value is None and both:
+        return Parsed(None, kind="undecided")
+    if decision is None and both:
+        return Parsed(None, kind="undecided")
+    return code
+
+
+def _code(task: Task, text: str) -> Parsed:
+    codes, why = find_codes(text, task.system or "")
+    value, several = chosen(codes)
+    return Parsed(value, several, kind=why if value is None else "several" if several else "code")

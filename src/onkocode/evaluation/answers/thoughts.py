@@ -1,0 +1,40 @@
+"""The thoughts in an answer, which are no answer."""
+
+import re
+
+_NAMES = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection|gedanken?)"
+_OPEN = re.compile(rf"<\s*{_NAMES}\s*>|\[\s*{_NAMES}\s*\]|◁\s*{_NAMES}\s*▷|<unused\d+>\s*{_NAMES}\b", re.IGNORECASE)
+_CLOSE = re.compile(
+    rf"<\s*/\s*{_NAMES}\s*>|\[\s*/\s*{_NAMES}\s*\]|◁\s*/\s*{_NAMES}\s*▷|<unused\d+>(?!\s*{_NAMES}\b)", re.IGNORECASE
+)
+_FINAL = re.compile(r"<\|channel\|>\s*final\s*<\|message\|>")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(?:analysis|commentary)\s*<\|message\|>")
+_ALOUD = re.compile(
+    r"\s*(?:okay|ok|alright|hmm|let me|let's|first,? (?:i|let)|so,? the|the user|lass mich|"
+    r"mal sehen|zuerst überlege)\b",
+    re.IGNORECASE,
+)
+
+
+def without_thoughts(answer: str) -> tuple[list[str], bool]:
+    """Return what an answer says outside of thoughts, what counts first in front, and whether a thought does not end.
+
+    What stands behind the last thought counts before what stands in front of the first. A closing mark without an
+    opening one ends a thought that began with the prompt.
+    """
+    if _CHANNEL.search(answer) or _FINAL.search(answer):
+        parts = _FINAL.split(answer)
+        return ([parts[-1]], False) if len(parts) > 1 else ([], True)
+    closes = list(_CLOSE.finditer(answer))
+    behind = answer[closes[-1].end() :] if closes else answer
+    opened = _OPEN.search(behind)
+    said = [behind[: opened.start()] if opened else behind]
+    first = _OPEN.search(answer)
+    if closes and first and first.start() < closes[0].start():
+        said.append(answer[: first.start()])
+    return said, opened is not None
+
+
+def is_thinking_aloud(said: str) -> bool:
+    """Tell whether an answer is nothing but a thought without marks that does not end."""
+    return bool(_ALOUD.match(said)) and not re.search(r"[.!\])}\"'`*\d]\s*$", said)
