@@ -26,6 +26,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[*`$]|(?<!\w)_+|_+(?!\w)", ""),
         (r"\blcd(?=-?10)", "icd"),
         (r"(?<=\b[a-z]\d)[oO](?=\.?\d|\b)|(?<=\b[a-z])[oO](?=\d\.\d)", "0"),
+        (r"\b([89])\.(\d{3})(?=/\d)", r"\1\2"),
         (r"(?<=\d)[·•‧∙](?=\d)", "."),
         (r"(?<=\d) (?:punkt|dot|point) (?=\d)", "."),
         (r"(?<=[a-z]\d\d) (?=\.\d)", ""),
@@ -41,9 +42,31 @@ def plain(answer: str) -> str:
     text = _STRUCK.sub(" ", _RAISED.sub("", html.unescape(answer)))
     text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).translate(_ALIKE).translate(_SIGNS)
     text = _TAG.sub(lambda tag: f" {tag[1]}: " if _LABELS.match(tag[1]) and tag[0][1] != "/" else " ", text)
+    if not re.search(r"\d", text):
+        text = _NUMBERS.sub(lambda found: _in_digits(found.group()), text)
     for pattern, written in _PLAIN:
         text = pattern.sub(written, text)
     return text
+
+
+_ONES = ("null", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
+_TENS = ("zehn", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
+_SPELT = {word: str(10 * (number + 1)) for number, word in enumerate(_TENS)}
+_SPELT |= {
+    f"{one}und{ten}": str(10 * (tens + 1) + ones)
+    for tens, ten in enumerate(_TENS[1:], 1)
+    for ones, one in enumerate(_ONES[1:], 1)
+}
+_SPELT |= {one: str(number) for number, one in enumerate(_ONES)} | {"eins": "1"}
+_SPOKEN = {"punkt": ".", "komma": ",", "schrägstrich": "/"}
+_WORD = "|".join(sorted((*_SPELT, *_SPOKEN), key=len, reverse=True))
+_NUMBERS = re.compile(rf"(?<![^\W_])(?:{_WORD})(?:[ -](?:{_WORD}))*(?![^\W_])", re.IGNORECASE)
+
+
+def _in_digits(words: str) -> str:
+    """Return spelt numbers in digits (einundachtzig vierzig Schrägstrich drei); one word alone stays."""
+    parts = re.split(r"[ -]", words.lower())
+    return "".join(_SPELT.get(part) or _SPOKEN[part] for part in parts) if len(parts) > 1 else words
 
 
 _MARKER = re.compile(
@@ -70,7 +93,8 @@ def turns(answer: str) -> list[str]:
 _OPTION = re.compile(r"^[ \t]*(?:[-•]|\(?(?P<name>\d|[a-h])[.)])[ \t]+(?P<text>.+)$", re.MULTILINE | re.IGNORECASE)
 _ORDINALS = ("erste", "zweite", "dritte", "vierte", "fünfte"), ("first", "second", "third", "fourth", "fifth")
 _BY_NAME = re.compile(
-    r"(?:antwort|answer|option|variante|möglichkeit|lösung|auswahl|entscheide mich für|wähle)\W{0,4}"
+    r"(?:antwort|answer|option|variante|möglichkeit|lösung|auswahl|entscheide mich für|wähle|nummer|nr\.?|"
+    r"buchstabe|punkt|(?:richtig|korrekt|zutreffend) ist|passt)\W{0,4}"
     r"(?:nr\.?|nummer|ist|is)?\W{0,3}"
     r"(?P<name>\d|[a-h])\W*$",
     re.IGNORECASE | re.MULTILINE,

@@ -16,7 +16,8 @@ _ICD = re.compile(
     re.ASCII,
 )
 _MORPHOLOGY = re.compile(
-    r"(?<![^\W_])(?<!\d{3}/)(?:[Mm][- ]?)?(?P<type>[89]\d{3})(?:(?: ?[/:] ?| (?=\d(?!\w)))?(?P<behaviour>[012369])"
+    r"(?<![^\W_])(?<!\d{3}/)(?:[Mm][- ]?)?(?P<type>[89]\d{3})"
+    r"(?:(?: ?[/:] ?| (?=\d(?!\w)))?(?P<behaviour>[012369])(?:[1-9](?=$|[^\w]))?"  # a sixth digit is the grade
     rf"(?=$|[^\w]|_|{_GLUED}|[A-Z]\d)|(?= ?$|[^\w/:]|_))(?![.]\d| ?[/:] ?\d|-\d)",
     re.ASCII,
 )
@@ -35,6 +36,7 @@ _MASKED = re.compile(
             r"(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|(?<![\w.])\d-\d{2,3}[.\w]*|\b[A-LN-Z]-\d{4,5}\b|\b\d{1,2}\.\d{1,2}\.(?:\d{2,4})?\b",
             r"\b(?:Tel|Fax|Telefon)\W{0,3}[\d/ -]{5,}|\b(?:HWK|BWK|LWK|SWK|Wirbel\w*)\s+[A-Z]\d{1,2}(?!\.)|\bGPT-\w+",
             r"\b[A-Z] \d\d-(?:year|jähr)\w*|\b(?:room|bed|ward|[Zz]immer|Zi|[Ss]tation|Stat|Bett)\b\.?\s+[A-Z]\d+",
+            r"\bNr\.?\s+[A-Z]\s?\d+/\d{2}\b|\b[CF]1[18]-\w+|\bQLQ-?\w+|\bBR23\b|\bDRG\W{0,3}[A-Z]\d\d[A-Z]?\b",
             r"\b(?:NCIt?|UMLS|SNOMED(?: CT)?|CUI|MeSH)\W{0,3}[A-Z]?\d+",
         )
     )
@@ -53,12 +55,13 @@ _INVENTED = re.compile(
 )
 _OTHER = re.compile(
     r"(?<![\w.])\d-\d{3}[.\w]*|\bp?T[0-4is]\w* ?p?N[0-3X]|\b[A-Z]\d\d[A-Z]{2}\d\d\b|(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|"
-    r"\b[TM]-\d{4,5}\b|\b\d{7,9}\b|\bpT\d"
+    r"\bDRG\W{0,3}[A-Z]\d\d|\b[TM]-\d{4,5}\b|\b\d{7,9}\b|\bpT\d"
 )
 _LABELS = (
     ("icd10gm", re.compile(r"ICD-X|\bicd_?(?:10|code)?\w*|hauptdiagnose|diagnoseschlüssel", re.IGNORECASE)),
     ("topography", re.compile(r"topogra\w*|lokalisation\w*|primärtumor|primärsitz|\bsitz\b|\bsite\b", re.IGNORECASE)),
     ("morphology", re.compile(r"morpho\w*|histolog\w*", re.IGNORECASE)),
+    ("icdo", re.compile(r"ICD-O|\bicd_?o_?3?\b|\bicdo3?", re.IGNORECASE)),
     (
         "",
         re.compile(
@@ -69,7 +72,7 @@ _LABELS = (
     ),
 )
 _RULED_OUT = re.compile(
-    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|mit|unter|an|für|the|ein\w*|mehr|etwa)"
+    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|mit|unter|an|für|the|ein\w*|mehr|etwa|sind|ist|wird|wurden|are|is)"
     r"\s+){0,4}$",
     re.IGNORECASE,
 )
@@ -78,6 +81,7 @@ _IS_WRONG = re.compile(
     r"(?:falsch|nicht|unzutreffend|ausgeschlossen|wrong|incorrect|not)\b(?! sicher)",
     re.IGNORECASE,
 )
+_ALONG = re.compile(r"[^.;:\n]{0,25}(?:\b(?:und|oder|sowie|and|or|noch)\b|,)\s*", re.IGNORECASE)  # z. B. C50.9 oder C61
 _BETWEEN = re.compile(r"[\s\"',;]*")
 NEAR, LABELLED = 40, 80  # letters between an example, or a label, and its code
 MANY = 60  # codes that are looked at
@@ -114,12 +118,14 @@ def find_codes(text: str, system: str) -> tuple[list[Code], str]:
     if system == "morphology" and (apart := _APART.search(text)) and all("/" not in code.value for code in fitting):
         fitting = [Code(f"{apart[1]}/{apart[2]}", apart.start(), apart.end())]
     starts, ends = (sorted(place(code) for code in (*codes, *morphologies)) for place in (_start, _end))
-    context, said = Context(masked), []
+    context, said, lost = Context(masked), [], None
     for code in fitting if len(fitting) <= MANY else [*fitting[: MANY // 2], *fitting[-MANY // 2 :]]:
         before, behind = bisect_right(ends, code.start), bisect_left(starts, code.end)
         previous, follows = ends[before - 1] if before else 0, starts[behind] if behind < len(starts) else len(masked)
-        weighed = _weighed(code, context, system, previous, follows)
+        dropped = lost is not None and _ALONG.fullmatch(masked[lost.end : code.start]) is not None
+        weighed = None if dropped else _weighed(code, context, system, previous, follows)
         said += [weighed] if weighed else []
+        lost = None if weighed else code
     return _listed(said, masked), "" if said else _reason(text, masked, bool(fitting), bool(starts))
 
 
@@ -153,7 +159,11 @@ def chosen(codes: Sequence[Code]) -> tuple[str | None, bool]:
     best = max((code.weight, code.decided) for code in codes)
     equal = [code for code in codes if (code.weight, code.decided) == best]
     first = equal[0]
-    finer = [code.value for code in codes if code.value.startswith((f"{first.value}.", f"{first.value}/"))]
+    finer = [
+        code.value
+        for code in codes
+        if code.labelled >= 0 and code.value.startswith((f"{first.value}.", f"{first.value}/"))
+    ]
     value = finer[0] if finer else first.value
     rivals = {code.value for code in equal if not value.startswith(code.value)} - {value}
     return value, bool(rivals)
@@ -227,6 +237,8 @@ def _label(space: str, line: str, system: str) -> int:
         last = ""
     if last is None:
         return 0
+    if last == "icdo":
+        last = system if system in ("topography", "morphology") else "icdo"
     return OWN if last == system else BESIDE if last == "" else OTHER
 
 
@@ -247,18 +259,33 @@ def _blank(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _by_column(text: str) -> str:
-    """Return a text whose table names its columns in each cell (| ICD | C61 |)."""
-    rows = [line for line in text.split("\n") if line.count("|") > 1]
-    if len(rows) < 2:
-        return text
-    heads = [cell.strip() for cell in rows[0].strip().strip("|").split("|")]
-    if sum(any(pattern.search(head) for _, pattern in _LABELS[:3]) for head in heads) < 1 or re.search(
-        r"\d/\d|\.\d", rows[0]
-    ):
-        return text
-    lines = []
-    for line in text.split("\n"):
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        named = line in rows[1:] and len(cells) == len(heads)
-        lines.append("\n".join(f"{head}: {cell}" for head, cell in zip(heads, cells, strict=True)) if named else line)
-    return "\n".join(lines)
+    """Return a text whose table names its columns in each cell (| ICD | C61 |, icd10;morph)."""
+    for sign in ("|", ";", "\t"):
+        rows = [line for line in text.split("\n") if line.count(sign)]
+        heads = _cells(rows[0], sign) if len(rows) > 1 else []
+        if len(heads) < 2 or not any(_is_label(head) for head in heads) or re.search(r"\d/\d|\d\.\d", rows[0]):
+            continue
+        lines = []
+        for line in text.split("\n"):
+            cells = _cells(line, sign)
+            named = line in rows[1:] and len(cells) == len(heads)
+            pairs = zip(heads, cells, strict=True) if named else ()
+            lines.append("\n".join(f"{_spoken(head)}: {cell}" for head, cell in pairs) if named else line)
+        return "\n".join(lines)
+    return text
+
+
+def _cells(line: str, sign: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(sign)]
+
+
+def _is_label(head: str) -> bool:
+    return bool(_SHORT.match(head)) or any(pattern.search(head) for _, pattern in _LABELS[:3])
+
+
+def _spoken(head: str) -> str:
+    short = _SHORT.match(head)
+    return {"t": "Topographie", "m": "Morphologie"}[short[1][0].lower()] if short else head
+
+
+_SHORT = re.compile(r"(topo|morph)\w*$", re.IGNORECASE)

@@ -1,6 +1,7 @@
 """Yes and no in an answer."""
 
 import re
+from operator import itemgetter
 
 from onkocode.evaluation.answers.marks import Context
 from onkocode.tasks import NO, YES
@@ -20,6 +21,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"(?:optionen|antworten|möglichkeiten|options|answers)\W*(?:ja|nein|yes|no)\s*,\s*(?:ja|nein|yes|no)\b\W?",
             CHOICE,
         ),
+        (r"\b(?:ja|nein) oder (?:mit |nur )?(?:ja|nein)\b", CHOICE),
         (r"\|\s*(?:ja|yes|nein|no)\s*\|\s*(?:☐|\[ ?\])", " "),
         (r"\(?\b(?:ja|yes)\s*(?:/|oder|or|\||bzw\.?)\s*(?:nein|no)\b\)?", CHOICE),
         (r"\(?\b(?:nein|no)\s*(?:/|oder|or|\|)\s*(?:ja|yes)\b\)?", CHOICE),
@@ -34,20 +36,22 @@ _WORD = re.compile(
 _CONDITION = re.compile(
     r"\b(?:wenn|falls|sofern|if)\b.{0,80}\b(?:sonst|andernfalls|otherwise)\b", re.IGNORECASE | re.DOTALL
 )
-_DENIAL = re.compile(r"(?:nicht|not|weder|kein)\s+(?:mit\s+|als\s+|mehr\s+|ein\w*\s+)?[\"'„“]?$", re.IGNORECASE)
+_DENIAL = re.compile(r"(?:nicht|not|weder|noch|kein)\s+(?:mit\s+|als\s+|mehr\s+|ein\w*\s+)?[\"'„“]?$", re.IGNORECASE)
 _SUPPOSED = re.compile(
-    r"\b(?:vielleicht|eventuell|möglicherweise|maybe|dachte|hätte|würde|zunächst|zuerst|thought|would)\b[^.;\n]{0,25}$|\bein\s+[„\"]?$",
+    r"\b(?:vielleicht|eventuell|möglicherweise|maybe|dachte|hätte|würde|zunächst|zuerst|"
+    r"thought|would|z\. ?b\.|beispiel\w*)\b[^.;\n]{0,25}$|\bein\s+[„\"]?$",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"\n[^\n]{0,40}:\s*$")  # a line of its own that says what is answered
 _SAYS_NO = re.compile(
     r"\bkein\w*\s+(?:\w+\s+){0,2}(?:tumor(?!mark|nach)\w*|krebs\w*|neubildung\w*|neoplasie\w*|malignom\w*)|\bnicht\s+um\s+ein\w*\s+(?:\w+\s+)?"
     r"(?:tumor|krebs|neubildung)\w*|\b(?:not|no)\s+(?:a\s+|an\s+)?(?:\w+\s+)?(?:tumou?r|cancer|neoplasm)|"
-    r"\bnicht\s+(?:\w+\s+)?tumor\w*",
+    r"\bnicht\s+(?:\w+\s+)?tumor\w*|\btrifft\s+nicht\s+zu|\bstimmt\s+nicht|\bnicht\s+zutreffend",
     re.IGNORECASE,
 )
 _SAYS_YES = re.compile(
     r"\b(?:ist|is|handelt\s+(?:es\s+)?sich\s+um|liegt)\s+(?:um\s+|hier\s+)?(?:ein\w*\s+|an?\s+)?(?:\w+\s+){0,2}(?:tumor|tumou?r|krebs|neubildung|"
-    r"cancer|neoplasm)\w*",
+    r"cancer|neoplasm)\w*|\btrifft\s+zu|\bstimmt\b",
     re.IGNORECASE,
 )
 
@@ -65,7 +69,9 @@ def find_decision(text: str) -> tuple[str | None, bool]:
             return NO, False
         return (YES if said and CHOICE not in text else None), False
     context = Context(text)
-    last = max(((context.decided(at), word) for word, at in words), key=lambda item: item[0])
+    last = max(
+        ((at if _LABEL.search(text[:at]) else context.decided(at), word) for word, at in words), key=itemgetter(0)
+    )
     both = len({word for word, _ in words}) > 1
     if last[0] >= 0:
         return last[1], both

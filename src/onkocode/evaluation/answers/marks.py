@@ -18,7 +18,8 @@ FINAL = re.compile(
 )
 # All that follows takes back what stands before.
 CORRECTION = re.compile(
-    r"korrektur\w*|korrigier\w*|correction|entschuldig\w*|sorry|verzeihung|moment|halt|update|warte|wait|i meant",
+    r"korrektur\w*|korrigier\w*|correction|entschuldig\w*|sorry|verzeihung|moment|halt|update|warte|wait|i meant|"
+    r"erneut\w*|nochmal\w*",
     re.IGNORECASE,
 )
 # What follows in the clause is ruled out.
