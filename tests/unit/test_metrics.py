@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
-from onkocode.evaluation.intervals import clopper_pearson
+from onkocode.evaluation.intervals import clopper_pearson, cluster_t, korn_graubard
 from onkocode.evaluation.judging import STRICT
 from onkocode.evaluation.measuring import measure
 from onkocode.evaluation.metrics import METRICS as DECLARED
@@ -204,10 +205,11 @@ def test_nothing_valid_gives_null_and_not_zero() -> None:
     row = found(metrics, "accuracy", "valid")
     assert row["n"] == 0
     assert (row["value"], row["low"], row["high"]) == (None, None, None)
-    bootstrap = metrics.filter(
-        pl.col("metric") == "accuracy", pl.col("denominator") == "valid", pl.col("method") == "cluster-bootstrap"
+    clustered = metrics.filter(
+        pl.col("metric") == "accuracy", pl.col("denominator") == "valid", pl.col("method") != "clopper-pearson"
     )
-    assert bootstrap["low"].null_count() == bootstrap.height
+    assert clustered.height
+    assert clustered["low"].null_count() == clustered.height
     assert found(metrics, "accuracy", "all")["value"] == 0.0
 
 
@@ -219,7 +221,7 @@ def test_means_are_per_question_and_without_binomial_interval() -> None:
     seconds = rows.filter(pl.col("metric") == "seconds_per_question")
     assert seconds.height == 1
     assert seconds["value"].item() == pytest.approx(0.55)
-    assert seconds["method"].item() == "cluster-bootstrap"
+    assert seconds["method"].item() == "too-few-clusters"
     tokens = rows.filter(pl.col("metric") == "tokens_per_question")
     assert tokens["value"].item() == 4.5
     assert tokens["k"].item() == 45
@@ -240,11 +242,30 @@ def test_gain_pairs_the_questions_that_both_were_asked() -> None:
     metrics = measure(frame(ICD10), base, 200).filter(pl.col("stratum") == "all")
     gain = metrics.filter(pl.col("metric") == "gain_accuracy").row(0, named=True)
     assert (gain["k"], gain["n"], gain["value"], gain["clusters"]) == (1, 4, 0.25, 3)
-    assert gain["method"] == "cluster-bootstrap"
-    assert gain["low"] <= 0.25 <= gain["high"]
+    assert (gain["method"], gain["low"], gain["high"]) == ("too-few-clusters", None, None)
     partial = metrics.filter(pl.col("metric") == "gain_partial_accuracy").row(0, named=True)
     # partial: model q0, q1, q5; base q0, q1, q7
     assert (partial["k"], partial["n"], partial["value"]) == (0, 4, 0.0)
+
+
+def test_each_unit_has_its_interval_over_clusters() -> None:
+    """Twelve texts, each asked three times: rates, gains and times name the method that they were found by."""
+    right = [number % 5 > 0 for number in range(36)]
+    rows: list[Row] = [
+        (f"q{number}", f"text {number % 12}", "train", "C61", "C61", True, exact, exact, True, True, False)
+        for number, exact in enumerate(right)
+    ]
+    base = frame([(*row[:4], "C60", True, False, False, True, True, False) for row in rows], epoch=0)  # never right
+    found_rows = measure(frame(rows), base, 50).filter(pl.col("stratum") == "all", pl.col("denominator") == "all")
+    for metric, method, bounds in (
+        ("accuracy", "korn-graubard", korn_graubard),
+        ("gain_accuracy", "cluster-t", cluster_t),
+    ):
+        row = found_rows.filter(pl.col("metric") == metric, pl.col("method") != "clopper-pearson").row(0, named=True)
+        hits = np.array([sum(1.0 for at in range(text, 36, 12) if at % 5) for text in range(12)])
+        assert (row["method"], row["clusters"]) == (method, 12)
+        assert (row["low"], row["high"]) == pytest.approx(bounds(hits, np.full(12, 3.0)))
+    assert found_rows.filter(pl.col("metric") == "seconds_per_question")["method"].item() == "cluster-bootstrap"
 
 
 def test_thinking_gain_pairs_with_the_free_answers_of_the_base() -> None:

@@ -51,7 +51,9 @@ class Evaluation(Section):
     )
     entries: PositiveInt | None = Field(None, description="Catalogue entries per task and split; null = all.")
     seed: int = Field(0, description="Seed of the choice of entries.")
-    bootstrap: Annotated[PositiveInt, Mark.ASIDE] = Field(1000, description="Resamples of the cluster bootstrap.")
+    bootstrap: Annotated[PositiveInt, Mark.ASIDE] = Field(
+        1000, description="Resamples of the cluster bootstrap (times and lengths)."
+    )
     shard: Annotated[PositiveInt, Mark.NEUTRAL] = Field(
         2048,
         description="Questions between two saves within an evaluation, in whole batches; thoughts: one batch.",

@@ -1,13 +1,23 @@
-"""95 % intervals: Clopper–Pearson, and a bootstrap over clusters."""
+"""95 % intervals: of single answers (Clopper–Pearson), and of answers in clusters, such as twelve on one text.
+
+What was measured of their coverage stands in docs/measurements.md (benchmarks/interval_coverage.py).
+"""
 
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import betaincinv  # quantiles of the beta distribution; scipy.stats takes twice as long to import
+
+# Quantiles of the beta and of Student's distribution; scipy.stats takes twice as long to import.
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from onkocode.records.ids import digest
 
 LEVEL = 0.95
+LEAST_CLUSTERS = 10  # below, a variance between clusters says too little
+# Weight of two clusters that nobody saw, one with all answers right and one with none: without them a variance is 0
+# where all clusters agree, and an interval gets narrower when a single answer differs; coverage falls below 50 %.
+UNSEEN = 0.1
+TOO_FEW = "too-few-clusters"
 
 
 def clopper_pearson(k: int, n: int) -> tuple[float | None, float | None]:
@@ -23,27 +33,75 @@ def clopper_pearson(k: int, n: int) -> tuple[float | None, float | None]:
     return low, high
 
 
-def cluster_bootstrap(
-    sums: np.ndarray, totals: np.ndarray, resamples: int, bounded: bool = True
-) -> tuple[float | None, float | None]:
-    """Return the percentile interval of sum/total when whole clusters are drawn with replacement.
+def korn_graubard(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the Clopper–Pearson interval of as many independent answers as tell as much.
 
-    Where all clusters agree completely on 0 or on 1, the percentile interval has no width; for a rate, the
-    Clopper–Pearson interval over clusters stands in, which assumes nothing within them.
+    The effective number of answers is p(1−p)/v, with v the variance of the rate between clusters, times the square of
+    the quotient of the quantiles of the normal and of Student's distribution with clusters − 1 degrees of freedom; it
+    never exceeds the number of answers. No upper bound is below that of no hit at all, and no lower one above that of
+    hits throughout, so that a hit more never makes an interval narrower at its end. (None, None) below ten clusters.
 
     Args:
-        sums: hits (or values) per cluster, shape (clusters,).
-        totals: rows per cluster, shape (clusters,).
+        sums: hits per cluster, shape (clusters,).
+        totals: answers per cluster, shape (clusters,).
+
+    Source: Korn & Graubard 1998, Survey Methodology 24; `UNSEEN` clusters are added to the variance.
+    """
+    if len(totals) < LEAST_CLUSTERS:
+        return None, None
+    low, high = _of_effective(sums, totals)
+    return min(low, _of_effective(totals, totals)[0]), max(high, _of_effective(0 * totals, totals)[1])
+
+
+def _of_effective(sums: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
+    clusters, answers, hits = len(totals), float(totals.sum()), float(sums.sum())
+    mean = answers / clusters
+    smoothed = (hits + UNSEEN * mean) / (answers + 2 * UNSEEN * mean)
+    squares = float(((sums - smoothed * totals) ** 2).sum())
+    squares += UNSEEN * mean**2 * ((1 - smoothed) ** 2 + smoothed**2)
+    weight = clusters + 2 * UNSEEN
+    variance = squares * weight / (weight - 1) / (answers + 2 * UNSEEN * mean) ** 2
+    tail = (1 - LEVEL) / 2
+    effective = smoothed * (1 - smoothed) / variance * float(ndtri(1 - tail) / stdtrit(clusters - 1, 1 - tail)) ** 2
+    effective = min(effective, answers)
+    found = hits / answers * effective
+    low = 0.0 if hits == 0 else float(betaincinv(found, effective - found + 1, tail))
+    high = 1.0 if hits == answers else float(betaincinv(found + 1, effective - found, 1 - tail))
+    return low, high
+
+
+def cluster_t(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the interval of a mean difference in −1…1 by Student's distribution; (None, None) below ten clusters.
+
+    Args:
+        sums: of the differences per cluster, shape (clusters,).
+        totals: differences per cluster, shape (clusters,).
+
+    Source: Cochran 1977, Sampling Techniques, ch. 6 (a ratio over clusters); `UNSEEN` clusters, with 1 and −1
+    throughout, are added to the variance.
+    """
+    clusters, answers = len(totals), float(totals.sum())
+    if clusters < LEAST_CLUSTERS:
+        return None, None
+    mean, value = answers / clusters, float(sums.sum()) / answers
+    squares = float(((sums - value * totals) ** 2).sum()) + 2 * UNSEEN * mean**2 * (1 + value**2)
+    half = float(stdtrit(clusters - 1, 1 - (1 - LEVEL) / 2)) * (squares * clusters / (clusters - 1)) ** 0.5 / answers
+    return max(-1.0, value - half), min(1.0, value + half)
+
+
+def cluster_bootstrap(sums: np.ndarray, totals: np.ndarray, resamples: int) -> tuple[float | None, float | None]:
+    """Return the percentile interval of a mean when whole clusters are drawn with replacement.
+
+    Args:
+        sums: of the values per cluster, shape (clusters,).
+        totals: values per cluster, shape (clusters,).
         resamples: number of resamples.
-        bounded: the value is a rate in 0…1.
 
     Source: Field & Welsh 2007, J. R. Stat. Soc. B 69.
     """
     clusters = len(totals)
-    if clusters == 0:
+    if clusters < LEAST_CLUSTERS:
         return None, None
-    if bounded and sums.sum() in (0, totals.sum()):
-        return clopper_pearson(0 if sums.sum() == 0 else clusters, clusters)
     values = [(drawn @ sums) / (drawn @ totals) for drawn in _draws(clusters, resamples)]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])

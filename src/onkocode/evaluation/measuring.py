@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from onkocode.evaluation.intervals import clopper_pearson, cluster_bootstrap
+from onkocode.evaluation.intervals import TOO_FEW, clopper_pearson, cluster_bootstrap, cluster_t, korn_graubard
 from onkocode.evaluation.metrics import METRICS, Metric
 
 BY = ["model", "epoch", "condition", "dataset", "task"]
@@ -16,8 +16,8 @@ Row = dict[str, object]
 def measure(judged: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> pl.DataFrame:
     """Return metrics (schema Metrics) of the judged rows of one model, epoch and condition.
 
-    Rates get a Clopper–Pearson interval over questions and a bootstrap interval clustered by `cluster` (entry, text or
-    patient): twelve formulations of one text are not twelve texts. Other metrics get the second one alone.
+    Rates get a Clopper–Pearson interval over questions and one over the clusters of `cluster` (entry, text or patient):
+    twelve formulations of one text are not twelve texts. Other metrics get the second one alone.
 
     Args:
         judged: schema Judged, any number of data sets and tasks.
@@ -52,7 +52,7 @@ def _measured(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | No
         return
     for denominator in metric.denominators:
         chosen = values.filter(pl.col("valid")) if denominator == "valid" else values
-        for row in _with_intervals(chosen, metric.unit == "%", resamples):
+        for row in _with_intervals(chosen, metric.unit, resamples):
             yield {"denominator": denominator} | row
 
 
@@ -71,15 +71,20 @@ def _differences(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame |
     return now.join(before, on=QUESTION).with_columns(value=pl.col("value") - pl.col("before"))
 
 
-def _with_intervals(values: pl.DataFrame, rate: bool, resamples: int) -> Iterator[Row]:
+def _with_intervals(values: pl.DataFrame, unit: str, resamples: int) -> Iterator[Row]:
     """Yield the mean of the values, once with each of its intervals."""
     grouped = values.group_by("cluster").agg(hits=pl.col("value").sum(), total=pl.len()).sort("cluster")
     sums, totals = grouped["hits"].to_numpy(), grouped["total"].to_numpy().astype(np.float64)
     k, n = float(sums.sum()), int(totals.sum())
     row: Row = {"k": k, "n": n, "clusters": len(totals), "value": k / n if n else None}
-    if rate:
+    if unit == "%":
         yield row | _interval("clopper-pearson", clopper_pearson(int(k), n))
-    yield row | _interval("cluster-bootstrap", cluster_bootstrap(sums, totals, resamples, bounded=rate))
+        method, bounds = "korn-graubard", korn_graubard(sums, totals)
+    elif unit == "points":
+        method, bounds = "cluster-t", cluster_t(sums, totals)
+    else:
+        method, bounds = "cluster-bootstrap", cluster_bootstrap(sums, totals, resamples)
+    yield row | _interval(TOO_FEW if bounds[0] is None else method, bounds)
 
 
 def _interval(method: str, bounds: tuple[float | None, float | None]) -> Row:

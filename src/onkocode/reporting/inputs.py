@@ -24,7 +24,7 @@ STRATA = {
     "test": "test questions",
 }
 MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
-PREFERRED_METHOD = "cluster-bootstrap"
+OF_ANSWERS = "clopper-pearson"  # of answers as if each stood alone
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ def interval_rows(
 ) -> pl.DataFrame:
     """Return one row per model, epoch, dataset, task and stratum of a metric, with its interval.
 
-    Where a rate has two intervals, the cluster bootstrap counts. With ``percent``, value, low and high are times 100.
+    Where a rate has two intervals, the one over clusters counts. With ``percent``, value, low and high are times 100.
     """
     keys = ["model", "epoch", "dataset", "task", "stratum"]
     rows = (
         metrics.filter(
             pl.col("metric") == metric, pl.col("denominator") == denominator, pl.col("condition") == condition
         )
-        .sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
+        .sort(pl.col("method") == OF_ANSWERS, maintain_order=True)
         .unique(keys, keep="first", maintain_order=True)
         .sort(keys)
     )

@@ -13,7 +13,7 @@ from onkocode.records.errors import InputError
 from onkocode.reporting.choices import choice_notes
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import (
-    PREFERRED_METHOD,
+    OF_ANSWERS,
     STRATA,
     TASKS,
     Model,
@@ -57,8 +57,8 @@ TABLE_4 = tuple(
     if task in METRICS[metric].tasks
 )
 INTERVAL_NOTE = (
-    "Below each rate: 95 % interval from a bootstrap clustered by text (all formulations of a text stay together); "
-    "Clopper–Pearson where there is no bootstrap."
+    "Below each rate: 95 % interval over texts (Korn–Graubard; all formulations of a text count together), none below "
+    "ten texts."
 )
 KEYS = ["dataset", "stratum", "condition", "task", "metric", "denominator"]
 
@@ -120,7 +120,7 @@ def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.Dat
     unit = pl.col("metric").replace_strict({metric.key: metric.unit for metric in METRICS.values()})
     factor = unit.replace_strict(UNITS)
     return (
-        rows.sort(pl.col("method") == PREFERRED_METHOD, descending=True, maintain_order=True)
+        rows.sort(pl.col("method") == OF_ANSWERS, maintain_order=True)
         .unique(KEYS, keep="first", maintain_order=True)
         .with_columns(unit.alias("unit"), *[(pl.col(column) * factor) for column in ("value", "low", "high")])
         .select(*KEYS, "n", "clusters", "value", "low", "high", "unit", "method")
@@ -233,7 +233,8 @@ def _summary_cells(row: dict[str, Any]) -> list[str]:
 
 _SUMMARY_NOTE = (
     "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
-    "the base model on the same questions. Intervals: bootstrap clustered by text, Clopper–Pearson where there is none."
+    "the base model on the same questions. Intervals over texts: Korn–Graubard, of differences Student's t; none below "
+    "ten texts."
 )
 
 

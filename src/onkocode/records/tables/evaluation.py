@@ -5,6 +5,8 @@ import polars as pl
 
 from onkocode.records.tables.values import CONDITIONS, SPLIT, TASK, one_of
 
+METHODS = ("clopper-pearson", "korn-graubard", "cluster-t", "cluster-bootstrap", "too-few-clusters")
+
 ROUNDING = 1e-9  # by which a rate may lie outside its interval
 
 
@@ -108,7 +110,7 @@ class Metrics(dy.Schema):
     value = dy.Float64(nullable=True)  # a rate in 0…1, a difference of rates, or seconds
     low = dy.Float64(nullable=True)
     high = dy.Float64(nullable=True)
-    method = dy.String(primary_key=True, check=one_of("clopper-pearson", "cluster-bootstrap"))
+    method = dy.String(primary_key=True, check=one_of(*METHODS))  # the last: none
 
     @dy.rule()
     def clusters_up_to_n(cls) -> pl.Expr:
