@@ -11,6 +11,7 @@ from onkocode.catalogues.fetching.sources import find_local, read_sources
 from onkocode.catalogues.formats.crosswalk import parse_crosswalk
 from onkocode.catalogues.formats.parse import parse_catalogue
 from onkocode.catalogues.vocabulary.label_space import LabelSpace, label_spaces
+from onkocode.language.candidates import codes_said
 from onkocode.language.check import check_tables
 from onkocode.language.lexicon import shipped_lexicon
 
@@ -63,6 +64,20 @@ def test_every_code_of_the_tables_exists(spaces: dict[str, LabelSpace]) -> None:
     problems = [str(problem) for problem in check_tables({}, known) if problem.kind in ("code", "malformed")]
     # A text may give a behaviour that the catalogue does not list, so that codes in dispute name such ones too.
     assert [problem for problem in problems if not re.match(r"alternatives\.tsv:\d+: morphology ", problem)] == []
+
+
+def test_no_code_of_a_text_does_not_exist(spaces: dict[str, LabelSpace], root: Path) -> None:
+    """Neither the first code nor any other that a clinical text may have is one that the catalogue lacks."""
+    known = set(terminal(spaces["icd10gm"]))
+    texts = [
+        row["text"]
+        for path in sorted((root / "tests/language/lists").glob("*.csv"))
+        for row in pl.read_csv(path, separator=";", columns=["text"]).iter_rows(named=True)
+    ]
+    said = [codes_said(shipped_lexicon(), text) for text in texts]
+    codes = {code for found in said for code in (found.own.get("icd10gm"), *found.others.get("icd10gm", ())) if code}
+    assert len(codes) > 500
+    assert codes - known == set()
 
 
 def expected_codes(crosswalk: pl.DataFrame, spaces: dict[str, LabelSpace]) -> dict[tuple[str, str], set[str]]:

@@ -51,6 +51,7 @@ def _others(lexicon: Lexicon, reading: Reading, subject: Finding, system: str) -
         unspecified = subject.morphology and f"8000/{subject.morphology[-1]}"
         return [*(other.morphology for other in reading.others), unspecified]
     organ = f"{subject.topography[:3]}.9" if subject.topography else None
+    organ = organ if organ in lexicon.organ_of else None  # not every organ has a topography without a part
     if system == "topography":
         return [*subject.others, *(other.topography for other in reading.others), organ]
     follows = _combined(lexicon, subject, subject.topography) == subject.icd10  # else the site decides nothing
