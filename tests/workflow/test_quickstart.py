@@ -42,7 +42,7 @@ def test_every_model_learns(metrics, model):
     )
     assert gain.height == 1
     assert gain["clusters"][0] >= 100
-    assert gain["method"][0] == "cluster-bootstrap"
+    assert gain["method"][0] == "cluster-t"
     assert gain["low"][0] >= 0.30, gain.row(0, named=True)
 
 
