@@ -173,14 +173,14 @@ def _rate(count: int, of: int) -> str:
 def print_signals(options: argparse.Namespace) -> None:
     """Read lists and print a row for each text."""
     from onkocode.language.lexicon import shipped_lexicon
-    from onkocode.language.reading import read as read_text
+    from onkocode.language.reading import read as read_diagnosis
 
     rows = [row for name in options.lists for row in _rows(LISTS / f"{name}.csv")]
     similar = _most_similar([row["text"] for row in rows], options.labels)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        found = read_text(shipped_lexicon(), row["text"]).subject
+        found = read_diagnosis(shipped_lexicon(), row["text"]).subject
         code = (found and found.icd10) or ""
         code = code if "C00" <= code < "D49" else ""
         topography, morphology = (found.topography, found.morphology) if found else (None, None)

@@ -1,15 +1,21 @@
 """What an answer says, read as a documentarist would who does not know the diagnosis."""
 
+from dataclasses import replace
+
 from onkocode.evaluation.answers.cleaning import chosen_option, plain, turns
 from onkocode.evaluation.answers.codes import chosen, find_codes
 from onkocode.evaluation.answers.decisions import find_decision
 from onkocode.evaluation.answers.thoughts import is_thinking_aloud, without_thoughts
-from onkocode.evaluation.parsing import Parsed
+from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.tasks import NO, TASKS, YES, Task
+
+SYSTEMS = (None, "icd10gm", "topography", "morphology")  # that are read so; None = yes or no
 
 
 def read_answer(task: str, answer: str) -> Parsed:
     """Read the answer to a question of a task (a key of `TASKS`) by the rules of docs/evaluation.md."""
+    if TASKS[task].system not in SYSTEMS:
+        return _as_strictly(parse_answer(task, answer))
     said, endless = without_thoughts(answer)
     found = Parsed(None, kind="undecided" if TASKS[task].decides and not TASKS[task].system else "no code")
     for part in said:
@@ -23,6 +29,12 @@ def read_answer(task: str, answer: str) -> Parsed:
                 found = read
     cut = endless or any(is_thinking_aloud(part) for part in said)
     return Parsed(None, cut=cut, kind="cut" if cut else found.kind)
+
+
+def _as_strictly(found: Parsed) -> Parsed:
+    """Return the strict reading, of codes of other systems than those of tumours, with its kind."""
+    kind = "cut" if found.cut else "no code" if found.value is None else "several" if found.several else "code"
+    return replace(found, kind=kind)
 
 
 def _read(task: Task, text: str) -> Parsed:
