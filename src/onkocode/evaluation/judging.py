@@ -68,14 +68,14 @@ def _judge(
     Where yes is to be said with the code, exact and partial need the right decision as well: `Nein` is no code.
     """
     value = parsed.value
-    right = {expected, *(accepted or [])}
+    exact, partial = _right(task, value, expected, accepted)
     space = spaces[task.system] if task.system and value != NO else None
     return {
         "expected": expected,
         "predicted": value,
         "valid": value is not None,
-        "exact": value in right,
-        "partial": value is not None and _partly(value, task) in {_partly(code, task) for code in right},
+        "exact": exact,
+        "partial": partial,
         "exists": space.exists(value) if space and value else None,
         "terminal": space.is_terminal(value) if space and value else None,
         "several": parsed.several,
@@ -86,12 +86,13 @@ def _judge(
 
 def _strictly(task: Task, parsed: Parsed, expected: str, accepted: list[str] | None) -> dict[str, object]:
     """Judge the strict reading of an answer."""
-    right, value = {expected, *(accepted or [])}, parsed.value
-    return {
-        "strict_valid": value is not None,
-        "strict_exact": value in right,
-        "strict_partial": value is not None and _partly(value, task) in {_partly(code, task) for code in right},
-    }
+    return dict(zip(STRICT, (parsed.value is not None, *_right(task, parsed.value, expected, accepted)), strict=True))
+
+
+def _right(task: Task, value: str | None, expected: str, accepted: list[str] | None) -> tuple[bool, bool]:
+    """Tell whether what is said is right, and whether it is right in part."""
+    right = {expected, *(accepted or [])}
+    return value in right, value is not None and _partly(value, task) in {_partly(code, task) for code in right}
 
 
 def _partly(value: str, task: Task) -> str:

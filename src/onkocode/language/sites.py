@@ -178,7 +178,7 @@ class SiteFinder:
         return "skin" if squamous else "other"
 
     def _organ(self, places: Sequence[int], without: tuple[str, ...] = ("C80",)) -> Named | None:
-        matches = self.text.matches(self.lexicon.sites, places)
+        matches = self._sites(places)
         outright = [
             match for match in matches if not self._row(match).under and not self._row(match).code.startswith(without)
         ]

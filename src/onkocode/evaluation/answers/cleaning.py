@@ -71,8 +71,7 @@ def _in_digits(words: str) -> str:
 
 _MARKER = re.compile(
     r"^[\W_]*(?:befund|bericht|frage|question|q|nächste frage|neue frage|diagnose(?:text)?|text|aufgabe|instruction|"
-    r"input|user|human|nutzer|"
-    r"beispiel|example|patient|fall)\s*(?:\d+)?\s*:",
+    r"input|user|human|nutzer|beispiel|example|patient|fall)\s*(?:\d+)?\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -114,14 +113,8 @@ def chosen_option(text: str) -> str:
     rest = text[options[-1].end() :]
     named, ordered = _BY_NAME.search(rest), _BY_ORDER.search(rest)
     if named:
-        return next(
-            (
-                option["text"]
-                for option in options
-                if option["name"] and option["name"].lower() == named["name"].lower()
-            ),
-            text,
-        )
+        by_name = {option["name"].lower(): option["text"] for option in reversed(options) if option["name"]}
+        return by_name.get(named["name"].lower(), text)
     if ordered:
         word = ordered["order"].lower()
         at = next((names.index(word) for names in _ORDINALS if word in names), len(options) - 1)

@@ -72,7 +72,8 @@ _LABELS = (
     ),
 )
 _RULED_OUT = re.compile(
-    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|mit|unter|an|für|the|ein\w*|mehr|etwa|sind|ist|wird|wurden|are|is)"
+    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|"
+    r"mit|unter|an|für|the|ein\w*|mehr|etwa|sind|ist|wird|wurden|are|is)"
     r"\s+){0,4}$",
     re.IGNORECASE,
 )
@@ -117,7 +118,8 @@ def find_codes(text: str, system: str) -> tuple[list[Code], str]:
     fitting = [code for code in (morphologies if system == "morphology" else codes) if _fits(code.value, system)]
     if system == "morphology" and (apart := _APART.search(text)) and all("/" not in code.value for code in fitting):
         fitting = [Code(f"{apart[1]}/{apart[2]}", apart.start(), apart.end())]
-    starts, ends = (sorted(place(code) for code in (*codes, *morphologies)) for place in (_start, _end))
+    starts = sorted(code.start for code in (*codes, *morphologies))
+    ends = sorted(code.end for code in (*codes, *morphologies))
     context, said, lost = Context(masked), [], None
     for code in fitting if len(fitting) <= MANY else [*fitting[: MANY // 2], *fitting[-MANY // 2 :]]:
         before, behind = bisect_right(ends, code.start), bisect_left(starts, code.end)
@@ -127,14 +129,6 @@ def find_codes(text: str, system: str) -> tuple[list[Code], str]:
         said += [weighed] if weighed else []
         lost = None if weighed else code
     return _listed(said, masked), "" if said else _reason(text, masked, bool(fitting), bool(starts))
-
-
-def _start(code: Code) -> int:
-    return code.start
-
-
-def _end(code: Code) -> int:
-    return code.end
 
 
 def _listed(codes: Sequence[Code], text: str) -> list[Code]:

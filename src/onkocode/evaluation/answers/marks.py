@@ -5,14 +5,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 FAR = 200  # letters within which words tell something of a code
-# What follows is what was decided.
+# What follows is what was decided, as behind a correction.
 FINAL = re.compile(
-    r"korrektur\w*|korrigier\w*|richtig\w*|correct\w*|correction|sondern|besser|genauer|präziser|exakter|spezifischer|"
+    r"richtig\w*|correct\w*|sondern|besser|genauer|präziser|exakter|spezifischer|"
     r"daher|deshalb|somit|folglich|demnach|therefore|thus|hence|endgültig\w*|abschließend\w*|letztlich|final\w*|fazit|"
     r"antwort|answer|ergebnis|result|lösung|solution|kodiert wird|kodiere|ergibt sich|entscheide\w*|"
-    r"i meant|gemeint (?:ist|war):?|"
-    r"bleibt es|bleibe (?:bei|ich)|also|halt|moment|update|entschuldig\w*|sorry|verzeihung|warte|wait|"
-    r"gewählt|auswahl|chosen|selected|"
+    r"gemeint (?:ist|war):?|bleibt es|bleibe (?:bei|ich)|also|gewählt|auswahl|chosen|selected|"
     r"am besten|passt|zutreffend\w*|nein,? doch|actually|rather(?! than)|=>|→|->|⟶",
     re.IGNORECASE,
 )
@@ -58,10 +56,8 @@ class Context:
     def __init__(self, text: str) -> None:
         self.text = text
         clauses = list(_CLAUSE.finditer(text))
-        self._clause_starts, self._clause_ends = (
-            [found.end() for found in clauses],
-            [found.start() for found in clauses],
-        )
+        self._clause_starts = [found.end() for found in clauses]
+        self._clause_ends = [found.start() for found in clauses]
         self._sentences = [found.end() for found in _SENTENCE.finditer(text)]
         self._finals = [found.start() for found in FINAL.finditer(text)]
         self._corrections = [found.start() for found in CORRECTION.finditer(text)]

@@ -18,16 +18,15 @@ def read_answer(task: str, answer: str) -> Parsed:
         return _as_strictly(parse_answer(task, answer))
     said, endless = without_thoughts(answer)
     found = Parsed(None, kind="undecided" if TASKS[task].decides and not TASKS[task].system else "no code")
+    aloud = [part for part in said if is_thinking_aloud(part)]
     for part in said:
-        if is_thinking_aloud(part):
-            continue
-        for turn in turns(part):
+        for turn in turns(part) if part not in aloud else ():
             read = _read(TASKS[task], chosen_option(plain(turn)))
             if read.value is not None:
                 return read
             if read.kind != "no code" and found.kind in ("no code", "undecided"):
                 found = read
-    cut = endless or any(is_thinking_aloud(part) for part in said)
+    cut = endless or bool(aloud)
     return Parsed(None, cut=cut, kind="cut" if cut else found.kind)
 
 
@@ -47,11 +46,7 @@ def _read(task: Task, text: str) -> Parsed:
     if decision == NO:
         return Parsed(NO, kind="no")
     code = _code(task, text)
-    if code.value is None and both:
-        return Parsed(None, kind="undecided")
-    if decision is None and both:
-        return Parsed(None, kind="undecided")
-    return code
+    return Parsed(None, kind="undecided") if both and None in (decision, code.value) else code
 
 
 def _code(task: Task, text: str) -> Parsed:
