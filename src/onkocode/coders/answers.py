@@ -65,7 +65,7 @@ class AnswerStore:
         files = [self._file] if self._file.is_file() else []
         files += sorted(path for path in self._folder.glob("*.parquet") if not path.name.startswith("."))
         frames = [empty_table("answers"), *(read_table(path, "answers") for path in files)]
-        self._answers = pl.concat(frames).unique("key", keep="first", maintain_order=True)
+        self._answers = pl.concat(frames).unique(["key", "rank"], keep="first", maintain_order=True)
 
     @property
     def keys(self) -> set[str]:
@@ -78,9 +78,16 @@ class AnswerStore:
         columns = empty_table("answers").schema
         self._answers = pl.concat([self._answers, answers.select(pl.col(name).cast(columns[name]) for name in columns)])
 
-    def answers(self, keys: Sequence[str]) -> pl.DataFrame:
-        """Return a row per key, in their order, without the key; ValueError where an answer is missing."""
+    def answers(self, keys: Sequence[str], questions: Sequence[str] | pl.Series | None = None) -> pl.DataFrame:
+        """Return the ranked answers by their keys, in the order of the keys; ValueError where one is missing.
+
+        Args:
+            keys: of the answers.
+            questions: as many ids, which come back in the column question_id.
+        """
         asked = pl.DataFrame({"key": keys}, schema={"key": pl.String})
+        if questions is not None:
+            asked = asked.with_columns(question_id=pl.Series(questions, dtype=pl.String))
         found = asked.join(self._answers, on="key", how="left", maintain_order="left")
         if found["answer"].null_count():
             raise ValueError(f"{found['answer'].null_count()} answers are missing")

@@ -81,7 +81,7 @@ class FittedCoder:
         self._answered += asked.height
         found = asked.select("question_id", "task", "text").join(answers, on=["task", "text"], maintain_order="left")
         return (
-            found.with_columns(tokens=0, seconds=pl.lit(seconds), batch=asked.height)
+            found.with_columns(tokens=0, seconds=pl.lit(seconds), batch=asked.height, truncated=None)
             .select(pl.col(name).cast(dtype) for name, dtype in RANKED.items())
             .sort("question_id", "rank")
         )

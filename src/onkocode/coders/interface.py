@@ -18,6 +18,7 @@ RANKED = {
     "tokens": pl.Int64,  # generated
     "seconds": pl.Float64,  # per question
     "batch": pl.Int64,  # questions that were answered together
+    "truncated": pl.Boolean,  # the answer reached the limit on tokens; null where there is none
 }
 
 # From the texts (columns task, text; each pair once) to their answers (task, text, rank, answer, score).

@@ -1,6 +1,6 @@
 """The language model as a coder: a base model, or an adapter on it, that generates answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,8 @@ class Checkpoint:
             InputError: a tokenizer that cannot be used.
         """
         tokenizer = load_tokenizer(Path(self.base["path"]))
-        return tokenizer, prompts_of(tokenizer, coder, self.adapter is None, condition, questions, settings)
+        short = settings.asks_short(self.adapter is None, condition)
+        return tokenizer, prompts_of(tokenizer, coder, short, condition, questions, settings)
 
     def load(self, testing: Testing) -> Any:
         """Load the model, ready to answer."""
@@ -65,11 +66,12 @@ class LanguageModel:
 
     Attributes:
         checkpoint: base and adapter.
-        condition: free or thinking.
+        condition: how it is asked.
         settings: how it is asked.
         kept: directory of the answers that outlive jobs.
         scratch: directory of this job's saves.
         shard: questions between two saves.
+        load: returns the model, where others use it too; None = it is loaded here.
         facts: of the answers, when there are some.
     """
 
@@ -79,6 +81,7 @@ class LanguageModel:
     kept: Path
     scratch: Path
     shard: int
+    load: Callable[[], Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     _store: AnswerStore | None = None
 
@@ -91,16 +94,16 @@ class LanguageModel:
         coder = self.checkpoint.identity(self.settings.testing)
         tokenizer, prompts = self.checkpoint.prompts(coder, self.condition, questions, self.settings)
         store = self._store = AnswerStore(self.kept, self.scratch, coder)
-        load = partial(self.checkpoint.load, self.settings.testing)
+        load = self.load or partial(self.checkpoint.load, self.settings.testing)
         decoding = self.settings.decoding(self.condition)
         new = answer_missing(load, tokenizer, prompts.tokens, decoding, store, self.shard)
         self.facts = {"prompt_sha256": prompts.form.sha256, "prompts": len(prompts.tokens), "asked": new}
         # Where the prompt opens the thought, the answer alone does not show it.
         opened = pl.lit(prompts.form.opened if self.condition == THINKING else "")
         return {
-            name: pl.concat([asked.select("question_id"), store.answers(prompts.keys[name])], how="horizontal")
-            .with_columns(answer=opened + pl.col("answer"))
-            .sort("question_id")
+            name: store.answers(prompts.keys[name], asked["question_id"])
+            .with_columns(answer=opened + pl.col("answer"), truncated=pl.col("tokens") >= decoding.max_new_tokens)
+            .sort("question_id", "rank")
             for name, asked in questions.items()
         }
 

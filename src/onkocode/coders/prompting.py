@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from onkocode.coders.answers import Decoding, answer_keys
-from onkocode.config.base import THINKING, Section
+from onkocode.config.base import SINGLE, SWAPPED, THINKING, Section
 from onkocode.config.schema import Thinking
 from onkocode.config.training import Testing
 from onkocode.models.prompts import PromptFormat, encode_prompts, prompt_format
@@ -27,7 +27,13 @@ class Answering(Section):
         """Return how answers are generated under a condition."""
         if condition == THINKING:
             return Decoding(self.thinking.batch_size, self.thinking.max_new_tokens, self.thinking)
+        if condition == SINGLE:
+            return Decoding(1, self.testing.max_new_tokens)
         return Decoding(self.testing.batch_size, self.testing.max_new_tokens)
+
+    def asks_short(self, is_base: bool, condition: str) -> bool:
+        """Tell whether the sentence that asks for a short answer stands in the prompts."""
+        return (is_base and self.testing.short_answer) != (condition == SWAPPED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Prompts:
 def prompts_of(
     tokenizer: Any,
     coder: str,
-    is_base: bool,
+    short: bool,
     condition: str,
     questions: Mapping[str, pl.DataFrame],
     settings: Answering,
@@ -58,13 +64,12 @@ def prompts_of(
     Args:
         tokenizer: of its base.
         coder: its identity.
-        is_base: base models, and only those, are asked for a short answer as well.
-        condition: free or thinking.
+        short: whether they are asked for a short answer as well.
+        condition: how they are asked.
         questions: those that are asked, by data set (schema Questions).
         settings: how they are asked.
     """
     prompts = Prompts(prompt_format(tokenizer, settings.system_prompt, condition == THINKING))
-    short = is_base and settings.testing.short_answer
     for name, asked in questions.items():
         texts = with_short_answer(asked, settings.formulations) if short else asked["question"].to_list()
         encoded = encode_prompts(tokenizer, prompts.form, texts)

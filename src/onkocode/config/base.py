@@ -17,7 +17,9 @@ from onkocode.records.errors import InputError
 from onkocode.tasks import TASKS
 
 CATALOGUE = "catalogue"  # key of the data set of catalogue questions
-FREE, THINKING = "free", "thinking"  # conditions under which questions are asked
+# Conditions under which questions are asked: as the study asked; thinking first; with the sentence that asks for a
+# short answer where free has none, and the other way round; one question at a time; held to codes of the label space.
+FREE, THINKING, SWAPPED, SINGLE, CONSTRAINED = "free", "thinking", "swapped", "single", "constrained"
 M = TypeVar("M", bound=BaseModel)
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]  # a part of paths

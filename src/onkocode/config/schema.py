@@ -42,6 +42,15 @@ class Preset(Section):
     testing: TestingChange = Field(default_factory=TestingChange, description="Testing keys.")
 
 
+class Primary(Section):
+    """The one comparison that is named before the run, and is not corrected for the number of comparisons."""
+
+    model: Key = Field(description="A model, at its chosen epoch.")
+    against: Key | None = Field(None, description="What it is compared with, at its chosen epoch; null = its base.")
+    task: TaskKey = Field("icd10", description="Task, on the first test set.")
+    metric: Literal["accuracy", "partial_accuracy", "invalid_rate"] = Field("accuracy", description="Of all answers.")
+
+
 class Evaluation(Section):
     """What every checkpoint is asked."""
 
@@ -64,6 +73,18 @@ class Evaluation(Section):
         le=1,
         description="Least share of valid answers for an epoch to be chosen the way the paper chose, by the accuracy "
         "of the valid answers; below it, figures mark rates of the valid answers.",
+    )
+    primary: Annotated[Primary | None, Mark.ASIDE] = Field(
+        None,
+        description="The primary endpoint; all other comparisons are corrected for their number (Holm). null, or a "
+        "model that is not in `models` = all are.",
+    )
+    choice: Annotated[Literal["best", "one-standard-error"], Mark.ASIDE] = Field(
+        "best",
+        description="Which epoch is chosen: the best, or the earliest within one standard error of it.",
+    )
+    least_cell: Annotated[int, Mark.ASIDE] = Field(
+        0, ge=0, description="Tables hide numbers of texts below it, e.g. 5; 0 = none."
     )
     paper_ceilings: Annotated[bool, Mark.ASIDE] = Field(
         False, description="Draw the paper's upper limits in Figure 3; they hold for its own test texts."
@@ -98,6 +119,28 @@ class Thinking(Section):
         description="Least probability of a token, relative to the likeliest one; of the Qwen3 model cards.",
     )
     seed: int = Field(0, description="Seed of the choice of texts and of the sampling.")
+    trained: Annotated[bool, Mark.ADDED] = Field(
+        False, description="Ask the last trained epoch in thinking mode too: does it still think?"
+    )
+
+
+class Conditions(Section):
+    """Further ways to ask, of the base and every trained epoch of language models."""
+
+    asked: list[Literal["swapped", "single", "constrained"]] = Field(
+        [],
+        description="swapped: with the sentence that asks for a short answer where models are asked without it, and "
+        "the other way round; single: one question at a time, for the response time; constrained: held to the codes of "
+        "the label space, with the probability of each.",
+    )
+    share: float = Field(
+        0.1, gt=0, le=1, description="swapped: share of each test set's texts, those of the thinking mode."
+    )
+    questions: PositiveInt = Field(50, description="single: questions per task and test set.")
+    top: PositiveInt = Field(10, description="constrained: candidates that are kept per text.")
+    search: Literal["exact", "beam", "greedy"] = Field("exact", description="constrained: how candidates are found.")
+    batch_size: PositiveInt = Field(16, description="constrained: texts at once.")
+    seed: int = Field(0, description="Seed of the choice of texts and questions.")
 
 
 class Tracking(Section):
@@ -137,5 +180,8 @@ class Config(Section):
     thinking: Thinking = Field(
         default_factory=lambda: Thinking.model_validate({}),
         description="How the thinking mode of base models is tested.",
+    )
+    conditions: Conditions = Field(
+        default_factory=lambda: Conditions.model_validate({}), description="Further ways to ask language models."
     )
     tracking: Tracking = Field(default_factory=lambda: Tracking.model_validate({}), description="Weights & Biases.")

@@ -7,13 +7,15 @@ from pydantic import Field
 
 from onkocode.coders.interface import RANKED, Coder
 from onkocode.coders.prompting import Answering
-from onkocode.config.schema import Evaluation
-from onkocode.evaluation.sampling import chosen_questions
+from onkocode.config.base import CONSTRAINED, SINGLE, SWAPPED
+from onkocode.config.schema import Conditions, Evaluation
+from onkocode.evaluation.sampling import chosen_questions, further_questions
 
 
 class Asking(Answering):
-    """Settings of evaluate-checkpoint."""
+    """Settings of evaluate-checkpoint and evaluate-conditions."""
 
+    conditions: Conditions = Field(default_factory=lambda: Conditions.model_validate({}))
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
 
 
@@ -22,12 +24,17 @@ def choose_questions(tables: Mapping[str, pl.DataFrame], condition: str, setting
 
     Args:
         tables: all questions of each data set (schema Questions).
-        condition: free or thinking.
+        condition: how they are asked.
         settings: which of them are asked.
 
     Raises:
         InputError: a data set of which nothing is asked.
     """
+    if condition in (SWAPPED, SINGLE, CONSTRAINED):
+        return {
+            name: further_questions(table, name, condition, settings.evaluation, settings.conditions)
+            for name, table in tables.items()
+        }
     return {
         name: chosen_questions(table, name, condition, settings.evaluation, settings.thinking)
         for name, table in tables.items()

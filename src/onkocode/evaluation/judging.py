@@ -7,6 +7,7 @@ import polars as pl
 from onkocode.catalogues.vocabulary.codes import category_of
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
 from onkocode.evaluation.answers.reading import read_answer
+from onkocode.evaluation.answers.thoughts import has_thought
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
@@ -25,6 +26,7 @@ JUDGEMENT = (
     "cut",
     "kind",
     *STRICT,
+    "thought",
 )
 
 
@@ -42,6 +44,7 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     columns = ["question_id", "entry_id", "cluster", "task", "formulation_id", "split", "answer", "code", "accepted"]
     asked = questions.select(columns).rename({"answer": "expected_answer"})
     joined = predictions.filter(pl.col("rank") == 1).join(asked, on="question_id", how="left", maintain_order="left")
+    joined = joined.join(_right_ranks(predictions, asked), on="question_id", how="left", maintain_order="left")
     if joined["task"].null_count():
         raise InputError(
             f"data set {joined['dataset'][0]!r}: the predictions answer questions that are not in the table; "
@@ -52,12 +55,27 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     rows: list[dict[str, object]] = [
         _judge(TASKS[task], read_answer(task, answer), code or expected, accepted, spaces)
         | _strictly(TASKS[task], parse_answer(task, answer), code or expected, accepted)
+        | {"thought": has_thought(answer)}
         for task, answer, code, expected, accepted in joined.select(
             "task", "answer", "code", "expected_answer", "accepted"
         ).iter_rows()
     ]
     judgements = pl.DataFrame(rows, schema={name: columns_of("judged")[name] for name in JUDGEMENT})
     return pl.concat([joined, judgements], how="horizontal").select(list(columns_of("judged")))
+
+
+def _right_ranks(predictions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return question_id and right_rank of the questions to which several answers were given, read strictly."""
+    ranked = predictions.filter(pl.len().over("question_id") > 1).join(asked, on="question_id")
+    right = [
+        _right(TASKS[task], parse_answer(task, answer).value, code or expected, accepted)[0]
+        for task, answer, code, expected, accepted in ranked.select(
+            "task", "answer", "code", "expected_answer", "accepted"
+        ).iter_rows()
+    ]
+    rank = pl.col("rank").filter("right").min().fill_null(0)
+    judged = ranked.select("question_id", "rank", right=pl.Series(right, dtype=pl.Boolean))
+    return judged.group_by("question_id").agg(right_rank=rank)
 
 
 def _judge(

@@ -31,7 +31,7 @@ def measure(judged: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int)
             for metric in METRICS.values():
                 if head["task"] in metric.tasks and head["condition"] in metric.conditions:
                     about = head | {"stratum": stratum, "metric": metric.key}
-                    rows += (about | row for row in _measured(metric, answers, baseline, resamples))
+                    rows += (about | row for row in measured(metric, answers, baseline, resamples))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -45,21 +45,29 @@ def _strata(part: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         yield splits[0], part
 
 
-def _measured(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> Iterator[Row]:
-    """Yield the rows of a metric; none where it was not recorded, or is about other answers or no base."""
+def measured(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int) -> Iterator[Row]:
+    """Yield the rows of a metric; none where it was not recorded, or is about other answers, one class or no base."""
     values = _differences(metric, answers, baseline) if metric.paired else _values(metric, answers)
     if values.is_empty() or values["value"].null_count():
         return
     for denominator in metric.denominators:
         chosen = values.filter(pl.col("valid")) if denominator == "valid" else values
-        for row in _with_intervals(chosen, metric.unit, resamples):
+        for row in _with_intervals(chosen, metric, resamples):
             yield {"denominator": denominator} | row
 
 
 def _values(metric: Metric, answers: pl.DataFrame) -> pl.DataFrame:
-    """Return value, cluster and validity of the answers that a metric is about."""
+    """Return value, weight, cluster and validity of the answers that a metric is about.
+
+    Weights are 1, save where two classes of answers are to count alike; their sum is the number of answers.
+    """
     chosen = answers if metric.among is None else answers.filter(metric.among)
-    return chosen.select(*QUESTION, "cluster", "valid", value=metric.value.cast(pl.Float64))
+    weight = pl.lit(1.0)
+    if metric.balance is not None:
+        if chosen.select(metric.balance.n_unique()).item() < 2:
+            return chosen.clear().select(*QUESTION, "cluster", "valid", value=pl.lit(0.0), weight=weight)
+        weight = pl.len() / (2 * pl.len().over(metric.balance))
+    return chosen.select(*QUESTION, "cluster", "valid", value=metric.value.cast(pl.Float64), weight=weight)
 
 
 def _differences(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame | None) -> pl.DataFrame:
@@ -71,16 +79,18 @@ def _differences(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame |
     return now.join(before, on=QUESTION).with_columns(value=pl.col("value") - pl.col("before"))
 
 
-def _with_intervals(values: pl.DataFrame, unit: str, resamples: int) -> Iterator[Row]:
+def _with_intervals(values: pl.DataFrame, metric: Metric, resamples: int) -> Iterator[Row]:
     """Yield the mean of the values, once with each of its intervals."""
-    grouped = values.group_by("cluster").agg(hits=pl.col("value").sum(), total=pl.len()).sort("cluster")
+    hits = (pl.col("value") * pl.col("weight")).sum()
+    grouped = values.group_by("cluster").agg(hits=hits, total=pl.col("weight").sum()).sort("cluster")
     sums, totals = grouped["hits"].to_numpy(), grouped["total"].to_numpy().astype(np.float64)
-    k, n = float(sums.sum()), int(totals.sum())
+    k, n = float(sums.sum()), values.height
     row: Row = {"k": k, "n": n, "clusters": len(totals), "value": k / n if n else None}
-    if unit == "%":
-        yield row | _interval("clopper-pearson", clopper_pearson(int(k), n))
+    if metric.unit == "%":
+        if metric.balance is None:
+            yield row | _interval("clopper-pearson", clopper_pearson(int(k), n))
         method, bounds = "korn-graubard", korn_graubard(sums, totals)
-    elif unit == "points":
+    elif metric.unit == "points":
         method, bounds = "cluster-t", cluster_t(sums, totals)
     else:
         method, bounds = "cluster-bootstrap", cluster_bootstrap(sums, totals, resamples)

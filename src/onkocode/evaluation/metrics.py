@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from onkocode.config.base import FREE, THINKING
+from onkocode.config.base import CONSTRAINED, FREE, SINGLE, SWAPPED, THINKING
 from onkocode.tasks import CODED, DECIDED, NO, TASKS
 
 # Factor from the values of tables to the unit: rates and differences of rates are kept in 0…1.
@@ -25,6 +25,7 @@ class Metric:
         among: the answers that it is about; None = all. Where there are none, there is no row.
         tasks: that have it.
         conditions: that have it.
+        balance: truth value of an answer; the answers of which it is true and those of which it is not count alike.
         gain: it is compared with the base model on the same questions as well, as the metric `gain_<key>`.
         paired: it is such a comparison.
     """
@@ -36,7 +37,8 @@ class Metric:
     denominators: tuple[str, ...] = ("all",)
     among: pl.Expr | None = None
     tasks: tuple[str, ...] = tuple(TASKS)
-    conditions: tuple[str, ...] = (FREE, THINKING)
+    conditions: tuple[str, ...] = (FREE, THINKING, SWAPPED, CONSTRAINED)
+    balance: pl.Expr | None = None
     gain: bool = False
     paired: bool = False
 
@@ -54,6 +56,7 @@ _NONTERMINAL = pl.col("exists").fill_null(value=False) & ~pl.col("terminal").fil
 _BEHAVIOUR, _RIGHT_BEHAVIOUR = (pl.col(name).str.extract(r"/([0-9])$") for name in ("predicted", "expected"))
 _SAME_BEHAVIOUR = (_BEHAVIOUR == _RIGHT_BEHAVIOUR).fill_null(value=False)
 _BOTH = ("valid", "all")
+TIMED = (FREE, THINKING, SWAPPED, CONSTRAINED, SINGLE)
 
 _DECLARED = (
     Metric("accuracy", "Accuracy", pl.col("exact"), denominators=_BOTH, gain=True),
@@ -80,8 +83,18 @@ _DECLARED = (
     Metric("cut_rate", "Thoughts that do not end", pl.col("cut"), conditions=(THINKING,)),
     Metric("recall", "Recall", _YES, among=_POSITIVE, tasks=DECIDED),
     Metric("specificity", "Specificity", _NO, among=~_POSITIVE, tasks=DECIDED),
-    Metric("seconds_per_question", "Response time", pl.col("seconds"), unit="s"),
-    Metric("tokens_per_question", "Length of the answer", pl.col("tokens"), unit="tokens"),
+    Metric(
+        "balanced_accuracy",
+        "Balanced accuracy",
+        pl.when(_POSITIVE).then(_YES).otherwise(_NO),
+        tasks=DECIDED,
+        balance=_POSITIVE,
+    ),
+    Metric("thought_rate", "Thoughts that are not empty", pl.col("thought"), conditions=(THINKING,)),
+    Metric("truncated_rate", "Answers that the limit on tokens cut", pl.col("truncated")),
+    Metric("top5_accuracy", "Right among the first five", pl.col("right_rank").is_between(1, 5), tasks=CODED),
+    Metric("seconds_per_question", "Response time", pl.col("seconds"), unit="s", conditions=TIMED),
+    Metric("tokens_per_question", "Length of the answer", pl.col("tokens"), unit="tokens", conditions=TIMED),
 )
 
 

@@ -4,8 +4,8 @@ import math
 
 import polars as pl
 
-from onkocode.config.base import CATALOGUE, THINKING
-from onkocode.config.schema import Evaluation, Thinking
+from onkocode.config.base import CATALOGUE, CONSTRAINED, SWAPPED, THINKING
+from onkocode.config.schema import Conditions, Evaluation, Thinking
 from onkocode.records.errors import InputError
 from onkocode.records.ids import shuffled
 from onkocode.tasks import TASKS
@@ -72,7 +72,43 @@ def text_questions(questions: pl.DataFrame, tasks: list[str]) -> pl.DataFrame:
 
 def thinking_questions(questions: pl.DataFrame, settings: Thinking) -> pl.DataFrame:
     """Return all formulations of the chosen tasks on a seeded share of the texts (at least one)."""
-    chosen = text_questions(questions, list(settings.tasks))
-    ids = sorted(chosen["entry_id"].unique().to_list())
-    kept = shuffled(ids, settings.seed, "thinking", ids)[: max(1, math.floor(settings.share * len(ids) + 0.5))]
-    return chosen.filter(pl.col("entry_id").is_in(kept))
+    return _share_of_texts(text_questions(questions, list(settings.tasks)), settings.share, settings.seed)
+
+
+def further_questions(
+    questions: pl.DataFrame, name: str, condition: str, evaluation: Evaluation, conditions: Conditions
+) -> pl.DataFrame:
+    """Return the questions of a data set that are asked under a further condition; there may be none.
+
+    swapped: all formulations on a share of the texts. single: a number of questions per task. constrained: the first
+    formulation of every text, and of the catalogue those of the held-out labels.
+    """
+    if condition == CONSTRAINED:
+        held_out = evaluation.model_copy(update={"splits": ["heldout_label"]})
+        if name == CATALOGUE:
+            asked = catalogue_questions(questions, held_out)
+        else:
+            asked = text_questions(questions, evaluation.tasks)
+        first = asked.sort("formulation_id").unique(["entry_id", "task"], keep="first", maintain_order=True)
+        return first.sort("question_id")
+    asked = text_questions(questions, evaluation.tasks)
+    if condition == SWAPPED:
+        return _share_of_texts(asked, conditions.share, conditions.seed)
+    ids = [
+        question
+        for (task,), part in asked.group_by("task", maintain_order=True)
+        for question in _drawn(part["question_id"], conditions.seed, f"single-{task}")[: conditions.questions]
+    ]
+    return asked.filter(pl.col("question_id").is_in(ids))
+
+
+def _share_of_texts(asked: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """Return the questions on a share of the texts; with the same seed, the same texts under all conditions."""
+    ids = _drawn(asked["entry_id"], seed, "thinking")
+    kept = ids[: max(1, math.floor(share * len(ids) + 0.5))]
+    return asked.filter(pl.col("entry_id").is_in(kept))
+
+
+def _drawn(column: pl.Series, seed: int, purpose: str) -> list[str]:
+    ids = sorted(column.unique().to_list())
+    return shuffled(ids, seed, purpose, ids)

@@ -18,6 +18,8 @@ SELECTION = {
     "value": pl.Float64,  # ICD-10 exact accuracy, 0…1
     "n": pl.Int64,  # answers that the accuracy is of
     "valid": pl.Float64,  # share of valid answers among all, 0…1
+    "cross_fitted": pl.Float64,  # that accuracy on texts without a part in the choice; null where it has no need of it
+    "optimism": pl.Float64,  # value − cross_fitted
     "remark": pl.String,
 }
 
@@ -67,6 +69,19 @@ def chosen_epochs(selection: pl.DataFrame) -> dict[str, int]:
     own = selection.filter(pl.col("selected_by") != "paper", pl.col("epoch").is_not_null())
     preferred = own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
     return dict(zip(preferred["model"].to_list(), preferred["epoch"].to_list(), strict=True))
+
+
+def chosen_ways(selection: pl.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return, of every model of `chosen_epochs`, the way by which its epoch was chosen, and the data set."""
+    own = selection.filter(pl.col("selected_by") != "paper", pl.col("epoch").is_not_null())
+    first = own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
+    return {row["model"]: (row["selected_by"], row["dataset"]) for row in first.iter_rows(named=True)}
+
+
+def single_epochs(judged: pl.DataFrame) -> dict[str, int]:
+    """Return the epoch of each model that was asked at no other one."""
+    epochs = judged.group_by("model", maintain_order=True).agg(pl.col("epoch").unique())
+    return {model: found[0] for model, found in epochs.iter_rows() if len(found) == 1}
 
 
 def write_selection(selection: pl.DataFrame, path: Path) -> None:

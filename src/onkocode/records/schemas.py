@@ -44,12 +44,17 @@ TABLES: dict[str, Table] = {
     "codes": Table(),
     "crosswalk": Table(),
     "questions": Table(version=3, since={"flags": 3, "rules": 3}),
-    "predictions": Table(),
+    "predictions": Table(version=3, since={"truncated": 3}),
     "answers": Table(),
     "judged": Table(
-        version=4, since={"cut": 3} | dict.fromkeys(("kind", "strict_valid", "strict_exact", "strict_partial"), 4)
+        version=5,
+        since={"cut": 3}
+        | dict.fromkeys(("kind", "strict_valid", "strict_exact", "strict_partial"), 4)
+        | dict.fromkeys(("truncated", "thought", "score", "right_rank"), 5),
     ),
     "metrics": Table(),
+    "comparisons": Table(),
+    "certainty": Table(),
     "leakage": Table(),
 }
 

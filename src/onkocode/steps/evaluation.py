@@ -78,6 +78,62 @@ def evaluate_checkpoint(
     say(asked.finish())
 
 
+@step()
+def evaluate_conditions(
+    *,
+    model: str,
+    epoch: int,
+    base: Path,
+    adapter: Path | None = None,
+    questions: SomeNamedPaths,
+    icd10gm: Path | None = None,
+    icdo3: Path | None = None,
+    settings: Annotated[Asking, SETTINGS],
+    scratch: Path,
+    answers: Path,
+    output: SomeNamedPaths,
+) -> None:
+    """Let a language model answer under further conditions; it is loaded once.
+
+    Args:
+        model: the {model} key
+        epoch: 0 is the base model
+        base: base.json of prepare-model
+        adapter: its adapter directory (from epoch 1 on)
+        questions: question tables
+        icd10gm: label space of ICD-10-GM that constrained answers come from
+        icdo3: label space of ICD-O-3 that constrained answers come from
+        settings: testing, evaluation, conditions: JSON, or @FILE; keys left out have their defaults (`onkocode settings`)
+        scratch: directory for saves within the evaluation
+        answers: directory of answers that are kept, a folder per condition
+        output: predictions by <condition>/<questions>; they hold raw answers
+    """
+    outputs, asked_for = dict(output), dict(questions)
+    if wrong := [name for name in outputs if name.partition("/")[2] not in asked_for]:
+        raise InputError(f"--output {wrong[0]}: not of the form <condition>/<name of --questions>")
+    if (epoch > 0) != (adapter is not None):
+        raise InputError("--adapter is needed from epoch 1 on, and only there")
+    for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
+        restrict_to_owner(path)
+
+    from onkocode.coders.language_model import Checkpoint
+    from onkocode.evaluation.conditions import answer_under
+    from onkocode.records.schemas import read_table, write_table
+
+    checkpoint = Checkpoint(read_model(base), adapter)
+    spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
+    files = {"base": base} | ({"adapter": adapter} if adapter else {})
+    with recorded(scratch):
+        record = Provenance("evaluate-conditions", settings.model_dump(), files | spaces | asked_for)
+        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
+        codes = [read_table(path, "codes") for path in spaces.values()]
+        found = answer_under(checkpoint, list(outputs), tables, codes, settings, (model, epoch), (answers, scratch))
+        for name, frame in found.predictions.items():
+            record.write(outputs[name])
+            write_table(frame, "predictions", outputs[name])
+    say(found.finish())
+
+
 def _language_model(
     base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
 ) -> tuple[Coder, dict[str, Path]]:
@@ -201,30 +257,3 @@ def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
             values[f"evaluate/{item['condition']}/{name}"] = item["value"]
     with run:
         run.log(values)
-
-
-@step()
-def collect_metrics(
-    *, metrics: SomePaths, texts: Sequence[str] = (), valid_floor: Share = VALID_FLOOR, output: Path, selection: Path
-) -> None:
-    """Put the metrics of all checkpoints into one table and select the best checkpoints.
-
-    Args:
-        metrics: tables of score-answers
-        texts: keys of the test sets, in order
-        valid_floor: least share of valid answers, 0 to 1 (evaluation.valid_floor)
-        output: file to write
-        selection: table of selected checkpoints to write
-    """
-    import polars as pl
-
-    from onkocode.evaluation.selection import select_checkpoints, write_selection
-    from onkocode.records.schemas import read_table, write_table
-
-    settings = {"texts": list(texts), "valid_floor": valid_floor}
-    record = Provenance("collect-metrics", settings, {str(path): path for path in metrics})
-    table = pl.concat([read_table(path, "metrics") for path in metrics])
-    chosen = select_checkpoints(table, list(texts), valid_floor)
-    record.write(output, selection)
-    write_table(table, "metrics", output)
-    write_selection(chosen, selection)

@@ -35,6 +35,15 @@ def without_thoughts(answer: str) -> tuple[list[str], bool]:
     return said, opened is not None
 
 
+def has_thought(answer: str) -> bool:
+    """Tell whether a thought stands in an answer that is not empty; it may have begun with the prompt."""
+    if _CHANNEL.search(answer):
+        return True
+    *closed, behind = _CLOSE.split(answer)
+    thoughts = [_OPEN.split(part, maxsplit=1)[-1] for part in closed] + _OPEN.split(behind, maxsplit=1)[1:]
+    return any(re.search(r"\w", thought) for thought in thoughts)
+
+
 def is_thinking_aloud(said: str) -> bool:
     """Tell whether an answer is nothing but a thought without marks that does not end."""
     return bool(_ALOUD.match(said)) and not re.search(r"[.!\])}\"'`*\d]\s*$", said)

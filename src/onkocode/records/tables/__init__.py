@@ -8,7 +8,7 @@ tables does not import it: that takes 0.4 s, half of it for SQLAlchemy, which it
 import dataframely as dy
 
 from onkocode.records.tables.catalogues import Codes, Crosswalk, Entries, Transitions
-from onkocode.records.tables.evaluation import Answers, Judged, Metrics, Predictions
+from onkocode.records.tables.evaluation import Answers, Certainty, Comparisons, Judged, Metrics, Predictions
 from onkocode.records.tables.questions import Leakage, Questions
 
 SCHEMAS: dict[str, type[dy.Schema]] = {
@@ -21,5 +21,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "answers": Answers,
     "judged": Judged,
     "metrics": Metrics,
+    "comparisons": Comparisons,
+    "certainty": Certainty,
     "leakage": Leakage,
 }

@@ -5,7 +5,7 @@ import polars as pl
 
 from onkocode.records.tables.values import CONDITIONS, SPLIT, TASK, one_of
 
-METHODS = ("clopper-pearson", "korn-graubard", "cluster-t", "cluster-bootstrap", "too-few-clusters")
+METHODS = ("clopper-pearson", "korn-graubard", "cluster-t", "cluster-bootstrap", "too-few-clusters", "none")
 
 ROUNDING = 1e-9  # by which a rate may lie outside its interval
 
@@ -24,6 +24,7 @@ class Predictions(dy.Schema):
     tokens = dy.Int64(nullable=True, min=0)  # generated
     seconds = dy.Float64(nullable=True, min=0)  # the batch's seconds divided by its questions
     batch = dy.Int64(nullable=True, min=1)
+    truncated = dy.Bool(nullable=True)  # the answer is as long as the limit on tokens allows
 
 
 class Answers(dy.Schema):
@@ -66,6 +67,12 @@ class Judged(dy.Schema):
     strict_partial = dy.Bool(nullable=True)
     tokens = dy.Int64(nullable=True, min=0)
     seconds = dy.Float64(nullable=True, min=0)
+    truncated = dy.Bool(nullable=True)
+    thought = dy.Bool(nullable=True)  # the answer holds a thought that is not empty; null in files before version 5
+    score = dy.Float64(nullable=True)  # of the first answer; null where the coder gives none
+    right_rank = dy.Int64(
+        nullable=True, min=0
+    )  # of the first right answer; 0 = none is right, null = only one was given
 
     @dy.rule()
     def valid_is_predicted(cls) -> pl.Expr:
@@ -110,7 +117,7 @@ class Metrics(dy.Schema):
     value = dy.Float64(nullable=True)  # a rate in 0…1, a difference of rates, or seconds
     low = dy.Float64(nullable=True)
     high = dy.Float64(nullable=True)
-    method = dy.String(primary_key=True, check=one_of(*METHODS))  # the last: none
+    method = dy.String(primary_key=True, check=one_of(*METHODS))  # the last two: there is no interval
 
     @dy.rule()
     def clusters_up_to_n(cls) -> pl.Expr:
@@ -127,3 +134,70 @@ class Metrics(dy.Schema):
         """An exact interval holds its rate, which lies in 0…1."""
         inside = pl.col("value").is_between(pl.col("low") - ROUNDING, pl.col("high") + ROUNDING)
         return (pl.col("method") != "clopper-pearson") | (inside & pl.col("low").ge(0) & pl.col("high").le(1))
+
+
+class Comparisons(dy.Schema):
+    """Differences between two checkpoints on the same questions, left minus right."""
+
+    dataset = dy.String(primary_key=True, min_length=1)
+    task = dy.String(primary_key=True, regex=TASK)
+    metric = dy.String(primary_key=True, min_length=1)  # of all answers
+    kind = dy.String(primary_key=True, min_length=1)  # what it is for
+    left_model = dy.String(primary_key=True, min_length=1)
+    left_epoch = dy.Int64(primary_key=True, min=0)
+    left_condition = dy.String(primary_key=True, check=CONDITIONS)
+    right_model = dy.String(primary_key=True, min_length=1)
+    right_epoch = dy.Int64(primary_key=True, min=0)
+    right_condition = dy.String(primary_key=True, check=CONDITIONS)
+    left = dy.Float64(min=0, max=1)
+    right = dy.Float64(min=0, max=1)
+    difference = dy.Float64(min=-1, max=1)
+    low = dy.Float64(nullable=True)
+    high = dy.Float64(nullable=True)
+    p = dy.Float64(min=0, max=1)  # two-sided, by flipping signs
+    p_holm = dy.Float64(nullable=True, min=0, max=1)  # corrected for the number of comparisons; null: primary endpoint
+    primary = dy.Bool()
+    n = dy.Int64(min=1)  # questions that both answered
+    clusters = dy.Int64(min=1)
+    method = dy.String(check=one_of("cluster-t", "too-few-clusters"))
+
+    @dy.rule()
+    def one_primary(cls) -> pl.Expr:
+        """There is one primary endpoint at most."""
+        return pl.col("primary").sum() <= 1
+
+    @dy.rule()
+    def corrected_is_no_smaller(cls) -> pl.Expr:
+        """A correction makes no p smaller."""
+        return pl.col("p_holm") >= pl.col("p") - ROUNDING
+
+
+class Certainty(dy.Schema):
+    """What the scores of answers are worth, a case per text."""
+
+    model = dy.String(primary_key=True, min_length=1)
+    epoch = dy.Int64(primary_key=True, min=0)
+    condition = dy.String(primary_key=True, check=CONDITIONS)
+    dataset = dy.String(primary_key=True, min_length=1)
+    task = dy.String(primary_key=True, regex=TASK)
+    measure = dy.String(
+        primary_key=True,
+        check=one_of(
+            "coverage",  # at a share of the cases, the most certain ones: their accuracy
+            "reliability",  # at a mean score: accuracy
+            "reliability_scaled",
+            "calibration_error",
+            "calibration_error_scaled",
+            "temperature",
+            "unattended",  # at an allowed error: share of cases that need no human
+            "unattended_error",  # at an allowed error: share of wrong ones among them
+            "threshold",  # at an allowed error: the score from which on cases need no human
+        ),
+    )
+    at = dy.Float64(primary_key=True)
+    value = dy.Float64()
+    low = dy.Float64(nullable=True)
+    high = dy.Float64(nullable=True)
+    n = dy.Int64(nullable=True, min=0)
+    clusters = dy.Int64(nullable=True, min=0)
+    method = dy.String()

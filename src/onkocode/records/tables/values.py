@@ -14,6 +14,6 @@ def one_of(*values: str) -> Check:
     return {"one_of": lambda column: column.is_in(values)}
 
 
-CONDITIONS = one_of("free", "thinking")
+CONDITIONS = one_of("free", "thinking", "swapped", "single", "constrained")
 SPLIT = one_of(*SPLITS)
 TASK = r"^[a-z0-9-]+$"  # no list: which tasks are asked is no matter of the tables

@@ -1,0 +1,77 @@
+"""A language model under several conditions, loaded once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from onkocode.coders.constrained_model import ConstrainedModel
+from onkocode.coders.interface import Coder
+from onkocode.coders.language_model import Checkpoint, LanguageModel
+from onkocode.config.base import CONSTRAINED
+from onkocode.evaluation.asking import Asking, ask, choose_questions
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Predictions by `<condition>/<data set>`, and the coders that gave them."""
+
+    predictions: dict[str, pl.DataFrame]
+    coders: list[Coder]
+
+    def finish(self) -> str:
+        """Keep the answers, and remove the saves; returns a line for people."""
+        return "; ".join(coder.finish() for coder in self.coders)
+
+
+def answer_under(
+    checkpoint: Checkpoint,
+    wanted: Sequence[str],
+    tables: Mapping[str, pl.DataFrame],
+    codes: Sequence[pl.DataFrame],
+    settings: Asking,
+    identity: tuple[str, int],
+    folders: tuple[Path, Path],
+) -> Answered:
+    """Return the answers under all conditions that are wanted.
+
+    Args:
+        checkpoint: the language model.
+        wanted: `<condition>/<data set>`.
+        tables: questions by data set (schema Questions).
+        codes: label spaces (schema Codes) of constrained answers.
+        settings: how is asked.
+        identity: model key and epoch.
+        folders: of kept answers, and of this job's saves; each condition has one in them.
+    """
+    names: dict[str, list[str]] = {}
+    for name in wanted:
+        condition, _, dataset = name.partition("/")
+        names.setdefault(condition, []).append(dataset)
+    load = cache(lambda: checkpoint.load(settings.testing))
+    predictions, coders = {}, []
+    for condition, datasets in names.items():
+        coder = _coder(checkpoint, condition, codes, settings, folders, load)
+        asked = choose_questions({name: tables[name] for name in datasets}, condition, settings)
+        found = ask(coder, asked, *identity, condition)
+        predictions |= {f"{condition}/{name}": frame for name, frame in found.items()}
+        coders.append(coder)
+    return Answered(predictions, coders)
+
+
+def _coder(
+    checkpoint: Checkpoint,
+    condition: str,
+    codes: Sequence[pl.DataFrame],
+    settings: Asking,
+    folders: tuple[Path, Path],
+    load: Any,
+) -> Coder:
+    kept, scratch = (folder / condition for folder in folders)
+    shard = settings.evaluation.shard
+    if condition == CONSTRAINED:
+        return ConstrainedModel(checkpoint, pl.concat(codes), settings, kept, scratch, load)
+    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard, load)
