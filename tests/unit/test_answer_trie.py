@@ -145,8 +145,8 @@ def test_beginnings_are_found_wherever_they_stand() -> None:
 def test_label_spaces_of_catalogues(parsed_catalogues: Parsed, tiny_models: dict[str, Path]) -> None:
     from onkocode.models.tokenizing import load_tokenizer
 
-    merging = load_tokenizer(tiny_models["mixtral"])
+    mixtral = load_tokenizer(tiny_models["mixtral"])
     for name in ("icd10gm", "icdo3", "ops"):
         codes = parsed_catalogues[name][1].filter(pl.col("terminal"))["code"].to_list()
-        trie = AnswerTrie.build(merging, prompt_format(merging), codes)
+        trie = AnswerTrie.build(mixtral, prompt_format(mixtral), codes)
         assert sorted(answer for answer, _ in trie.answers()) == sorted(set(codes))
