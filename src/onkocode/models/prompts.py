@@ -144,6 +144,22 @@ def encode_prompts(tokenizer: Any, form: PromptFormat, questions: Sequence[str])
     return _encoded(tokenizer, [form.prompt(question) for question in questions])
 
 
+def encode_answers(tokenizer: Any, form: PromptFormat, answers: Sequence[str]) -> dict[str, list[int]]:
+    """Return the ids of each distinct answer as they follow the prompt, up to and with the end-of-turn token.
+
+    Some tokenizers put a space before a text on its own, so answers are encoded behind the end of the prompt, which is
+    then taken off again.
+    """
+    distinct = list(dict.fromkeys(answers))
+    head = _encoded(tokenizer, [form.after])[0]
+    behind = _encoded(tokenizer, [form.after + form.completion(answer) for answer in distinct])
+    if all(ids[: len(head)] == head for ids in behind):
+        return {answer: ids[len(head) :] for answer, ids in zip(distinct, behind, strict=True)}
+    # The prompt's last token would merge with the answer's first letters, which evaluation's prompt cannot know.
+    alone = _encoded(tokenizer, [form.completion(answer) for answer in distinct])
+    return dict(zip(distinct, alone, strict=True))
+
+
 def encode_examples(
     tokenizer: Any, form: PromptFormat, questions: Sequence[str], answers: Sequence[str], loss: str, max_length: int
 ) -> list[dict[str, list[int]]]:
@@ -163,7 +179,7 @@ def encode_examples(
         InputError: an example is longer, since nothing is ever cut; or an answer becomes no token.
     """
     prompts = encode_prompts(tokenizer, form, questions)
-    completions = _completions(tokenizer, form, answers)
+    completions = encode_answers(tokenizer, form, answers)
     if not all(completions.values()):
         raise InputError(
             f"{tokenizer.name_or_path}: the tokenizer makes no token of an answer and its end-of-turn token, so there "
@@ -182,22 +198,6 @@ def encode_examples(
         head = prompt[: len(prompt) - masked] + [-100] * masked
         examples.append({"input_ids": prompt + completion, "labels": head + completion})
     return examples
-
-
-def _completions(tokenizer: Any, form: PromptFormat, answers: Sequence[str]) -> dict[str, list[int]]:
-    """Return the ids of each distinct answer as they follow the prompt.
-
-    Some tokenizers put a space before a text on its own, so answers are encoded behind the end of the prompt, which is
-    then taken off again.
-    """
-    distinct = list(dict.fromkeys(answers))
-    head = _encoded(tokenizer, [form.after])[0]
-    behind = _encoded(tokenizer, [form.after + form.completion(answer) for answer in distinct])
-    if all(ids[: len(head)] == head for ids in behind):
-        return {answer: ids[len(head) :] for answer, ids in zip(distinct, behind, strict=True)}
-    # The prompt's last token would merge with the answer's first letters, which evaluation's prompt cannot know.
-    alone = _encoded(tokenizer, [form.completion(answer) for answer in distinct])
-    return dict(zip(distinct, alone, strict=True))
 
 
 def _encoded(tokenizer: Any, texts: list[str]) -> list[list[int]]:
