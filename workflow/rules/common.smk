@@ -223,15 +223,84 @@ def data_sets(input):
     return [Path(file).stem for file in input.predictions]
 
 
+def further(form):
+    # One file per condition and data set, by names such as swapped/example.
+    return [form.format(name) for name in study.conditions or ["none"]]
+
+
+def questions_asked_further(wildcards):
+    return [
+        (
+            questions_of_model(wildcards)
+            if name.endswith(f"/{CATALOGUE}")
+            else f"<private>/texts/{name.partition('/')[2]}/questions.parquet"
+        )
+        for name in study.conditions
+    ]
+
+
+def codes_asked_further(catalogue):
+    return lambda wildcards: [
+        f"<results>/catalogues/{study.label_space(catalogue, name.partition('/')[2], wildcards.model)}/codes.parquet"
+        for name in study.conditions
+    ]
+
+
+def codes_answered(catalogue):
+    return lambda wildcards: [
+        f"<results>/catalogues/{study.label_space(catalogue, CATALOGUE, wildcards.model)}/codes.parquet"
+    ]
+
+
+def results_of(checkpoints, below):
+    return [
+        f"<results>/evaluation/{model}/epoch-{epoch}/{below}"
+        for model, epoch in checkpoints
+    ]
+
+
 def metrics_of_checkpoints(wildcards):
-    free = [
-        f"<results>/evaluation/{model}/epoch-{epoch}/free/metrics.parquet"
-        for model, epoch in study.checkpoints(0)
+    return [
+        *results_of(study.checkpoints(0), "free/metrics.parquet"),
+        *results_of(study.thinking_checkpoints, "thinking/metrics.parquet"),
+        *results_of(study.asked_further, "conditions.parquet"),
     ]
-    return free + [
-        f"<results>/evaluation/{model}/epoch-0/thinking/metrics.parquet"
-        for model in study.thinking_models
+
+
+def judged_of_checkpoints(wildcards):
+    conditions = {
+        "free": study.checkpoints(0),
+        "thinking": study.thinking_checkpoints,
+    }
+    found = [
+        results_of(checkpoints, f"{condition}/{dataset}.parquet")
+        for condition, checkpoints in conditions.items()
+        for dataset in study.datasets(condition)
     ]
+    found += [
+        results_of(study.asked_further, f"{name}.parquet") for name in study.conditions
+    ]
+    return [file for files in found for file in files]
+
+
+def judged_for_choice(wildcards):
+    datasets = [CATALOGUE, *study.test_sets[:1]]
+    return [
+        file
+        for dataset in datasets
+        for file in results_of(study.checkpoints(0), f"free/{dataset}.parquet")
+    ]
+
+
+def label_spaces(wildcards):
+    return sorted(
+        {
+            f"<results>/catalogues/{study.label_space(catalogue, dataset, model)}/codes.parquet"
+            for model in study.models
+            for catalogue in ("icd10gm", "icdo3")
+            for dataset in study.datasets()
+        }
+    )
 
 
 def attempt_logs(wildcards):
@@ -265,6 +334,12 @@ def files_of_item(wildcards):
     files = {
         "metrics": "<results>/metrics.parquet",
         "selection": "<results>/selected_checkpoints.tsv",
+        "frequencies": "<results>/epoch_choices.tsv",
+        "comparisons": "<results>/comparisons.parquet",
+        "strata": "<results>/strata.parquet",
+        "breakdown": "<results>/breakdown.parquet",
+        "confusions": "<results>/confusions.tsv",
+        "certainty": "<results>/certainty.parquet",
         "models": model_records(wildcards),
         "training": training_logs(wildcards),
         "attempts": attempt_logs(wildcards),
@@ -300,6 +375,7 @@ endings_of_training = endings_in("<scratch>/training/{model}/epoch-{epoch}")
 endings_of_fitting = endings_in("<scratch>/training/{model}/epoch-1")
 endings_of_asking = endings_in("<private>/scratch/{model}/epoch-{epoch}/free")
 endings_of_thinking = endings_in("<private>/scratch/{model}/epoch-{epoch}/thinking")
+endings_of_conditions = endings_in("<private>/scratch/{model}/epoch-{epoch}/conditions")
 
 
 def threads_of_model(wildcards):

@@ -52,7 +52,8 @@ def answer_under(
         condition, _, dataset = name.partition("/")
         names.setdefault(condition, []).append(dataset)
     load = cache(lambda: checkpoint.load(settings.testing))
-    predictions, coders = {}, []
+    predictions: dict[str, pl.DataFrame] = {}
+    coders: list[Coder] = []
     for condition, datasets in names.items():
         coder = _coder(checkpoint, condition, codes, settings, folders, load)
         asked = choose_questions({name: tables[name] for name in datasets}, condition, settings)
@@ -73,5 +74,5 @@ def _coder(
     kept, scratch = (folder / condition for folder in folders)
     shard = settings.evaluation.shard
     if condition == CONSTRAINED:
-        return ConstrainedModel(checkpoint, pl.concat(codes), settings, kept, scratch, load)
+        return ConstrainedModel(checkpoint, pl.concat(codes), settings, settings.conditions, kept, scratch, load)
     return LanguageModel(checkpoint, condition, settings, kept, scratch, shard, load)

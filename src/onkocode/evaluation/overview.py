@@ -47,7 +47,9 @@ class Sources:
     def near(self, key: str) -> list[str]:
         """Return the held-out entries that are equal or near to a trained label."""
         pairs = self.leakage.get(key)
-        return [] if pairs is None else pairs.filter(pl.col("test_set") == "heldout_label")["test_id"].unique().to_list()
+        return (
+            [] if pairs is None else pairs.filter(pl.col("test_set") == "heldout_label")["test_id"].unique().to_list()
+        )
 
 
 @dataclass(frozen=True)

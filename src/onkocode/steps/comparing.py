@@ -84,7 +84,9 @@ def compare_checkpoints(
     from onkocode.evaluation.selection import chosen_ways, read_selection
     from onkocode.records.schemas import write_table
 
-    record = Provenance("compare-checkpoints", settings.model_dump(), {str(path): path for path in [*judged, selection]})
+    record = Provenance(
+        "compare-checkpoints", settings.model_dump(), {str(path): path for path in [*judged, selection]}
+    )
     answers = _read_judged(judged)
     ways, chosen = chosen_ways(read_selection(selection)), _chosen(answers, selection)
     choose = best_of_all if settings.choice == "best" else choice_of("test", settings.choice, 0)

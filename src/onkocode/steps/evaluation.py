@@ -12,7 +12,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
-from onkocode.steps.options import SETTINGS, VALID_FLOOR, Condition, NamedPaths, Share, SomeNamedPaths, SomePaths
+from onkocode.steps.options import SETTINGS, Condition, NamedPaths, SomeNamedPaths
 from onkocode.terminal import say
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def evaluate_conditions(
         questions: question tables
         icd10gm: label space of ICD-10-GM that constrained answers come from
         icdo3: label space of ICD-O-3 that constrained answers come from
-        settings: testing, evaluation, conditions: JSON, or @FILE; keys left out have their defaults (`onkocode settings`)
+        settings: testing, evaluation, conditions: JSON, or @FILE; keys left out have defaults (`onkocode settings`)
         scratch: directory for saves within the evaluation
         answers: directory of answers that are kept, a folder per condition
         output: predictions by <condition>/<questions>; they hold raw answers

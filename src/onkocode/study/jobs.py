@@ -7,7 +7,7 @@ from typing import Any
 from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
 from onkocode.catalogues.formats.parse import DATASETS
 from onkocode.config import ModelRecipe, Recipe, load_config, replicates, resolve_data
-from onkocode.config.base import CATALOGUE, FREE
+from onkocode.config.base import CATALOGUE, CONSTRAINED, FREE
 from onkocode.config.coders import table_folders, takes_codes
 from onkocode.config.data import Data
 from onkocode.config.models import BuiltBase, LocalAdapter
@@ -102,9 +102,35 @@ class Study:
         """Coders that are fitted here, by one job."""
         return [model for model, recipe in self.recipes.items() if recipe.is_fitted]
 
-    def datasets(self, condition: str = "free") -> list[str]:
+    def datasets(self, condition: str = FREE) -> list[str]:
         """Data sets that are asked under a condition."""
-        return self.test_sets if condition == "thinking" else [CATALOGUE, *self.test_sets]
+        return [CATALOGUE, *self.test_sets] if condition in (FREE, CONSTRAINED) else self.test_sets
+
+    @property
+    def conditions(self) -> list[str]:
+        """`<condition>/<data set>` of all further conditions that language models are asked under."""
+        asked = self.config.conditions.asked if self.language_models else []
+        return [f"{condition}/{dataset}" for condition in asked for dataset in self.datasets(condition)]
+
+    @property
+    def asked_further(self) -> list[tuple[str, int]]:
+        """The pairs of language model and epoch that are asked under further conditions."""
+        return [pair for pair in self.checkpoints(0) if self.conditions and pair[0] in self.language_models]
+
+    @property
+    def thinking_checkpoints(self) -> list[tuple[str, int]]:
+        """The pairs of model and epoch whose thinking mode is tested: the base and, where asked for, the last epoch."""
+        bases = [(model, 0) for model in self.thinking_models]
+        if not self.config.thinking.trained:
+            return bases
+        trained = [(model, self.recipes[model].last_epoch) for model in self.thinking_models]
+        return bases + [pair for pair in trained if pair[1] > 0]
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """The model whose epoch 0 is the base, by model; of language models."""
+        found = {model: self.base_of(model) for model in self.models}
+        return {model: base for model, base in found.items() if base is not None}
 
     # -- catalogues -------------------------------------------------------------------------------------------------
 

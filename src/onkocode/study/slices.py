@@ -124,7 +124,28 @@ def testing_key(study: Study, model: str) -> str:
 
 def thinking(study: Study, model: str) -> str:
     """Settings of evaluate-checkpoint under the condition thinking."""
-    return canonical_json(_asking(study, model) | {"thinking": effective(study.config.thinking)})
+    mode = study.config.thinking.model_copy(update={"trained": False})  # says which jobs there are, not what they do
+    return canonical_json(_asking(study, model) | {"thinking": effective(mode)})
+
+
+def conditions(study: Study, model: str) -> str:
+    """Settings of evaluate-conditions."""
+    asked = {key: effective(study.config.evaluation)[key] for key in ("tasks", "entries", "seed")}
+    further = {key: value for key, value in effective(study.config.conditions).items() if key != "asked"}
+    return canonical_json(_asking(study, model) | {"evaluation": asked, "conditions": further})
+
+
+def comparing(study: Study) -> str:
+    """Settings of compare-checkpoints."""
+    asked = {key: effective(study.config.evaluation)[key] for key in ("primary", "choice")}
+    return canonical_json({"texts": study.test_sets, "bases": study.bases} | asked)
+
+
+def overview(study: Study) -> str:
+    """Settings of break-down."""
+    asked = {key: effective(study.config.evaluation)[key] for key in ("least_cell", "bootstrap")}
+    data = {model: recipe.config.data for model, recipe in study.recipes.items()}
+    return canonical_json({"data": data, "bases": study.bases} | asked)
 
 
 def item(study: Study, name: str) -> str:
