@@ -15,9 +15,9 @@ from onkocode.records.errors import InputError
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import columns_of, read_table, write_table
 from onkocode.reporting.outputs import Drawing, Page
-from onkocode.reporting.performance import write_performance_summary
 from onkocode.reporting.registry import ITEMS, Condition, Item, find
 from onkocode.reporting.results import Results, Settings
+from onkocode.reporting.summary import write_performance_summary
 from onkocode.study.reports import HAS
 from tests.unit.page_width import WINDOW, widths
 from tests.unit.reported import draw, model, whole_study

@@ -180,6 +180,11 @@ def test_sizes_are_readable(count: float, text: str) -> None:
     assert size_accuracy.size_text(count) == text
 
 
+def asked(metrics: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return metrics, and the same of the questions that thinking was asked."""
+    return metrics, metrics.with_columns(stratum=pl.lit("asked thinking"))
+
+
 def test_thinking_mode_compares_the_three_states_of_models_that_were_asked_to_think() -> None:
     rates = [
         rate(0.2),
@@ -192,7 +197,7 @@ def test_thinking_mode_compares_the_three_states_of_models_that_were_asked_to_th
         rate(8.0, metric="seconds_per_question", denominator="all", condition="thinking"),
     ]
     models = [model("a"), model("b")]
-    numbers = thinking_mode.thinking_numbers(frame(*rates), models, {"a": 1, "b": 1}, REGISTRY)
+    numbers = thinking_mode.thinking_numbers(*asked(frame(*rates)), models, {"a": 1, "b": 1}, REGISTRY)
     assert set(numbers.select("model", "task", "state", "metric", "n", "value").rows()) == {
         ("a", "icd10", "base", "accuracy", 10, 20.0),
         ("a", "icd10", "thinking", "accuracy", 2, 30.0),
@@ -216,7 +221,7 @@ def test_unended_thoughts_are_a_part_of_the_invalid_bar() -> None:
     ]
     found = []
     for rows in (rates, [*rates, rate(0.4, metric="cut_rate", **thinking)]):
-        numbers = thinking_mode.thinking_numbers(frame(*rows), [model("a")], {}, REGISTRY)
+        numbers = thinking_mode.thinking_numbers(*asked(frame(*rows)), [model("a")], {}, REGISTRY)
         figure = thinking_mode.draw_thinking_mode(numbers, [model("a")], REGISTRY)
         bars = [bar.get_height() for bar in figure.axes[2].patches if isinstance(bar, Rectangle)]
         legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -236,7 +241,7 @@ def test_rates_of_few_valid_answers_are_marked(invalid: float, marked: bool) -> 
     (axes,) = accuracy_by_epoch.draw_accuracy_by_epoch(numbers, [model("a")], ["registry"]).axes
     hollow = [y for line in lines(axes, "few valid") for y in line if y == y]
     assert hollow == ([40] if marked and value is not None else [])
-    numbers = thinking_mode.thinking_numbers(metrics, [model("a")], {"a": 1}, REGISTRY)
+    numbers = thinking_mode.thinking_numbers(*asked(metrics), [model("a")], {"a": 1}, REGISTRY)
     figure = thinking_mode.draw_thinking_mode(numbers, [model("a")], REGISTRY)
     stars = [text.get_position()[1] for text in figure.axes[0].texts]
     assert stars == (pytest.approx([60]) if marked and value is not None else [])

@@ -14,8 +14,9 @@ from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import Model, Target, targets
 from onkocode.reporting.models_table import fine_tuning_hours, model_table
 from onkocode.reporting.outputs import Page
-from onkocode.reporting.performance import performance_summary, performance_table, write_performance_summary
+from onkocode.reporting.performance import performance_table
 from onkocode.reporting.replicates import replicate_table
+from onkocode.reporting.summary import performance_summary, write_performance_summary
 from tests.unit import reported
 from tests.unit.reported import draw, model_file, study_files
 

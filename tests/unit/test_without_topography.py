@@ -12,7 +12,7 @@ from onkocode.cli import main
 from onkocode.config.schema import Thinking
 from onkocode.evaluation.sampling import text_questions, thinking_questions
 from onkocode.records.schemas import columns_of, read_table, write_table
-from onkocode.reporting.performance import write_performance_summary
+from onkocode.reporting.summary import write_performance_summary
 from tests.conftest import Tables
 from tests.unit.reported import draw, model, study_files
 from tests.unit.scoring import score_command

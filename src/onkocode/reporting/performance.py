@@ -1,31 +1,30 @@
-"""Table 4 (base and trained models on the test texts), and the summary of a single checkpoint."""
+"""Table 4: base and trained models on the test texts."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
-from onkocode.evaluation.metrics import METRICS, UNITS
+from onkocode.evaluation.crossfitting import CROSS_FITTED
+from onkocode.evaluation.metrics import METRICS
 from onkocode.evaluation.selection import CHOICES
-from onkocode.records.errors import InputError
 from onkocode.reporting.choices import choice_notes
+from onkocode.reporting.differences import Key, p_text, to_base
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import (
-    OF_ANSWERS,
-    STRATA,
     TASKS,
     Model,
     Target,
     at_target,
     in_task_order,
     interval_rows,
-    read_metrics,
     single_checkpoints,
 )
 from onkocode.reporting.outputs import Page
 from onkocode.reporting.results import Results
+from onkocode.reporting.summary import number_text
 from onkocode.tasks import PROTOCOL
 
 
@@ -60,13 +59,14 @@ INTERVAL_NOTE = (
     "Below each rate: 95 % interval over texts (Korn–Graubard; all formulations of a text count together), none below "
     "ten texts."
 )
-KEYS = ["dataset", "stratum", "condition", "task", "metric", "denominator"]
+DIFFERENCE = {"difference": 100.0, "low": 100.0, "high": 100.0, "p": 1.0, "p_holm": 1.0}
+DIFFERENCE_NAMES = {name: "difference" if name == "difference" else f"difference_{name}" for name in DIFFERENCE}
 
 
 def tabulate(results: Results) -> Page:
     """Return Table 4; raises InputError when an input cannot be read."""
     models, selection = results.models, results.selection
-    frame = performance_table(results.metrics, models, selection, results.targets)
+    frame = performance_table(results.metrics, models, selection, results.targets, to_base(results.comparisons))
     notes = choice_notes(selection, models, results.valid_floor if results.texts else None)
     notes += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in models) else []
     single = single_checkpoints(results.metrics, models)
@@ -74,7 +74,11 @@ def tabulate(results: Results) -> Page:
 
 
 def performance_table(
-    metrics: pl.DataFrame, models: Sequence[Model], selection: pl.DataFrame, questions: Sequence[Target]
+    metrics: pl.DataFrame,
+    models: Sequence[Model],
+    selection: pl.DataFrame,
+    questions: Sequence[Target],
+    differences: Mapping[Key, Mapping[str, Any]] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Return Table 4: the base model and its selected epochs on each set of questions, or the only checkpoint there is.
 
@@ -83,12 +87,15 @@ def performance_table(
         models: the models, in the order of the rows.
         selection: rows as `select_checkpoints` returns them.
         questions: the sets of questions.
+        differences: of chosen epochs to their bases, of `differences.to_base`.
 
     Returns:
         A row per set of questions, model and checkpoint. Columns dataset, stratum, model, label, state (base |
         trained), epoch, selected_by (null for the base; the ways in `CHOICES` that chose it, joined by " + "), then
         for each measure of `TABLE_4`, as far as its task is of the paper or was asked, its value, low and high (in %)
-        and n (its denominator). A checkpoint that was not tested on a set of questions has no row there.
+        and n (its denominator), and for each task the paired difference in exact accuracy to the base with its interval
+        and p. Where the test set chose an epoch, the stratum is that of the cross-fitted rates. A checkpoint that was
+        not tested on a set of questions has no row there.
     """
     single = single_checkpoints(metrics, models)
     tasks = {*PROTOCOL, *metrics["task"].unique().to_list()}
@@ -101,47 +108,25 @@ def performance_table(
         for epoch, selected_by in _checkpoints(selection, model.key, single.get(model.key))
         if (row := _performance_row(lookup, model, target, epoch, selected_by)) is not None
     ]
-    return pl.DataFrame(rows, schema=_performance_schema(measures))
+    for row in rows:
+        row |= _difference_columns(row, differences, tasks)
+    return pl.DataFrame(rows, schema=_performance_schema(measures, in_task_order(tasks)))
 
 
-def performance_summary(metrics: pl.DataFrame, model: str, epoch: int) -> pl.DataFrame:
-    """Return every measure of one checkpoint, with one interval each.
-
-    Returns:
-        Columns dataset, stratum, condition, task, metric, denominator, n, clusters, value, low, high, unit, method.
-        Rates are in %, gains in percentage points, times in seconds, lengths in tokens.
-
-    Raises:
-        InputError: the metrics hold nothing on the checkpoint.
-    """
-    rows = metrics.filter(pl.col("model") == model, pl.col("epoch") == epoch)
-    if rows.is_empty():
-        raise InputError(f"the metrics hold nothing on model {model}, epoch {epoch}; evaluate it first")
-    unit = pl.col("metric").replace_strict({metric.key: metric.unit for metric in METRICS.values()})
-    factor = unit.replace_strict(UNITS)
-    return (
-        rows.sort(pl.col("method") == OF_ANSWERS, maintain_order=True)
-        .unique(KEYS, keep="first", maintain_order=True)
-        .with_columns(unit.alias("unit"), *[(pl.col(column) * factor) for column in ("value", "low", "high")])
-        .select(*KEYS, "n", "clusters", "value", "low", "high", "unit", "method")
-        .sort(KEYS)
-    )
-
-
-def write_performance_summary(metrics: Sequence[Path], model: str, epoch: int, table: Path) -> None:
-    """Write the summary of one checkpoint.
-
-    Args:
-        metrics: metrics tables (Parquet).
-        model: the model's key.
-        epoch: the epoch; 0 is the base model.
-        table: path of the HTML file to write; the TSV file lies beside it.
-
-    Raises:
-        InputError: an input cannot be read, or holds nothing on the checkpoint.
-    """
-    frame = performance_summary(read_metrics(metrics), model, epoch)
-    Page(_summary_page(frame, model, epoch), frame).write(table)
+def _difference_columns(
+    row: dict[str, Any], differences: Mapping[Key, Mapping[str, Any]], tasks: Set[str]
+) -> dict[str, float | None]:
+    """Return the paired differences to the base, of the epoch that stands for the model."""
+    ways = (row["selected_by"] or "").split(" + ")
+    stands = not {"development", "test"}.isdisjoint(ways)
+    found: dict[str, float | None] = {}
+    for task in tasks:
+        pair = differences.get((row["dataset"], row["model"], task, "accuracy")) if stands else None
+        chosen = pair if pair is not None and pair["left_epoch"] == row["epoch"] else None
+        for name, factor in DIFFERENCE.items():
+            value = None if chosen is None else chosen[name]
+            found[f"{task}_{DIFFERENCE_NAMES[name]}"] = None if value is None else factor * value
+    return found
 
 
 def _checkpoints(selection: pl.DataFrame, model: str, only: int | None) -> list[tuple[int, str | None]]:
@@ -156,6 +141,11 @@ def _checkpoints(selection: pl.DataFrame, model: str, only: int | None) -> list[
 def _performance_row(
     lookup: dict[Measure, pl.DataFrame], model: Model, target: Target, epoch: int, selected_by: str | None
 ) -> dict[str, Any] | None:
+    ways = (selected_by or "").split(" + ")
+    if "test" in ways and "development" not in ways:
+        fitted = Target(target.dataset, CROSS_FITTED)
+        own = [at_target(rates, fitted).filter(pl.col("model") == model.key) for rates in lookup.values()]
+        target = fitted if any(rates.height for rates in own) else target
     row: dict[str, Any] = {"dataset": target.dataset, "stratum": target.stratum, "model": model.key}
     row |= {"label": model.label, "state": "trained" if epoch else "base", "epoch": epoch, "selected_by": selected_by}
     found = False
@@ -169,13 +159,13 @@ def _performance_row(
     return row if found else None
 
 
-def _performance_schema(measures: Sequence[Measure]) -> dict[str, Any]:
+def _performance_schema(measures: Sequence[Measure], tasks: Sequence[str]) -> dict[str, Any]:
     schema: dict[str, Any] = dict.fromkeys(("dataset", "stratum", "model", "label", "state"), pl.String)
     schema |= {"epoch": pl.Int64, "selected_by": pl.String}
     for measure in measures:
         schema |= {measure.name + suffix: pl.Float64 for suffix in ("", "_low", "_high")}
         schema[measure.name + "_n"] = pl.Int64
-    return schema
+    return schema | {f"{task}_{name}": pl.Float64 for task in tasks for name in DIFFERENCE_NAMES.values()}
 
 
 def _performance_page(frame: pl.DataFrame, single: Set[str], further: Sequence[str]) -> str:
@@ -184,6 +174,9 @@ def _performance_page(frame: pl.DataFrame, single: Set[str], further: Sequence[s
         "ones included. Invalid: no answer of the asked form could be read. All in %. (valid): of the valid answers, "
         "as in Lenz et al. 2025; (all): of all questions, an invalid answer counts as wrong. n: questions asked.",
         INTERVAL_NOTE,
+        "Cross-fitted: where the test set chose the epoch, each text is answered by epochs that other texts chose. "
+        "Exact against base: paired difference on the same questions, in points of all answers; p by flipped signs, "
+        "below it corrected by Holm (– = the primary endpoint). More of them: the table of paired differences.",
     ]
     title = "Performance of base and trained models"
     sections = [_performance_section(frame, task, single) for task in TASKS]
@@ -197,6 +190,7 @@ def _performance_section(frame: pl.DataFrame, task: str, single: Set[str]) -> Se
     shown = frame.filter(pl.any_horizontal(pl.lit(False), *[pl.col(m.name + "_n").is_not_null() for m in measures]))
     columns = [Column("Model", number=False), Column("Questions", number=False), Column("Epoch", number=False)]
     columns += [Column("n"), *[Column(measure.title) for measure in measures]]
+    columns += [Column("Exact against base, points"), Column("p\n(Holm)")]
     rows = [_performance_cells(row, task, measures, row["model"] in single) for row in shown.iter_rows(named=True)]
     ruled = changes([f"{row['dataset']} {row['model']}" for row in shown.iter_rows(named=True)])
     return Section(columns, rows, TASKS[task], ruled)
@@ -204,38 +198,20 @@ def _performance_section(frame: pl.DataFrame, task: str, single: Set[str]) -> Se
 
 def _performance_cells(row: dict[str, Any], task: str, measures: Sequence[Measure], single: bool) -> list[str]:
     asked = row[f"{task}_accuracy_all_n"]
-    epoch = f"{row['epoch']}\n{row['selected_by']}" if row["selected_by"] and not single else str(row["epoch"])
+    by = f"{row['selected_by']}{', cross-fitted' if row['stratum'] == CROSS_FITTED else ''}"
+    epoch = f"{row['epoch']}\n{by}" if row["selected_by"] and not single else str(row["epoch"])
     place = [row["label"], Target(row["dataset"], row["stratum"]).label, epoch if row["epoch"] else "base"]
-    return [*place, "–" if asked is None else f"{asked:,}", *[_rate(row, measure) for measure in measures]]
+    rates = [_rate(row, measure) for measure in measures]
+    return [*place, "–" if asked is None else f"{asked:,}", *rates, *_difference_cells(row, task)]
 
 
-def _summary_page(frame: pl.DataFrame, model: str, epoch: int) -> str:
-    tasks = in_task_order(frame["task"].unique().to_list())
-    return html_page(f"{model}, epoch {epoch}", [_summary_section(frame, task) for task in tasks], [_SUMMARY_NOTE])
-
-
-def _summary_section(frame: pl.DataFrame, task: str) -> Section:
-    texts, numbers = ("Questions", "Condition", "Measure", "Of"), ("n", "Value", "95 % interval")
-    columns = [*[Column(title, number=False) for title in texts], *map(Column, numbers), Column("Unit", number=False)]
-    shown = frame.filter(pl.col("task") == task)
-    ruled = changes([f"{row['dataset']} {row['stratum']} {row['condition']}" for row in shown.iter_rows(named=True)])
-    return Section(columns, [_summary_cells(row) for row in shown.iter_rows(named=True)], TASKS.get(task, task), ruled)
-
-
-def _summary_cells(row: dict[str, Any]) -> list[str]:
-    digits = 1 if row["unit"] in ("%", "points") else 3
-    interval = f"{_text(row['low'], digits)} – {_text(row['high'], digits)}" if row["low"] is not None else "–"
-    asked = "–" if row["n"] is None else f"{row['n']:,}"
-    name = f"{row['dataset']}, {STRATA.get(row['stratum'], row['stratum'])}"
-    facts = [name, row["condition"], METRICS[row["metric"]].label, row["denominator"]]
-    return [*facts, asked, _text(row["value"], digits), interval, row["unit"]]
-
-
-_SUMMARY_NOTE = (
-    "Of: valid = the valid answers; all = all questions, an invalid answer counts as wrong. Gains are differences to "
-    "the base model on the same questions. Intervals over texts: Korn–Graubard, of differences Student's t; none below "
-    "ten texts."
-)
+def _difference_cells(row: dict[str, Any], task: str) -> list[str]:
+    """Return the difference to the base with its interval, and p with what the correction makes of it."""
+    value, low, high, p, corrected = (row[f"{task}_{name}"] for name in DIFFERENCE_NAMES.values())
+    if value is None:
+        return ["–", "–"]
+    interval = "" if low is None else f"\n{low:+.1f} to {high:+.1f}"
+    return [f"{value:+.1f}{interval}", f"{p_text(p)}\n{p_text(corrected)}"]
 
 
 _REPLICATE_NOTE = "Models that differ in their seed alone share one base, which stands with the first of them."
@@ -243,8 +219,4 @@ _REPLICATE_NOTE = "Models that differ in their seed alone share one base, which 
 
 def _rate(row: dict[str, Any], measure: Measure) -> str:
     value, low, high = (row[measure.name + suffix] for suffix in ("", "_low", "_high"))
-    return _text(value, 1) + (f"\n{low:.1f}–{high:.1f}" if low is not None and high is not None else "")
-
-
-def _text(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return number_text(value, 1) + (f"\n{low:.1f}–{high:.1f}" if low is not None and high is not None else "")

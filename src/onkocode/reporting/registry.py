@@ -13,9 +13,33 @@ if TYPE_CHECKING:
     from onkocode.reporting.results import Results
 
 Kind = Literal["figure", "table"]
-Input = Literal["metrics", "selection", "models", "training", "attempts", "questions"]
+Input = Literal[
+    "metrics",
+    "selection",
+    "models",
+    "training",
+    "attempts",
+    "questions",
+    "frequencies",
+    "comparisons",
+    "strata",
+    "breakdown",
+    "confusions",
+    "certainty",
+]
 Setting = Literal["texts", "valid_floor", "paper_ceilings"]
-Condition = Literal["always", "trained models", "thinking models", "replicates"]
+Condition = Literal[
+    "always",
+    "trained models",
+    "thinking models",
+    "replicates",
+    "swapped",
+    "single",
+    "constrained",
+    "test sets",
+    "held-out labels",
+    "scores",
+]
 DATA = "{data}"  # in a key: one file per data key
 
 
@@ -102,17 +126,17 @@ ITEMS = (
         "the selected trained checkpoints; the paper's Figure 3 is of the valid answers, which flatters "
         f"models that give few. A line across with a name is a coder without parameters. {BASE_NOTE}",
         function="onkocode.reporting.size_accuracy:draw",
-        inputs=("metrics", "selection", "models"),
+        inputs=("metrics", "selection", "comparisons", "models"),
         settings=("texts", "paper_ceilings"),
     ),
     Item(
         "thinking_mode", "figure", "4", "Thinking mode",
-        caption="Models with a thinking mode: base, base with thinking, and trained. Thinking mode is asked about a "
-        "share of the texts only. Dotted: invalid answers whose thought does not end, as a rule since "
-        "thinking.max_new_tokens cut it, a limit that is this project's and not the paper's. \\*: the valid "
-        "answers, which accuracies are relative to, were fewer than evaluation.valid_floor of all.",
+        caption="Models with a thinking mode: base, base with thinking, and trained, all on the texts that thinking "
+        "mode was asked about. Dotted: invalid answers whose thought does not end, as a rule since "
+        "thinking.max_new_tokens cut it, a limit that is this project's and not the paper's. \\*: the valid answers, "
+        "which accuracies are relative to, were fewer than evaluation.valid_floor of all.",
         function="onkocode.reporting.thinking_mode:draw",
-        inputs=("metrics", "selection", "models"),
+        inputs=("metrics", "strata", "selection", "comparisons", "models"),
         settings=("texts", "valid_floor"),
         condition="thinking models",
     ),
@@ -135,7 +159,7 @@ ITEMS = (
         "of all answers or, as the paper chose, by that of the valid ones, that one is shown as well. The "
         "paper's way needs an epoch with enough valid answers (evaluation.valid_floor).",
         function="onkocode.reporting.performance:tabulate",
-        inputs=("metrics", "selection", "models"),
+        inputs=("metrics", "selection", "comparisons", "models"),
         settings=("texts", "valid_floor"),
     ),
     Item(
@@ -147,6 +171,110 @@ ITEMS = (
         inputs=("metrics", "models"),
         settings=("texts",),
         condition="replicates",
+    ),
+    Item(
+        "comparisons", "table", "", "Paired differences",
+        caption="Differences between trained and base models, prompts, conditions, epochs and coders on the same "
+        "questions, with intervals over texts, p values by flipped signs and their correction for the number of "
+        "comparisons.",
+        function="onkocode.reporting.comparisons_table:tabulate",
+        inputs=("comparisons", "models"),
+    ),
+    Item(
+        "chosen_epochs", "table", "", "Chosen epochs",
+        caption="The chosen epochs with the accuracy that chose them, the same by cross-fitting, the optimism of the "
+        "choice, and how often each epoch would be chosen.",
+        function="onkocode.reporting.choice_table:tabulate",
+        inputs=("selection", "frequencies", "models"),
+        condition="trained models",
+    ),
+    Item(
+        "breakdown", "table", "", "Accuracy by kind of code",
+        caption="Exact accuracy by behaviour, number of training labels, chapter, group and category of the expected "
+        "code, and the mean over codes.",
+        function="onkocode.reporting.breakdown_tables:tabulate",
+        inputs=("breakdown", "metrics", "selection", "models"),
+        settings=("texts",),
+    ),
+    Item(
+        "confusions", "table", "", "Confusions",
+        caption="The most frequent wrong codes, with the titles of the catalogue.",
+        function="onkocode.reporting.breakdown_tables:confused",
+        inputs=("confusions", "models"),
+    ),
+    Item(
+        "heldout", "table", "", "Held-out labels",
+        caption="Accuracy on labels that were held out, without those near a trained one and grouped by stem; recall, "
+        "specificity and balanced accuracy of tumour recognition.",
+        function="onkocode.reporting.condition_tables:heldout",
+        inputs=("metrics", "strata", "selection", "models"),
+        condition="held-out labels",
+    ),
+    Item(
+        "formulations", "table", "", "Formulations",
+        caption="Range of accuracy and agreement of answers over the formulations of the question, and the variance "
+        "between texts and between formulations.",
+        function="onkocode.reporting.condition_tables:formulations",
+        inputs=("metrics", "breakdown", "selection", "models"),
+        settings=("texts",),
+        condition="test sets",
+    ),
+    Item(
+        "prompts", "table", "", "Prompt and training",
+        caption="Base and trained models with and without the sentence that asks for a short answer.",
+        function="onkocode.reporting.condition_tables:prompts",
+        inputs=("metrics", "strata", "selection", "models"),
+        settings=("texts",),
+        condition="swapped",
+    ),
+    Item(
+        "response_times", "table", "", "Response times",
+        caption="Seconds per question, one at a time and in batches.",
+        function="onkocode.reporting.condition_tables:response_times",
+        inputs=("metrics", "selection", "models"),
+        settings=("texts",),
+        condition="single",
+    ),
+    Item(
+        "constrained", "table", "", "Held to the label space",
+        caption="Free answers beside answers that are held to the codes of the label space.",
+        function="onkocode.reporting.condition_tables:constrained",
+        inputs=("metrics", "selection", "models"),
+        settings=("texts",),
+        condition="constrained",
+    ),
+    Item(
+        "thinking_kept", "table", "", "Thinking mode, switched on",
+        caption="Whether base and trained models think when they are asked to.",
+        function="onkocode.reporting.condition_tables:thinking_kept",
+        inputs=("metrics", "selection", "models"),
+        settings=("texts",),
+        condition="thinking models",
+    ),
+    Item(
+        "coverage", "figure", "", "Accuracy against coverage",
+        caption="Exact accuracy of the most certain answers against the share of cases that they are; an answer "
+        "withheld is none that is right. A single point: a coder without scores, at its share of valid answers.",
+        function="onkocode.reporting.certainty:coverage",
+        inputs=("certainty", "models"),
+        settings=("texts",),
+        condition="scores",
+    ),
+    Item(
+        "reliability", "figure", "", "Reliability of scores",
+        caption="Accuracy against the score of the first answer; on the diagonal, scores are probabilities.",
+        function="onkocode.reporting.certainty:reliability",
+        inputs=("certainty", "models"),
+        settings=("texts",),
+        condition="scores",
+    ),
+    Item(
+        "certainty", "table", "", "Certainty",
+        caption="Calibration, and how many of 100 cases need no human at an allowed error.",
+        function="onkocode.reporting.certainty:tabulate",
+        inputs=("certainty", "models"),
+        settings=("texts",),
+        condition="scores",
     ),
 )
 # fmt: on

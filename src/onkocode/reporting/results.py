@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import Field
 
 from onkocode.config.base import Section
 from onkocode.config.schema import VALID_FLOOR
+from onkocode.evaluation.breakdown import CONFUSIONS
+from onkocode.evaluation.crossfitting import FREQUENCIES
 from onkocode.evaluation.selection import chosen_epochs, read_selection
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import read_table
@@ -41,6 +44,36 @@ class Results:
     def selection(self) -> pl.DataFrame:
         """Which epochs were chosen, as `select_checkpoints` returned them."""
         return read_selection(self._path("selection"))
+
+    @cached_property
+    def frequencies(self) -> pl.DataFrame:
+        """How often each epoch would be chosen, as in `crossfitting.FREQUENCIES`."""
+        return self._tsv("frequencies", FREQUENCIES)
+
+    @cached_property
+    def confusions(self) -> pl.DataFrame:
+        """Wrong codes, as in `breakdown.CONFUSIONS`."""
+        return self._tsv("confusions", CONFUSIONS)
+
+    @cached_property
+    def comparisons(self) -> pl.DataFrame:
+        """Paired differences, as in the schema Comparisons."""
+        return read_table(self._path("comparisons"), "comparisons")
+
+    @cached_property
+    def strata(self) -> pl.DataFrame:
+        """Rates of parts of the answers, as in the schema Metrics."""
+        return read_table(self._path("strata"), "metrics")
+
+    @cached_property
+    def breakdown(self) -> pl.DataFrame:
+        """Rates by kind of code and by formulation, as in the schema Metrics."""
+        return read_table(self._path("breakdown"), "metrics")
+
+    @cached_property
+    def certainty(self) -> pl.DataFrame:
+        """What scores are worth, as in the schema Certainty."""
+        return read_table(self._path("certainty"), "certainty")
 
     @cached_property
     def models(self) -> list[Model]:
@@ -86,6 +119,13 @@ class Results:
     def epochs(self) -> dict[str, int]:
         """The chosen epoch of each model that has one."""
         return chosen_epochs(self.selection)
+
+    def _tsv(self, name: str, columns: Mapping[str, Any]) -> pl.DataFrame:
+        path = self._path(name)
+        try:
+            return pl.read_csv(path, separator="\t", schema_overrides=columns, glob=False).select(list(columns))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(f"{path}: not a table of {name} ({error}); remove it and run again") from error
 
     def _paths(self, name: str) -> Sequence[Path]:
         return self.files.get(name, ())

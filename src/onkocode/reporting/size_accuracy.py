@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from onkocode.paper import paper
 from onkocode.records.errors import InputError
+from onkocode.reporting.differences import gain_text, to_base, with_differences
 from onkocode.reporting.inputs import TASKS, Model, Target, at_target, interval_rows
 from onkocode.reporting.outputs import Drawing
 from onkocode.reporting.results import Results
@@ -32,6 +33,7 @@ def draw(results: Results) -> Drawing:
     """Return Figure 3, about the first test set; raises InputError when there is nothing to draw."""
     target = results.targets[0]
     numbers = size_numbers(results.metrics, results.models, results.epochs, target)
+    numbers = with_differences(numbers, {"trained": to_base(results.comparisons)}, target.dataset)
     if numbers.is_empty():
         raise InputError(f"the metrics hold no accuracy of these models for a task with codes on: {target.label}")
     return Drawing(
@@ -169,6 +171,12 @@ def _draw_points(axes: Axes, rows: pl.DataFrame, look: dict[str, Look]) -> None:
             axes.plot(
                 [parameters], [value], MARKERS[metric], color=color, markerfacecolor=face, markersize=5, label="_point"
             )
+        for row in part.iter_rows(named=True) if "difference" in part.columns and metric == "accuracy" else ():
+            if row["difference"] is not None:
+                place = (row["parameters"], row["value"])
+                axes.annotate(
+                    gain_text(row), place, xytext=(4, 3), textcoords="offset points", fontsize=5.5, color="#333333"
+                )
         for model, point in zip(part["model"], part.iter_slices(1), strict=True):
             draw_intervals(axes, point, point["parameters"].to_list(), look[model].color)
 

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from onkocode.config.base import THINKING
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.records.errors import InputError
+from onkocode.reporting.differences import gain_text, to_base, with_differences
 from onkocode.reporting.inputs import (
     MEASURES,
     TASKS,
@@ -43,7 +45,10 @@ WIDTH = 0.26
 def draw(results: Results) -> Drawing:
     """Return Figure 4, about the first test set; raises InputError when no model was tested in thinking mode."""
     target = results.targets[0]
-    numbers = thinking_numbers(results.metrics, results.models, results.epochs, target)
+    rates = (results.metrics, results.strata)
+    numbers = thinking_numbers(*rates, results.models, results.epochs, target)
+    pairs = {"thinking": to_base(results.comparisons, "thinking"), "trained": to_base(results.comparisons)}
+    numbers = with_differences(numbers, pairs, target.dataset)
     if numbers.is_empty():
         raise InputError(f"no model was tested in thinking mode on: {target.label}")
     return Drawing(
@@ -55,15 +60,16 @@ def draw(results: Results) -> Drawing:
 
 
 def thinking_numbers(
-    metrics: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
+    metrics: pl.DataFrame, strata: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
 ) -> pl.DataFrame:
-    """Return the measures of base, base with thinking, and trained, for the models that were tested with thinking.
+    """Return the measures of base, base with thinking, and trained, on the questions that thinking was asked.
 
     Args:
         metrics: table of the schema Metrics.
+        strata: the same of parts of the answers; free answers come from here, to the questions of the thinking mode.
         models: the models that may be shown.
         epochs: chosen epoch by model key.
-        target: the questions; thinking may have been asked on a part of them.
+        target: the questions; thinking was asked a part of them.
 
     Returns:
         Columns model, label, task, state (base | thinking | trained), epoch, metric, denominator, n, clusters, value,
@@ -73,7 +79,8 @@ def thinking_numbers(
     parts = []
     for metric, denominator in (MEASURE_DENOMINATORS | {CUT: "all"}).items():
         percent = metric != "seconds_per_question"
-        free = at_target(interval_rows(metrics, metric, denominator, "free", percent), target)
+        same = Target(target.dataset, f"asked {THINKING}")
+        free = at_target(interval_rows(strata, metric, denominator, "free", percent), same)
         thinking = at_target(interval_rows(metrics, metric, denominator, "thinking", percent), target)
         chosen = pl.col("model").replace_strict(epochs, default=None, return_dtype=pl.Int64)
         parts += [
@@ -120,6 +127,7 @@ def draw_thinking_mode(
                 (_draw_times if metric == "seconds_per_question" else _draw_bars)(axes, part, shown)
                 if metric == "invalid_rate":
                     _draw_cut(axes, numbers.filter(pl.col("task") == task, pl.col("metric") == CUT), shown)
+                _draw_differences(axes, part, shown)
                 _draw_stars(axes, few.filter(pl.col("task") == task, pl.col("metric") == metric), shown)
                 axes.set_title(_panel_title(4 * row + column, metric))
                 axes.set_xticks(range(len(shown)), [_wrapped(model.label) for model in shown])
@@ -155,6 +163,17 @@ def _draw_cut(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
     """Draw the invalid answers whose thought does not end into their bars, behind the interval."""
     for _, x, part in _by_state(rows, models):
         axes.bar(x, part["value"].to_numpy().astype(float), WIDTH, **CUT_LOOK, label=CUT)
+
+
+def _draw_differences(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+    """Write the paired difference to the base above a bar."""
+    if "difference" not in rows.columns:
+        return
+    for _, places, part in _by_state(rows, models):
+        for x, row in zip(places, part.iter_rows(named=True), strict=True):
+            if row["difference"] is not None and row["value"] is not None:
+                top = max(row["value"], row["high"] or 0)
+                axes.text(x, min(top + 1, 97), gain_text(row), ha="center", va="bottom", fontsize=5, label="gain")
 
 
 def _draw_stars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
@@ -208,11 +227,10 @@ def _wrapped(label: str) -> str:
 
 def _note(numbers: pl.DataFrame, target: Target) -> str:
     asked = numbers.filter(pl.col("metric") == "invalid_rate")
-    thinking = pl.col("state") == "thinking"
+    differences = " Above bars: paired difference to the base, points of all answers (* p < 0.05, Holm)."
     return (
-        f"{target.label}. Per task, thinking was asked {_range(asked.filter(thinking))}, "
-        f"base and trained {_range(asked.filter(~thinking))}.\n"
-        "Accuracies: % of valid answers; invalid: % of all."
+        f"{target.label}. All were asked the same {_range(asked)} per task. Accuracies: % of valid answers; "
+        f"invalid: % of all.{differences if 'difference' in numbers.columns else ''}"
     )
 
 

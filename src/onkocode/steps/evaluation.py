@@ -236,7 +236,7 @@ def _measured(
 
 def _summarise(metrics: pl.DataFrame, file: Path, output: Path) -> None:
     """Write the table of one checkpoint from its metrics, which stand in the file."""
-    from onkocode.reporting.performance import write_performance_summary
+    from onkocode.reporting.summary import write_performance_summary
 
     record = Provenance("score-answers", {}, {str(file): file})
     model, epoch = metrics.select("model", "epoch").row(0)

@@ -93,6 +93,6 @@ def _rates(metrics: Path | None, model: str, epoch: int) -> pl.DataFrame | None:
     if metrics is None:
         return None
     from onkocode.reporting.inputs import read_metrics
-    from onkocode.reporting.performance import performance_summary
+    from onkocode.reporting.summary import performance_summary
 
     return performance_summary(read_metrics([metrics]), model, epoch)

@@ -20,6 +20,12 @@ def draw(
     item: str,
     metrics: Path | None = None,
     selection: Path | None = None,
+    frequencies: Path | None = None,
+    comparisons: Path | None = None,
+    strata: Path | None = None,
+    breakdown: Path | None = None,
+    confusions: Path | None = None,
+    certainty: Path | None = None,
     models: Sequence[Path] = (),
     training: Sequence[Path] = (),
     attempts: Sequence[Path] = (),
@@ -35,6 +41,12 @@ def draw(
         item: its name, e.g. size_accuracy, performance or questions-example
         metrics: table of collect-metrics
         selection: selected checkpoints of collect-metrics
+        frequencies: epoch choices of collect-metrics
+        comparisons: table of compare-checkpoints
+        strata: metrics of parts of the answers, of break-down
+        breakdown: metrics by kind of code, of break-down
+        confusions: table of break-down
+        certainty: table of measure-certainty
         models: files of describe-model, in the order of the figure
         training: metrics.jsonl of train-epoch
         attempts: attempts.jsonl of train-epoch
@@ -47,7 +59,8 @@ def draw(
 
     row, settings = find(item), settings or Settings()
     given = {"metrics": metrics, "selection": selection, "models": models, "training": training}
-    given |= {"attempts": attempts, "questions": questions}
+    given |= {"attempts": attempts, "questions": questions, "frequencies": frequencies, "comparisons": comparisons}
+    given |= {"strata": strata, "breakdown": breakdown, "confusions": confusions, "certainty": certainty}
     files = {name: [value] if isinstance(value, Path) else value or () for name, value in given.items()}
     results = Results({str(name): files[name] for name in row.inputs}, settings)
     read = {str(name): getattr(settings, name) for name in row.settings}

@@ -107,10 +107,14 @@ class Study:
         return [CATALOGUE, *self.test_sets] if condition in (FREE, CONSTRAINED) else self.test_sets
 
     @property
+    def further(self) -> list[str]:
+        """Further conditions that language models are asked under."""
+        return list(self.config.conditions.asked) if self.language_models else []
+
+    @property
     def conditions(self) -> list[str]:
-        """`<condition>/<data set>` of all further conditions that language models are asked under."""
-        asked = self.config.conditions.asked if self.language_models else []
-        return [f"{condition}/{dataset}" for condition in asked for dataset in self.datasets(condition)]
+        """`<condition>/<data set>` of all further conditions."""
+        return [f"{condition}/{dataset}" for condition in self.further for dataset in self.datasets(condition)]
 
     @property
     def asked_further(self) -> list[tuple[str, int]]:

@@ -10,6 +10,12 @@ HAS: Mapping[Condition, Callable[[Study], bool]] = {
     "trained models": lambda study: bool(study.trained_models),
     "thinking models": lambda study: bool(study.thinking_models),
     "replicates": lambda study: study.has_replicates,
+    "test sets": lambda study: bool(study.test_sets),
+    "held-out labels": lambda study: any(study.data[key].heldout_labels > 0 for key in study.data_keys),
+    "scores": lambda study: bool(study.fitted_models) or "constrained" in study.further,
+    "swapped": lambda study: "swapped" in study.further and bool(study.test_sets),
+    "single": lambda study: "single" in study.further and bool(study.test_sets),
+    "constrained": lambda study: "constrained" in study.further and bool(study.test_sets),
 }
 
 
