@@ -8,10 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.evaluation.selection import select_checkpoints, write_selection
+from onkocode.evaluation.breakdown import CONFUSIONS
+from onkocode.evaluation.crossfitting import FREQUENCIES
+from onkocode.evaluation.selection import chosen_epochs, select_checkpoints, write_selection
 from onkocode.paper import paper
 from onkocode.records.schemas import columns_of, write_table
 from onkocode.reporting.inputs import TASKS, Model
+from onkocode.reporting.outputs import write_tsv
 from onkocode.reporting.registry import find
 from onkocode.reporting.results import Results, Settings
 from onkocode.tasks import CODED
@@ -72,8 +75,73 @@ def study_files(
     """Write metrics, the selection of checkpoints and the models' descriptions."""
     files = {"metrics": [folder / "metrics.parquet"], "selection": [folder / "selection.tsv"]}
     write_table(metrics, "metrics", files["metrics"][0])
-    write_selection(select_checkpoints(metrics, list(texts), floor), files["selection"][0])
-    return files | {"models": [model_file(folder, one) for one in models]}
+    chosen = select_checkpoints(metrics, list(texts), floor)
+    write_selection(chosen, files["selection"][0])
+    files |= {"models": [model_file(folder, one) for one in models]}
+    return files | later_files(folder, metrics, chosen)
+
+
+def later_files(folder: Path, metrics: pl.DataFrame, chosen: pl.DataFrame) -> dict[str, list[Path]]:
+    """Write what is measured of all checkpoints together, made up from the metrics of each."""
+    free = metrics.filter(pl.col("condition") == "free")
+    whole = free.filter(pl.col("stratum") == "all")
+    asked = [whole.with_columns(stratum=pl.lit(f"asked {name}")) for name in ("thinking", "swapped", "single")]
+    heldout = free.filter(pl.col("stratum") == "heldout_label", pl.col("dataset") == "catalogue")
+    asked += [heldout.with_columns(stratum=pl.lit(f"heldout_label, {name}")) for name in ("not near", "new stem")]
+    tables = {"strata": pl.concat(asked), "breakdown": _breakdown(free), "comparisons": _comparisons(free, chosen)}
+    tables["certainty"] = _certainty(free)
+    for name, table in tables.items():
+        write_table(table, "metrics" if name in ("strata", "breakdown") else name, folder / f"{name}.parquet")
+    shares = chosen.filter(pl.col("epoch").is_not_null()).select(
+        "model", "selected_by", "epoch", chosen=pl.lit(value=True), share=pl.lit(0.6), resamples=1000, clusters=111
+    )
+    write_tsv(shares.select(list(FREQUENCIES)), folder / "frequencies.tsv")
+    wrong: dict[str, Any] = {"model": "m2", "epoch": 3, "dataset": "registry", "task": "icd10", "expected": "C50.9"}
+    wrong |= {"expected_title": "Brustdrüse", "predicted": "C50.8", "predicted_title": None, "texts": 7, "answers": 60}
+    write_tsv(pl.DataFrame([wrong, wrong | {"texts": None, "answers": None}], CONFUSIONS), folder / "confusions.tsv")
+    written = {name: [folder / f"{name}.parquet"] for name in tables}
+    return written | {name: [folder / f"{name}.tsv"] for name in ("frequencies", "confusions")}
+
+
+def _breakdown(free: pl.DataFrame) -> pl.DataFrame:
+    exact = free.filter(
+        pl.col("metric") == "accuracy", pl.col("denominator") == "all", pl.col("method") == "cluster-bootstrap"
+    )
+    strata = ("behaviour: malignant", "training labels: 2–5", "group: C50-C50", "category: C50", "code: C50.9")
+    parts = [exact.with_columns(stratum=pl.lit(name)) for name in strata]
+    spread = ("formulation_range", "formulation_agreement", "variance_text", "macro_accuracy")
+    parts += [exact.with_columns(stratum=pl.lit("all"), metric=pl.lit(name)) for name in spread]
+    return pl.concat(parts).unique(["model", "epoch", "dataset", "task", "stratum", "metric"], maintain_order=True)
+
+
+def _comparisons(free: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Return a difference of each chosen epoch to its base on every test set and task."""
+    based = set(free.filter(pl.col("epoch") == 0)["model"])
+    epochs = {key: epoch for key, epoch in chosen_epochs(chosen).items() if key in based}
+    places = free.filter(pl.col("dataset") != "catalogue").select("dataset", "task").unique().sort("dataset", "task")
+    rows = [
+        {"dataset": dataset, "task": task, "metric": "accuracy", "kind": "training", "primary": place == 0}
+        | {"left_model": key, "left_epoch": epoch, "left_condition": "free"}
+        | {"right_model": key, "right_epoch": 0, "right_condition": "free", "left": 0.5, "right": 0.3}
+        | {"difference": 0.2, "low": 0.15, "high": 0.25, "p": 0.001, "p_holm": None if place == 0 else 0.03}
+        | {"n": 24_288, "clusters": 2024, "method": "cluster-t"}
+        for place, (key, epoch, (dataset, task)) in enumerate(
+            (key, epoch, place) for key, epoch in epochs.items() for place in places.iter_rows()
+        )
+    ]
+    return pl.DataFrame(rows, schema=columns_of("comparisons"))
+
+
+def _certainty(free: pl.DataFrame) -> pl.DataFrame:
+    rows = []
+    for key, dataset, task in free.select("model", "dataset", "task").unique().sort("model", "dataset", "task").rows():
+        head = {"model": key, "epoch": 1, "condition": "constrained", "dataset": dataset, "task": task, "n": 2024}
+        head |= {"low": 0.5, "high": 0.9, "clusters": 1990, "method": "korn-graubard"}
+        for measure in ("coverage", "reliability"):
+            rows += [head | {"measure": measure, "at": at / 10, "value": 0.9 - at / 40} for at in range(1, 11)]
+        rows += [head | {"measure": name, "at": 0.05, "value": 0.4} for name in ("unattended", "unattended_error")]
+        rows.append(head | {"measure": "calibration_error", "at": 0.0, "value": 0.1})
+    return pl.DataFrame(rows, schema=columns_of("certainty"))
 
 
 def draw(name: str, files: dict[str, list[Path]], path: Path, **settings: Any) -> str:
@@ -137,6 +205,10 @@ def whole_metrics(models: Sequence[Model], datasets: Sequence[str] = ("registry"
                     rates += _rates_at(skill * (0.6 if stratum == "heldout_label" else 1), asked, place, task)
                     if one.thinking and epoch == 0 and dataset != "catalogue":
                         rates += _rates_at(skill * 0.9, asked // 10, place | {"condition": "thinking"}, task)
+                    for condition in (
+                        ("swapped", "single", "constrained") if stratum == "all" and one.parameters else ()
+                    ):
+                        rates += _rates_at(skill, asked // 10, place | {"condition": condition}, task)
     return frame(*rates)
 
 

@@ -246,9 +246,10 @@ def test_table_4_as_html(tmp_path: Path) -> None:
     assert re.findall("<caption>(.*?)</caption>", page) == ["ICD-10", "Tumour yes/no"]
     rows = Cells(page).rows
     place = ["Größe <1", "Test set registry"]
-    assert rows[1] == [*place, "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0"]
+    assert rows[1] == [*place, "base", "1,200", "40.6|30.6–50.6", "39.0|29.0–49.0", "–", "–"]
     assert rows[2][2:5] == ["1|development + test", "1,200", "50.0|40.0–60.0"]
-    assert rows[4] == [*place, "base", "–", "–"]
+    assert rows[2][6:] == ["+20.0|+15.0 to +25.0", "0.0010|–"]
+    assert rows[4] == [*place, "base", "–", "–", "–", "–"]
     assert pl.read_csv(tmp_path / "table.tsv", separator="\t")["icd10_accuracy_valid"].to_list() == [40.57, 50.0]
     assert "Größe &lt;1, paper: none chosen: in no epoch are 90 % of the answers valid." in page
     files = study_files(tmp_path, rates, models, ["registry"], floor=0.01)
@@ -266,7 +267,7 @@ def test_a_coder_with_one_checkpoint_has_one_row_and_dashes_for_what_it_lacks(tm
     files = study_files(tmp_path, rates, [model("a"), simple], ["registry"])
     rows = Cells(draw("performance", files, tmp_path / "table.html", texts=["registry"])).rows
     assert [row[2] for row in rows[1:4]] == ["base", "1|test", "1"]
-    assert [row for row in rows if row[0] == "S"][1][1:] == ["Test set registry", "1", "10", "50.0|40.0–60.0"]
+    assert [row for row in rows if row[0] == "S"][1][1:] == ["Test set registry", "1", "10", "50.0|40.0–60.0", "–", "–"]
     page = draw("models", files | {"training": []}, tmp_path / "models.html")
     assert Cells(page).rows[3] == ["S", "nearest label", "–", "–", "–", "–", "0", "0", "–"]
 

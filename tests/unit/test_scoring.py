@@ -75,5 +75,5 @@ def test_what_is_wrong_with_the_files_is_said(
     assert main(score_command(tmp_path, predictions, questions, judged, output)) == 2
     assert "p-clinic.parquet: not a readable table" in capsys.readouterr().err
     assert main(score_command(tmp_path, predictions | {"clinic": questions["clinic"]}, questions, judged, output)) == 2
-    assert "q-clinic.parquet: holds questions-3, expected predictions-2" in capsys.readouterr().err
+    assert "q-clinic.parquet: holds questions-3, expected predictions-3" in capsys.readouterr().err
     assert not output.exists()

@@ -95,8 +95,7 @@ def _rate(measure: str, at: float, cases: pl.DataFrame, what: str) -> Row:
 
 def _coverage(cases: pl.DataFrame) -> Iterator[Row]:
     """Yield the accuracy of the most certain answers, by the share of all cases that they are."""
-    for step in range(1, STEPS + 1):
-        number = round(step / STEPS * cases.height)
+    for number in sorted({round(step / STEPS * cases.height) for step in range(1, STEPS + 1)}):
         if number:
             yield _rate("coverage", number / cases.height, cases.head(number), "right")
 
