@@ -59,7 +59,7 @@ wildcard_constraints:
     built=either(study.config.tiny_models),
     data=either(study.config.data),
     testset=either(study.config.texts),
-    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk",
+    catalogue="alphaid|icd10gm|icdo3|ops|crosswalk|registries",
     version=r"[\w.]+",
     epoch=r"\d+",
     option="tracking|consent",
@@ -217,6 +217,11 @@ def codes_asked(catalogue, condition):
         f"<results>/catalogues/{study.label_space(catalogue, dataset, wildcards.model)}/codes.parquet"
         for dataset in study.judged_by(catalogue, condition)
     ]
+
+
+registries = [
+    f"<results>/catalogues/{catalogue}/codes.parquet" for catalogue in study.registries
+]
 
 
 def data_sets(input):

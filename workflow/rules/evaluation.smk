@@ -120,6 +120,7 @@ rule score_checkpoint:
         icd10gm=codes_asked("icd10gm", "free"),
         icdo3=codes_asked("icdo3", "free"),
         ops=codes_asked("ops", "free"),
+        registries=registries,
         baseline=judged_baseline("free"),
         tracking=ancient("<results>/options/tracking.json"),
     output:
@@ -149,11 +150,12 @@ rule score_checkpoint:
         judged=lambda wildcards, input, output: named(data_sets(input), output.judged),
         bootstrap=study.config.evaluation.bootstrap,
         summary=lambda wildcards, output: optional("--summary", output.get("summary")),
+        registries=lambda wildcards, input: optional("--registries", input.registries),
     message:
         "Scoring {wildcards.model:q}, epoch {wildcards.epoch:q}"
     shell:
         "onkocode score-answers --predictions {params.predictions:q} --questions {params.questions:q} "
-        "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --ops {params.ops:q} --baseline {input.baseline:q} "
+        "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --ops {params.ops:q} {params.registries:q} --baseline {input.baseline:q} "
         "--bootstrap {params.bootstrap:q} --tracking @{input.tracking:q} --judged {params.judged:q} {params.summary:q} "
         "--output {output.metrics:q} > {log:q} 2>&1"
 
@@ -165,6 +167,7 @@ use rule score_checkpoint as score_thinking with:
         icd10gm=codes_asked("icd10gm", "thinking"),
         icdo3=codes_asked("icdo3", "thinking"),
         ops=codes_asked("ops", "thinking"),
+        registries=registries,
         baseline=judged_baseline("thinking"),
         tracking=ancient("<results>/options/tracking.json"),
     output:
@@ -187,6 +190,7 @@ use rule score_checkpoint as score_conditions with:
         icd10gm=codes_asked_further("icd10gm"),
         icdo3=codes_asked_further("icdo3"),
         ops=[],
+        registries=registries,
         baseline=judged_baseline("conditions"),
         tracking=ancient("<results>/options/tracking.json"),
     output:
@@ -205,6 +209,7 @@ use rule score_checkpoint as score_conditions with:
         judged=lambda wildcards, input, output: named(study.conditions, output.judged),
         bootstrap=study.config.evaluation.bootstrap,
         summary=[],
+        registries=lambda wildcards, input: optional("--registries", input.registries),
     message:
         "Scoring {wildcards.model:q}, epoch {wildcards.epoch:q}, under further conditions"
 

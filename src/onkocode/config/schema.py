@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from onkocode.config.base import Key, Mark, PositiveInt, Section, TaskKey
+from onkocode.config.base import Key, Mark, PositiveInt, Section, TaskKey, Version
 from onkocode.config.coders import AnyRecipe
 from onkocode.config.data import Catalogues, Data, DataChange, Leakage, Texts
 from onkocode.config.training import TestingChange, TrainingChange
@@ -82,6 +82,11 @@ class Evaluation(Section):
     choice: Annotated[Literal["best", "one-standard-error"], Mark.ASIDE] = Field(
         "best",
         description="Which epoch is chosen: the best, or the earliest within one standard error of it.",
+    )
+    registries: Annotated[Version | None, Mark.ASIDE] = Field(
+        None,
+        description="Version of the registries' list of morphologies: its codes that the catalogue lacks count as "
+        "admissible in registries, not as codes that do not exist; null = no list.",
     )
     least_cell: Annotated[int, Mark.ASIDE] = Field(
         0, ge=0, description="Tables hide numbers of texts below it, e.g. 5; 0 = none."

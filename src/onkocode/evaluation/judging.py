@@ -1,6 +1,7 @@
 """From raw answers to judged rows, which hold codes and truth values but no text: here an answer is right or wrong."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import polars as pl
 
@@ -22,6 +23,7 @@ JUDGEMENT = (
     "partial",
     "exists",
     "terminal",
+    "admissible",
     "several",
     "cut",
     "kind",
@@ -30,13 +32,19 @@ JUDGEMENT = (
 )
 
 
-def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Mapping[str, LabelSpace]) -> pl.DataFrame:
+def judge_answers(
+    predictions: pl.DataFrame,
+    questions: pl.DataFrame,
+    spaces: Mapping[str, LabelSpace],
+    admitted: Mapping[str, LabelSpace] = MappingProxyType({}),
+) -> pl.DataFrame:
     """Return judged rows (schema Judged) of the first-ranked answers: as a documentarist reads them, and strictly.
 
     Args:
         predictions: schema Predictions.
         questions: schema Questions; every predicted question must stand there.
         spaces: label space by system of codes.
+        admitted: codes that registries admit although the label space may lack them, by system.
 
     Raises:
         InputError: predictions on questions that are not in the table, or on codes of a system without label space.
@@ -53,7 +61,7 @@ def judge_answers(predictions: pl.DataFrame, questions: pl.DataFrame, spaces: Ma
     if missing := {TASKS[task].system for task in joined["task"].unique()} - {None, *spaces}:
         raise InputError(f"answers are codes of {', '.join(map(str, missing))}, whose label space is not given")
     rows: list[dict[str, object]] = [
-        _judge(TASKS[task], read_answer(task, answer), code or expected, accepted, spaces)
+        _judge(TASKS[task], read_answer(task, answer), code or expected, accepted, (spaces, admitted))
         | _strictly(TASKS[task], parse_answer(task, answer), code or expected, accepted)
         | {"thought": has_thought(answer)}
         for task, answer, code, expected, accepted in joined.select(
@@ -79,7 +87,11 @@ def _right_ranks(predictions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame
 
 
 def _judge(
-    task: Task, parsed: Parsed, expected: str, accepted: list[str] | None, spaces: Mapping[str, LabelSpace]
+    task: Task,
+    parsed: Parsed,
+    expected: str,
+    accepted: list[str] | None,
+    known: tuple[Mapping[str, LabelSpace], Mapping[str, LabelSpace]],
 ) -> dict[str, object]:
     """Judge one answer. Exact = the expected or another accepted code; partial = a code of the same category.
 
@@ -87,15 +99,19 @@ def _judge(
     """
     value = parsed.value
     exact, partial = _right(task, value, expected, accepted)
-    space = spaces[task.system] if task.system and value != NO else None
+    spaces, admitted = known
+    code = value if task.system and value != NO else None
+    exists = spaces[task.system].exists(code) if task.system and code else None
+    listed = admitted.get(task.system or "")
     return {
         "expected": expected,
         "predicted": value,
         "valid": value is not None,
         "exact": exact,
         "partial": partial,
-        "exists": space.exists(value) if space and value else None,
-        "terminal": space.is_terminal(value) if space and value else None,
+        "exists": exists,
+        "terminal": spaces[task.system].is_terminal(code) if task.system and code else None,
+        "admissible": listed.exists(code) and not exists if listed and code else None,
         "several": parsed.several,
         "cut": parsed.cut,
         "kind": parsed.kind,

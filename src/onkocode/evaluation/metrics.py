@@ -51,7 +51,8 @@ class Metric:
 _POSITIVE = pl.col("expected") != NO
 _NO = (pl.col("predicted") == NO).fill_null(value=False)
 _YES = (pl.col("predicted") != NO).fill_null(value=False)
-_NONEXISTENT = ~pl.col("exists").fill_null(value=True)
+_ADMITTED = pl.col("admissible").fill_null(value=False)
+_NONEXISTENT = ~(pl.col("exists").fill_null(value=True) | _ADMITTED)
 _NONTERMINAL = pl.col("exists").fill_null(value=False) & ~pl.col("terminal").fill_null(value=True)
 _BEHAVIOUR, _RIGHT_BEHAVIOUR = (pl.col(name).str.extract(r"/([0-9])$") for name in ("predicted", "expected"))
 _SAME_BEHAVIOUR = (_BEHAVIOUR == _RIGHT_BEHAVIOUR).fill_null(value=False)
@@ -64,6 +65,13 @@ _DECLARED = (
     Metric("behaviour_accuracy", "Behaviour accuracy", _SAME_BEHAVIOUR, denominators=_BOTH, tasks=("morphology",)),
     Metric("invalid_rate", "Invalid answers", ~pl.col("valid")),
     Metric("nonexistent_rate", "Codes that do not exist", _NONEXISTENT, denominators=("valid",), tasks=CODED),
+    Metric(
+        "admissible_rate",
+        "Codes that registries admit and the catalogue lacks",
+        pl.col("valid") & pl.col("admissible"),
+        denominators=("valid",),
+        tasks=("morphology",),
+    ),
     Metric("nonterminal_rate", "Codes that are not terminal", _NONTERMINAL, denominators=("valid",), tasks=CODED),
     Metric("several_rate", "Several answers", pl.col("several")),
     Metric("strict_accuracy", "Accuracy, strict reading", pl.col("strict_exact")),

@@ -162,6 +162,7 @@ def score_answers(
     icd10gm: SomeNamedPaths,
     icdo3: SomeNamedPaths,
     ops: NamedPaths = (),
+    registries: Path | None = None,
     baseline: Sequence[Path] = (),
     bootstrap: int = 1000,
     tracking: Annotated[Tracking | None, SETTINGS] = None,
@@ -177,6 +178,7 @@ def score_answers(
         icd10gm: label spaces of ICD-10-GM
         icdo3: label spaces of ICD-O-3
         ops: label spaces of OPS, of the data sets that ask for its codes
+        registries: morphologies that registries admit, of parse-catalogue
         baseline: the base model's judged tables, for gains
         bootstrap: resamples
         tracking: W&B: JSON of `tracking`; off by default

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from onkocode.catalogues.fetching.sources import catalogue_folder, find_local, read_sources
-from onkocode.catalogues.formats.parse import DATASETS
+from onkocode.catalogues.formats.parse import DATASETS, REGISTRIES
 from onkocode.config import ModelRecipe, Recipe, load_config, replicates, resolve_data
 from onkocode.config.base import CATALOGUE, CONSTRAINED, FREE
 from onkocode.config.coders import table_folders, takes_codes
@@ -182,6 +182,12 @@ class Study:
         asked = condition == FREE and any(TASKS[task].system == "ops" for task in self.config.evaluation.tasks)
         return [CATALOGUE] if asked else []
 
+    @property
+    def registries(self) -> list[str]:
+        """`registries-<version>` of the list of codes that registries admit; none where none is named."""
+        version = self.config.evaluation.registries
+        return [] if version is None else [f"{REGISTRIES}-{version}"]
+
     def answered_spaces(self, model: str) -> list[str]:
         """Return `<dataset>-<version>` of the label spaces of which a coder may answer codes that no label has."""
         recipe = self.recipes[model]
@@ -219,10 +225,12 @@ class Study:
         keys = [*self.data_keys, *tiny]
         used = [(d, v) for key in keys for d in (*DATASETS, "crosswalk") for v in self._versions(d, key)]
         used += [(d, getattr(self.config.texts[key], d)) for key in self.test_sets for d in ("icd10gm", "icdo3")]
+        listed = self.config.evaluation.registries
+        used += [] if listed is None else [(REGISTRIES, listed)]
         problems = []
         files = self.config.catalogues.files
         for key in files:
-            if key.partition("-")[0] not in (*DATASETS, "crosswalk", "transitions") or "-" not in key:
+            if key.partition("-")[0] not in (*DATASETS, "crosswalk", "transitions", REGISTRIES) or "-" not in key:
                 problems.append(f"catalogues.files: {key!r} is not of the form <dataset>-<version>, e.g. alphaid-2024")
         for dataset, version in dict.fromkeys(used):
             if (dataset, version) not in self.sources and f"{dataset}-{version}" not in files:

@@ -19,6 +19,7 @@ __all__ = ["FOLDER_VARIABLE", "TERMS_SENTENCE", "Source", "catalogue_folder", "f
 TERMS = {
     "BfArM": "https://www.bfarm.de/DE/Kodiersysteme/Services/Downloads/_node.html",
     "Plattform-65c": "https://plattform65c.atlassian.net/wiki/spaces/UMK/overview",
+    "CC-BY-4.0-RKI": "https://creativecommons.org/licenses/by/4.0/deed.de",
     "MIT": "the project's own licence",
 }
 # What data derived from BfArM's files must carry.
@@ -27,7 +28,7 @@ TERMS_SENTENCE = (
     "Medizinprodukte (BfArM)."
 )
 COLUMNS = ["dataset", "version", "file", "url", "sha256", "terms", "note"]
-DATASETS = ("alphaid", "icd10gm", "icdo3", "ops", "transitions", "crosswalk")
+DATASETS = ("alphaid", "icd10gm", "icdo3", "ops", "transitions", "crosswalk", "registries")
 OWN_VERSION = r"[a-z][a-z0-9]*"  # e.g. example; it becomes a part of paths
 
 

@@ -13,7 +13,7 @@ from onkocode.records.errors import InputError
 HEAD = 200_000  # bytes that are looked at
 SAMPLE = 200  # lines that are looked at; half of them must have the layout, so that a bad one hides nothing
 
-Dataset = Literal["alphaid", "icd10gm", "icdo3", "ops", "transitions", "crosswalk"]
+Dataset = Literal["alphaid", "icd10gm", "icdo3", "ops", "transitions", "crosswalk", "registries"]
 NAMES: dict[str, str] = {
     "alphaid": "Alpha-ID",
     "icd10gm": "ICD-10-GM",
@@ -21,6 +21,7 @@ NAMES: dict[str, str] = {
     "ops": "OPS",
     "transitions": "ICD-10-GM transition",
     "crosswalk": "ICD-O-3 to ICD-10 crosswalk",
+    "registries": "registries' morphology",
 }
 
 
@@ -38,6 +39,7 @@ HEADERS: tuple[tuple[str, Dataset, str], ...] = (
     (r"Alpha-ID;Label;ICD-10-Code;Tumordiagnose", "alphaid", "list with header"),
     (r"(?=.*\bTopographie\b)(?=.*\bMorphologiecodes\b).*\t.*", "crosswalk", "tab-separated"),
     (r"code;label", "ops", "code;label"),
+    (r"code;dignit..?t;name;histologie;group", "registries", "list with header"),
 )
 ROWS: tuple[tuple[str, Dataset, str], ...] = (
     *((rf"[01]\|I[A-Z]?\d+(\|[^|]*){{{n - 2}}}", "alphaid", f"{n} fields") for n in (6, 7, 8)),

@@ -8,23 +8,25 @@ from onkocode.catalogues.formats.alphaid import parse_alphaid
 from onkocode.catalogues.formats.detect import refuse_another
 from onkocode.catalogues.formats.icdo3 import parse_icdo3
 from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
+from onkocode.catalogues.formats.registries import parse_registries
 from onkocode.catalogues.formats.reading import is_xml, read_bytes
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of, empty_table
 
 DATASETS = ("alphaid", "icd10gm", "icdo3", "ops")
+REGISTRIES = "registries"  # label space of codes that registries admit, beside those of the data sets
 
 
 def parse_catalogue(dataset: str, version: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return entries (schema Entries) and label space (schema Codes) of a catalogue file, text or ClaML.
 
-    Alpha-ID has labels only, ICD-10-GM a label space only; the other table is empty then.
+    Alpha-ID has labels only, ICD-10-GM and the registries' list a label space only; the other table is empty then.
 
     Raises:
         InputError: unknown dataset, a file of another dataset or year, or whatever the parser found.
     """
-    if dataset not in DATASETS:
-        raise InputError(f"unknown dataset {dataset!r} (known: {', '.join(DATASETS)}); give one of these")
+    if dataset not in (*DATASETS, REGISTRIES):
+        raise InputError(f"unknown dataset {dataset!r} (known: {', '.join(DATASETS)}, {REGISTRIES}); give one of these")
     refuse_another(dataset, path, version)
     entries, codes = _parse(dataset, version, path)
     return entries.select(list(columns_of("entries"))), codes.select(list(columns_of("codes")))
@@ -33,6 +35,8 @@ def parse_catalogue(dataset: str, version: str, path: Path) -> tuple[pl.DataFram
 def _parse(dataset: str, version: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     if dataset == "alphaid":
         return parse_alphaid(path, version), empty_table("codes")
+    if dataset == REGISTRIES:
+        return empty_table("entries"), parse_registries(path)
     if dataset == "icdo3":
         return parse_icdo3(path, version)
     if is_xml(read_bytes(path)):

@@ -59,6 +59,7 @@ class Judged(dy.Schema):
     partial = dy.Bool()
     exists = dy.Bool(nullable=True)  # null where invalid or yes/no
     terminal = dy.Bool(nullable=True)
+    admissible = dy.Bool(nullable=True)  # does not exist, but registries admit it; null: no code, or no list
     several = dy.Bool()  # several different answers; the first counts
     cut = dy.Bool(nullable=True)  # invalid, since a thought does not end, as where the limit on tokens cut it
     kind = dy.String(nullable=True)  # what is said, or why nothing (docs/evaluation.md); null in files before version 4
