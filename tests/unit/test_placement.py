@@ -1,0 +1,121 @@
+"""Models that do not fit onto GPUs are refused before anything is answered."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from onkocode.cli import main
+from onkocode.models.loading import load_base
+from onkocode.records.errors import InputError
+from onkocode.records.schemas import write_table
+
+from .conftest import question_rows, schema_of
+
+ON_GPUS = {"model.embed_tokens": 0, "model.layers.0": 0, "model.layers.1": 1, "lm_head": 1}
+REMEDIES = ("resources.gpus_testing", "resources.gpus_training", "quantisation")
+
+
+class Gpus:
+    """GPUs as torch would show them, and what was asked of transformers meanwhile."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, count: int, capabilities: tuple[tuple[int, int], ...]) -> None:
+        self.loaded: list[dict[str, Any]] = []
+        self.model: Any = SimpleNamespace(hf_device_map=ON_GPUS, device=torch.device("cuda", 0))
+        self.error: Exception | None = None
+        patch.delenv("LOCAL_RANK", raising=False)
+        patch.setattr(torch.cuda, "device_count", lambda: count)
+        patch.setattr(torch.cuda, "get_device_capability", lambda gpu: capabilities[gpu])
+        patch.setattr(torch.cuda, "get_device_name", lambda gpu: ["Tesla T4", "NVIDIA A40"][capabilities[gpu][0] >= 8])
+        patch.setattr(torch.version, "hip", None)
+        patch.setattr("onkocode.models.loading.AutoModelForCausalLM.from_pretrained", self.load)
+
+    def load(self, path: Path, **options: Any) -> tuple[Any, dict[str, list[str]]]:
+        self.loaded.append(options)
+        if self.error is not None:
+            raise self.error
+        return self.model, {"missing_keys": []}
+
+
+A40 = (8, 6)
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Gpus:
+    return Gpus(monkeypatch, 2, (A40, A40))
+
+
+@pytest.fixture
+def base(tiny_models: dict[str, Path]) -> Path:
+    return tiny_models["llama"]
+
+
+def test_a_model_that_lies_on_gpus_is_taken(gpus: Gpus, base: Path) -> None:
+    assert load_base(base, "none", "bf16") is gpus.model
+    assert gpus.loaded[0]["device_map"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"lm_head": "cpu"}, "of its 4 modules, 1 in main memory"),
+        ({"lm_head": torch.device("cpu")}, "of its 4 modules, 1 in main memory"),
+        ({"lm_head": "disk", "model.layers.1": "disk"}, "of its 4 modules, 2 on the disk"),
+        ({"lm_head": "disk", "model.layers.1": "cpu"}, "of its 4 modules, 1 in main memory and 1 on the disk"),
+    ],
+)
+def test_a_model_that_spills_is_refused(gpus: Gpus, base: Path, places: dict[str, Any], said: str) -> None:
+    gpus.model.hf_device_map = ON_GPUS | places
+    with pytest.raises(InputError, match=rf"2 GPU.*{said}") as caught:
+        load_base(base, "none", "bf16")
+    assert str(caught.value).startswith(f"{base}: ")
+    assert all(remedy in str(caught.value) for remedy in REMEDIES)
+
+
+def test_a_model_that_lies_in_main_memory_as_a_whole_is_refused(gpus: Gpus, base: Path) -> None:
+    """It has no map then."""
+    gpus.model = SimpleNamespace(device=torch.device("cpu"))
+    with pytest.raises(InputError, match="of its 1 modules, 1 in main memory"):
+        load_base(base, "none", "bf16")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Some modules are dispatched on the CPU or the disk. Make sure you have enough GPU RAM to fit the model.",
+        "The current `device_map` had weights offloaded to the disk, which needed to be re-saved.",
+        "We need an `offload_dir` to dispatch this model, the following submodules need to be offloaded: lm_head.",
+    ],
+)
+def test_what_transformers_refuses_as_too_large_is_said_alike(gpus: Gpus, base: Path, words: str) -> None:
+    gpus.error = ValueError(words)
+    with pytest.raises(InputError, match="in main memory or on the disk") as caught:
+        load_base(base, "8bit", "bf16")
+    assert all(remedy in str(caught.value) for remedy in REMEDIES)
+
+
+def test_other_errors_of_transformers_go_through(gpus: Gpus, base: Path) -> None:
+    gpus.error = ValueError("Unrecognized configuration class")
+    with pytest.raises(ValueError, match="Unrecognized") as caught:
+        load_base(base, "none", "bf16")
+    assert caught.value is gpus.error
+
+
+def test_evaluation_is_refused_before_it_answers(
+    gpus: Gpus, base: Path, tmp_path: Path, usual_umask: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpus.model.hf_device_map = ON_GPUS | {"lm_head": "cpu"}
+    rows = pl.DataFrame(question_rows("clinic", "test"), schema=schema_of("questions"))
+    write_table(rows, "questions", tmp_path / "clinic.parquet")
+    (tmp_path / "base.json").write_text(json.dumps({"path": str(base)}), encoding="utf-8")
+    output = tmp_path / "predictions" / "clinic.parquet"
+    command = ["evaluate-checkpoint", "--model", "tiny", "--epoch", "0", "--condition", "free", "--settings", "{}"]
+    command += ["--base", str(tmp_path / "base.json"), "--questions", f"clinic={tmp_path / 'clinic.parquet'}"]
+    command += ["--scratch", str(tmp_path / "scratch"), "--answers", str(tmp_path / "answers")]
+    assert main([*command, "--output", f"clinic={output}"]) == 2
+    assert "1 in main memory" in capsys.readouterr().err
+    assert list(output.parent.iterdir()) == []
