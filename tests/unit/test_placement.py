@@ -1,4 +1,4 @@
-"""Models that do not fit onto GPUs are refused before anything is answered."""
+"""GPUs that cannot compute in bf16, and models that do not fit onto GPUs, are refused before anything is answered."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.schemas import write_table
 
 from .conftest import question_rows, schema_of
+from .training_jobs import train
 
 ON_GPUS = {"model.embed_tokens": 0, "model.layers.0": 0, "model.layers.1": 1, "lm_head": 1}
 REMEDIES = ("resources.gpus_testing", "resources.gpus_training", "quantisation")
@@ -41,7 +42,7 @@ class Gpus:
         return self.model, {"missing_keys": []}
 
 
-A40 = (8, 6)
+T4, A40 = (7, 5), (8, 6)
 
 
 @pytest.fixture
@@ -52,6 +53,9 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Gpus:
 @pytest.fixture
 def base(tiny_models: dict[str, Path]) -> Path:
     return tiny_models["llama"]
+
+
+# -- spilling --
 
 
 def test_a_model_that_lies_on_gpus_is_taken(gpus: Gpus, base: Path) -> None:
@@ -119,3 +123,48 @@ def test_evaluation_is_refused_before_it_answers(
     assert main([*command, "--output", f"clinic={output}"]) == 2
     assert "1 in main memory" in capsys.readouterr().err
     assert list(output.parent.iterdir()) == []
+
+
+# -- bf16 --
+
+
+def test_a_gpu_without_bf16_is_told_before_loading(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
+    gpus = Gpus(monkeypatch, 1, (T4,))
+    with pytest.raises(InputError, match=r"bf16, which Tesla T4 cannot compute") as caught:
+        load_base(base, "none", "bf16")
+    assert gpus.loaded == []
+    assert str(caught.value).startswith(f"{base}: ")
+    for remedy in ("testing.precision", "training.precision", "fp32", "resources.gpu_model"):
+        assert remedy in str(caught.value)
+    assert load_base(base, "none", "fp32") is gpus.model
+
+
+@pytest.mark.parametrize("capabilities", [(A40, T4), (T4, A40)])
+def test_every_gpu_that_a_model_is_split_over_counts(
+    monkeypatch: pytest.MonkeyPatch, base: Path, capabilities: tuple[tuple[int, int], ...]
+) -> None:
+    gpus = Gpus(monkeypatch, 2, capabilities)
+    with pytest.raises(InputError, match=r"which Tesla T4 cannot"):
+        load_base(base, "none", "bf16")
+    # A data-parallel process has one of them to itself.
+    monkeypatch.setenv("LOCAL_RANK", str(capabilities.index(A40)))
+    assert load_base(base, "none", "bf16") is gpus.model
+    monkeypatch.setenv("LOCAL_RANK", str(capabilities.index(T4)))
+    with pytest.raises(InputError, match=r"which Tesla T4 cannot"):
+        load_base(base, "none", "bf16")
+
+
+def test_gpus_of_amd_have_bf16(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
+    gpus = Gpus(monkeypatch, 1, (T4,))
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert load_base(base, "none", "bf16") is gpus.model
+
+
+def test_training_is_refused_in_the_same_way(
+    monkeypatch: pytest.MonkeyPatch, base: Path, small_questions: pl.DataFrame, tmp_path: Path
+) -> None:
+    gpus = Gpus(monkeypatch, 1, (T4,))
+    with pytest.raises(InputError, match=r"training\.precision"):
+        train(base, small_questions, tmp_path, precision="bf16")
+    assert gpus.loaded == []
+    assert not (tmp_path / "epoch-1").exists()

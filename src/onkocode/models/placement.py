@@ -1,14 +1,38 @@
-"""Where a model lies: on GPUs, as a whole."""
+"""Where a model lies: on GPUs that can compute with it, and as a whole."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from onkocode.records.errors import InputError
 
+BF16_CAPABILITY = (8, 0)  # of CUDA, from which on bf16 is computed and not emulated, as torch says in torch.cuda
 ELSEWHERE = {"cpu": "in main memory", "disk": "on the disk"}
 # How transformers and accelerate say that they would not spill a model that is quantised, a mixture, or too large.
 SPILL_WORDS = ("dispatched on the CPU or the disk", "weights offloaded to the disk", "need to be offloaded")
+
+
+def check_bf16(path: Path, gpus: list[int]) -> None:
+    """Refuse GPUs without bf16, on which it would be emulated, or fail after the model was loaded.
+
+    Args:
+        path: the model that is to be loaded in bf16.
+        gpus: the numbers of the GPUs that it is to be loaded onto.
+
+    Raises:
+        InputError: one of them has none.
+    """
+    if torch.version.hip:
+        return  # AMD's have it
+    old = [torch.cuda.get_device_name(gpu) for gpu in gpus if torch.cuda.get_device_capability(gpu) < BF16_CAPABILITY]
+    if old:
+        raise InputError(
+            f"{path}: is to be loaded in bf16, which {' and '.join(sorted(set(old)))} cannot compute; set "
+            "testing.precision (in training: training.precision) to fp32, which needs twice the memory, or ask for "
+            "another GPU by resources.gpu_model"
+        )
 
 
 def check_placed(path: Path, model: Any, gpus: int) -> None:
