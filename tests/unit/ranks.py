@@ -18,7 +18,7 @@ from onkocode.training.worker import work
 
 # Imports torch once. There is one such server, so what others start from it is named here as well.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.ranks", "tests.unit.killed_job"])
+PROCESSES.set_forkserver_preload(["tests.unit.ranks", "tests.unit.killed_job", "tests.unit.killed_evaluation"])
 
 
 def work_through() -> None:

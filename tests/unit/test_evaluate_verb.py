@@ -20,7 +20,7 @@ from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
 from onkocode.records.endings import read_endings
-from onkocode.records.schemas import columns_of, read_table, write_table
+from onkocode.records.schemas import columns_of, read_table, schema_mark, write_table
 
 from .conftest import LABELS, question_rows, schema_of
 from .scoring import score
@@ -425,6 +425,12 @@ def test_wrong_use_is_an_error(place: Place, capsys: pytest.CaptureFixture[str])
     only_train = {"evaluation": {"splits": ["heldout_formulation"]}}
     assert main(place.arguments("x", 0, "free", ("catalogue",), **only_train)) == 2
     assert "no question belongs" in capsys.readouterr().err
+    questions = read_table(place.folder / "catalogue.parquet", "questions")
+    twice = pl.concat([questions, questions.head(1)])
+    twice.write_parquet(place.folder / "catalogue.parquet", metadata={"schema": schema_mark("questions")})
+    assert main(place.arguments("x", 0, "free", BOTH)) == 2
+    said = capsys.readouterr().err
+    assert f"{place.folder / 'catalogue.parquet'}: 1 question(s) stand(s) more than once, e.g. catalogue:E01" in said
     (place.adapter / "adapter_model.safetensors").unlink()
     assert main(place.arguments("x", 1, "free", ("clinic",))) == 2
     assert "adapter_model.safetensors is missing" in capsys.readouterr().err

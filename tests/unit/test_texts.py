@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from onkocode.catalogues.formats.texts import read_texts
+from onkocode.cli import main
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError
-from onkocode.records.schemas import columns_of
+from onkocode.records.schemas import columns_of, write_table
 
 TEXT = "Großzelliges Karzinom von Frau Müller"
 HEADER = "id;text;icd10;topography\n"
@@ -151,6 +152,67 @@ def test_one_column_cannot_mean_two_things(names: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="must be different"):
         Columns.model_validate(names)
     assert Columns.model_validate({"cluster": "id"}).cluster == "id"
+
+
+# -- codes of another year --
+
+
+def read_verb(folder: Path, icd: str = "icd10gm-2024", icdo: str = "icdo3-2014") -> tuple[int, Path]:
+    """Run read-texts on the file in a folder; returns its status and where the entries would be."""
+    output = folder / "private" / "entries.parquet"
+    command = ["read-texts", "--key", "mine", "--file", str(folder / "texts.csv"), "--output", str(output)]
+    codes_of = {"icd10gm": icd, "icdo3": icdo}
+    command += [word for name, at in codes_of.items() for word in (f"--{name}", str(folder / at / "codes.parquet"))]
+    return main(command), output
+
+
+@pytest.fixture
+def several_years(tmp_path: Path) -> Path:
+    tables = {
+        "icd10gm-2024": ICD,
+        "icd10gm-2023": codes("icd10gm", C50_8=True),
+        "icd10gm-2022": codes("icd10gm", C50_8=True, C50_9=True),
+        "icdo3-2014": ICDO,
+        "icdo3-2019": codes("morphology", **{"8500/3": True}),
+        "somewhere": ICD,
+    }
+    for name, table in tables.items():
+        sound = table.with_columns(title=pl.lit("t"), chapter=pl.lit(""), group=pl.lit(""), category=pl.lit("C50"))
+        write_table(sound.with_columns(tumour=pl.lit(True)), "codes", tmp_path / name / "codes.parquet")
+    (tmp_path / "icd10gm-2021").mkdir()
+    (tmp_path / "icd10gm-2021" / "codes.parquet").write_bytes(b"cut")
+    return tmp_path
+
+
+def test_a_code_of_another_year_names_the_years_that_have_it(
+    several_years: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = HEADER.replace("\n", ";morphology\n")
+    path = write(several_years, header + f"1;{TEXT};C50.9;C50.9;\n2;{TEXT};C50.8;C50.9;8500/3\n3;{TEXT};C58;;\n")
+    status, output = read_verb(several_years)
+    said = capsys.readouterr().err
+    assert status == 2
+    assert said == (
+        f"onkocode read-texts: {path}: 3 problem(s) in the test set 'mine':\n"
+        "  line 3: column 'icd10': 'C50.8' does not exist in this version of ICD-10-GM (icd10gm-2024, but in "
+        "icd10gm-2022 and icd10gm-2023)\n"
+        "  line 3: column 'morphology': '8500/3' does not exist in this version of ICD-O-3 morphology (icdo3-2014, but "
+        "in icdo3-2019)\n"
+        "  line 4: column 'icd10': 'C58' does not exist in this version of ICD-10-GM (icd10gm-2024)\n"
+        "mend these codes, or name the version that all codes of the file follow under texts.mine.icd10gm and "
+        "texts.mine.icdo3; `onkocode catalogues recode` lists what changes between two years\n"
+    )
+    assert not output.exists()
+    assert list(output.parent.iterdir()) == []
+
+
+def test_where_files_do_not_tell_the_year_no_other_is_named(
+    several_years: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(several_years, HEADER + f"1;{TEXT};C50.8;C50.9\n")
+    assert read_verb(several_years, icd="somewhere")[0] == 2
+    assert "'C50.8' does not exist in this version of ICD-10-GM\nmend these codes" in capsys.readouterr().err
+    assert read_verb(several_years, icd="icd10gm-2022")[0] == 0
 
 
 # -- codes as written, and columns that may be missing --

@@ -14,6 +14,7 @@ from onkocode.models.base_check import check_files
 from onkocode.models.cpu_memory import keep_freed_memory
 from onkocode.models.locate import ADAPTER_CONFIG, adapter_weights
 from onkocode.models.model_files import read_object, tensor_shapes
+from onkocode.models.placement import check_bf16, check_placed, refused_as_spilled
 from onkocode.records.errors import InputError
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -42,7 +43,8 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         precision: bf16 or fp32, for everything that is not quantised.
 
     Raises:
-        InputError: no directory, no safetensors in it, broken files, or weights that lack tensors of the model.
+        InputError: no directory, no safetensors in it, broken files, weights that lack tensors of the model, a GPU that
+            cannot compute in bf16 where that is asked for, or GPUs that cannot hold the model.
     """
     check_files(path)
     gpus = torch.cuda.device_count()
@@ -50,21 +52,34 @@ def load_base(path: Path, quantisation: str, precision: str) -> Any:
         keep_freed_memory()
     # One of several data-parallel processes holds a whole model on its own GPU.
     own = int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else 0 if gpus == 1 else None
+    if gpus and precision == "bf16":
+        check_bf16(path, list(range(gpus)) if own is None else [own])
     device_map: Any = {"": "cpu"} if gpus == 0 else "auto" if own is None else {"": own}
-    model, loaded = AutoModelForCausalLM.from_pretrained(
-        path,
-        output_loading_info=True,
-        dtype=DTYPES[precision],
-        device_map=device_map,
-        quantization_config=quantisation_config(quantisation),
-        use_safetensors=True,
-        trust_remote_code=False,
-    )
-    _refuse_random(path, loaded["missing_keys"])
+    model = _loaded(path, quantisation, precision, device_map, gpus)
     if quantisation == "4bit":
         _quantise_experts(model)
         if gpus == 0:
             _keep_weights_as_they_are(model)
+    return model
+
+
+def _loaded(path: Path, quantisation: str, precision: str, device_map: Any, gpus: int) -> Any:
+    """Load a model as a whole, all of its tensors from its files."""
+    try:
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            path,
+            output_loading_info=True,
+            dtype=DTYPES[precision],
+            device_map=device_map,
+            quantization_config=quantisation_config(quantisation),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except ValueError as error:
+        raise refused_as_spilled(path, error, gpus) or error from None
+    _refuse_random(path, loaded["missing_keys"])
+    if gpus:
+        check_placed(path, model, gpus)
     return model
 
 

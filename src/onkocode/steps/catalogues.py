@@ -125,6 +125,7 @@ def read_texts(
         output: file to write
     """
     from onkocode.catalogues.formats.texts import read_texts as read
+    from onkocode.catalogues.vocabulary.other_versions import OtherVersions
     from onkocode.config.data import Columns
     from onkocode.records.schemas import read_table, write_table
 
@@ -132,7 +133,9 @@ def read_texts(
     columns = settings or Columns()
     inputs = {"file": file, "icd10gm": icd10gm, "icdo3": icdo3}
     record = Provenance("read-texts", {"key": key, "columns": columns.model_dump()}, inputs)
-    entries, notes = read(file, key, columns, read_table(icd10gm, "codes"), read_table(icdo3, "codes"))
+    others = OtherVersions({"icd10gm": icd10gm, "topography": icdo3, "morphology": icdo3})
+    spaces = (read_table(path, "codes") for path in (icd10gm, icdo3))
+    entries, notes = read(file, key, columns, *spaces, others=others)
     record.add(entries=entries.height, clusters=entries["cluster"].n_unique(), notes=notes)
     record.write(output)
     write_table(entries, "entries", output)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onkocode.coders.interface import Coder
     from onkocode.config.schema import Tracking
     from onkocode.evaluation.asking import Asking
+    from onkocode.evaluation.checking import Scored
 
 
 @step()
@@ -64,12 +65,15 @@ def evaluate_checkpoint(
         restrict_to_owner(path)
 
     from onkocode.evaluation.asking import ask, choose_questions
+    from onkocode.evaluation.checking import check_questions
     from onkocode.records.schemas import read_table, write_table
 
     asked, made_of = _fitted(coder) if coder else _language_model(base, adapter, condition, settings, answers, scratch)
     with recorded(scratch):
         record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
         tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
+        for name, table in tables.items():
+            check_questions(table, asked_for[name])
         predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
         record.add(**asked.facts)
         for name, frame in predictions.items():
@@ -188,49 +192,70 @@ def score_answers(
     """
     import polars as pl
 
-    tables = [dict(pairs) for pairs in (predictions, questions, icd10gm, icdo3, judged)]
-    if any(set(table) != set(tables[0]) for table in tables):
+    from onkocode.evaluation.checking import check_scored
+
+    given = [dict(pairs) for pairs in (predictions, questions, icd10gm, icdo3, judged)]
+    if any(set(table) != set(given[0]) for table in given):
         raise InputError("--predictions, --questions, --icd10gm, --icdo3 and --judged must have the same names")
-    procedures = dict(ops)
-    rows = pl.concat([_judged(*(table[name] for table in tables), ops=procedures.get(name)) for name in tables[0]])
-    metrics = _measured(rows, [path for _, path in judged], baseline, bootstrap, output)
+    roles = dict(zip(("predictions", "questions", "icd10gm", "icdo3"), given, strict=False)) | {"ops": dict(ops)}
+    read = [_read(name, {role: files[name] for role, files in roles.items() if name in files}) for name in given[0]]
+    scored = [item for item, _ in read]
+    check_scored(scored)
+    base = _baseline(baseline, scored)
+    rows = _judged([(item, record, given[-1][item.name]) for item, record in read])
+    metrics = _measured(pl.concat(rows), base, [*(path for _, path in judged), *baseline], bootstrap, output)
     if summary is not None:
         _summarise(metrics, output, summary)
     if tracking is not None and tracking.mode != "off":
         _mirror(metrics, tracking, output)
 
 
-def _judged(
-    predictions: Path, questions: Path, icd10gm: Path, icdo3: Path, output: Path, *, ops: Path | None
-) -> pl.DataFrame:
-    """Judge the answers to one data set; write and return the judged rows."""
+def _read(name: str, files: dict[str, Path]) -> tuple[Scored, Provenance]:
+    """Read what the answers to one data set are judged by, from predictions, questions and catalogues."""
     import polars as pl
 
-    from onkocode.catalogues.vocabulary.label_space import label_spaces
-    from onkocode.evaluation.judging import judge_answers
-    from onkocode.records.schemas import read_table, write_table
+    from onkocode.evaluation.checking import Scored
+    from onkocode.records.schemas import read_table
 
-    catalogues = {"icd10gm": icd10gm, "icdo3": icdo3} | ({"ops": ops} if ops else {})
-    record = Provenance("score-answers", {}, {"predictions": predictions, "questions": questions} | catalogues)
-    spaces = label_spaces(pl.concat([read_table(path, "codes") for path in catalogues.values()]))
-    judged = judge_answers(read_table(predictions, "predictions"), read_table(questions, "questions"), spaces)
-    record.write(output)
-    write_table(judged, "judged", output)
-    return judged
+    catalogues = [path for role, path in files.items() if role not in ("predictions", "questions")]
+    predictions, questions = (read_table(files[role], role) for role in ("predictions", "questions"))
+    codes = pl.concat([read_table(path, "codes") for path in catalogues])
+    return Scored(name, predictions, questions, codes, files), Provenance("score-answers", {}, files)
+
+
+def _baseline(files: Sequence[Path], scored: Sequence[Scored]) -> pl.DataFrame | None:
+    """Return the judged tables of the base model together; None where there are none."""
+    import polars as pl
+
+    from onkocode.evaluation.checking import check_baseline
+    from onkocode.records.schemas import read_table
+
+    tables = {path: read_table(path, "judged") for path in files}
+    check_baseline(tables, scored)
+    return pl.concat(tables.values()) if tables else None
+
+
+def _judged(scored: Sequence[tuple[Scored, Provenance, Path]]) -> list[pl.DataFrame]:
+    """Judge the answers to all data sets; write and return the judged rows. Nothing is written where one fails."""
+    from onkocode.evaluation.judging import judge_answers
+    from onkocode.records.schemas import write_table
+
+    rows = [judge_answers(item.predictions, item.questions, item.spaces) for item, _, _ in scored]
+    for judged, (_, record, output) in zip(rows, scored, strict=True):
+        record.write(output)
+        write_table(judged, "judged", output)
+    return rows
 
 
 def _measured(
-    judged: pl.DataFrame, files: Sequence[Path], baseline: Sequence[Path], bootstrap: int, output: Path
+    judged: pl.DataFrame, baseline: pl.DataFrame | None, files: Sequence[Path], bootstrap: int, output: Path
 ) -> pl.DataFrame:
-    """Write and return the metrics of judged rows, which stand in the files as well."""
-    import polars as pl
-
+    """Write and return the metrics of judged rows, which stand in the files, as the baseline does."""
     from onkocode.evaluation.measuring import measure
-    from onkocode.records.schemas import read_table, write_table
+    from onkocode.records.schemas import write_table
 
-    record = Provenance("score-answers", {"bootstrap": bootstrap}, {str(path): path for path in [*files, *baseline]})
-    base = pl.concat([read_table(path, "judged") for path in baseline]) if baseline else None
-    metrics = measure(judged, base, bootstrap)
+    record = Provenance("score-answers", {"bootstrap": bootstrap}, {str(path): path for path in files})
+    metrics = measure(judged, baseline, bootstrap)
     record.write(output)
     write_table(metrics, "metrics", output)
     return metrics

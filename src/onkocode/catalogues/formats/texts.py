@@ -9,6 +9,7 @@ import polars as pl
 
 from onkocode.catalogues.formats.delimited import check_header, read_delimited, visible
 from onkocode.catalogues.vocabulary.label_space import LabelSpace
+from onkocode.catalogues.vocabulary.other_versions import OtherVersions
 from onkocode.catalogues.vocabulary.written_codes import REASONS, count_taken, forms_note, marks_note, read_code
 from onkocode.config.data import Columns
 from onkocode.records.errors import InputError, first_of
@@ -27,15 +28,23 @@ class _Reading:
     key: str
     columns: dict[str, str]  # id, text, cluster and systems of codes → column; those that the file has
     spaces: dict[str, LabelSpace]
+    others: OtherVersions
     entries: list[tuple[str | None, ...]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
     placeholders: Counter[str] = field(default_factory=Counter)
+    unknown: set[str] = field(default_factory=set)  # systems of which a code does not exist
 
 
 def read_texts(
-    path: Path, key: str, columns: Columns, icd10gm: pl.DataFrame, icdo3: pl.DataFrame
+    path: Path,
+    key: str,
+    columns: Columns,
+    icd10gm: pl.DataFrame,
+    icdo3: pl.DataFrame,
+    *,
+    others: OtherVersions | None = None,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return a test set as entries, and what a reader should know about its file.
 
@@ -46,6 +55,7 @@ def read_texts(
             their cells may be empty.
         icd10gm: label space (schema Codes) that the ICD-10 codes must be in, and terminal.
         icdo3: label space that the topography and morphology codes must be in.
+        others: tells in which other versions a code exists that is not in them.
 
     Raises:
         InputError: missing columns, empty cells, repeated ids, codes that do not exist or are not terminal.
@@ -53,14 +63,16 @@ def read_texts(
     header, rows = read_delimited(path)
     names = _columns(path, rows.header_line, key, columns, header)
     spaces = {"icd10gm": LabelSpace.of(icd10gm, "icd10gm")} | {axis: LabelSpace.of(icdo3, axis) for axis in OPTIONAL}
-    reading = _Reading(key, names, {system: space for system, space in spaces.items() if system in names})
+    named = {system: space for system, space in spaces.items() if system in names}
+    reading = _Reading(key, names, named, others or OtherVersions())
     for line, row in rows:
         if len(row) != len(header):
             reading.problems.append(f"line {line}: {len(row)} fields instead of {len(header)}")
             continue
         _read_row(reading, line, dict(zip(header, map(visible, row), strict=True)))
     if problems := reading.problems:
-        raise InputError(f"{path}: {len(problems)} problem(s) in the test set {key!r}:\n{first_of(problems)}")
+        found = f"{path}: {len(problems)} problem(s) in the test set {key!r}:\n{first_of(problems)}"
+        raise InputError(found + _remedy(reading))
     if not reading.entries:
         raise InputError(f"{path}: the test set {key!r} has no rows")
     placeholders = [f"{n} placeholder(s) stand for no {axis}" for axis, n in reading.placeholders.items() if n]
@@ -107,11 +119,23 @@ def _code(reading: _Reading, line: int, system: str, cell: str) -> str | None:
         holds = f"holds no {name} code" if read.reason == "unreadable" else REASONS[read.reason]
         reading.problems.append(f"{where} {holds} (expected a form like {EXAMPLES[system]})")
     elif not space.exists(read.code):
-        reading.problems.append(f"{where}: {read.code!r} does not exist in this version of {name}")
+        remark = reading.others.remark(system, read.code)
+        reading.problems.append(f"{where}: {read.code!r} does not exist in this version of {name}{remark}")
+        reading.unknown.add(system)
     elif not space.is_terminal(read.code):
         reading.problems.append(f"{where}: {read.code!r} is not terminal in {name}; give the full code")
     count_taken(read, reading.taken)
     return read.code
+
+
+def _remedy(reading: _Reading) -> str:
+    """Say what to do about codes that do not exist, as those of another year do not."""
+    options = sorted({"icd10gm" if system == "icd10gm" else "icdo3" for system in reading.unknown})
+    if not options:
+        return ""
+    keys = " and ".join(f"texts.{reading.key}.{option}" for option in options)
+    recode = "; `onkocode catalogues recode` lists what changes between two years" if "icd10gm" in options else ""
+    return f"\nmend these codes, or name the version that all codes of the file follow under {keys}{recode}"
 
 
 def _frame(reading: _Reading) -> pl.DataFrame:
