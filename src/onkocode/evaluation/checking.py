@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 
 from onkocode.catalogues.vocabulary.label_space import LabelSpace, label_spaces
-from onkocode.config.base import CATALOGUE, THINKING
+from onkocode.config.base import CATALOGUE, CONSTRAINED, SINGLE, SWAPPED, THINKING
 from onkocode.records.errors import InputError
 from onkocode.tasks import TASKS
 
 CHECKPOINT = ("model", "epoch", "condition")
+OF_TEXTS = (THINKING, SWAPPED)  # conditions that ask all formulations of the texts that were drawn
 SHOWN = 3
 AGAIN = "answer the data set again (evaluate-checkpoint)"
 
@@ -25,7 +26,7 @@ class Scored:
     """What the answers to a data set are judged by.
 
     Attributes:
-        name: under which they are given.
+        name: under which they are given: a data set, or `<condition>/<data set>` of a further condition.
         predictions: schema Predictions.
         questions: schema Questions.
         codes: schema Codes, of all catalogues together.
@@ -37,6 +38,16 @@ class Scored:
     questions: pl.DataFrame
     codes: pl.DataFrame
     files: Mapping[str, Path]
+
+    @property
+    def dataset(self) -> str:
+        """Key of the data set."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def condition(self) -> str:
+        """The condition in the name; empty where it has none."""
+        return self.name.rpartition("/")[0]
 
     @property
     def spaces(self) -> dict[str, LabelSpace]:
@@ -79,7 +90,7 @@ def check_baseline(tables: Mapping[Path, pl.DataFrame], scored: Sequence[Scored]
         InputError: a table of another data set, with questions that are not asked any more, with another expected
             answer than now, or with the same question as another one.
     """
-    known = {item.name: item for item in scored}
+    known = {item.dataset: item for item in scored}
     seen: dict[tuple[str, str], Path] = {}
     for path, table in tables.items():
         names = set(table["dataset"])
@@ -101,22 +112,29 @@ def check_baseline(tables: Mapping[Path, pl.DataFrame], scored: Sequence[Scored]
 
 def _check_data_set(item: Scored) -> None:
     path = item.files["predictions"]
-    if item.predictions.is_empty():
+    if item.predictions.is_empty() and not item.condition:  # further ones are asked of a part, which may be none
         raise InputError(f"{path}: holds no answers; {AGAIN}")
-    if strange := sorted(set(item.predictions["dataset"]) - {item.name}):
+    if strange := sorted(set(item.predictions["dataset"]) - {item.dataset}):
         raise InputError(
             f"{path}: answers to {', '.join(map(repr, strange))}, given as --predictions {item.name}=…; name the file "
             "of that data set"
+        )
+    if item.condition and (strange := sorted(set(item.predictions["condition"]) - {item.condition})):
+        raise InputError(
+            f"{path}: answers under the condition {', '.join(map(repr, strange))}, given as --predictions "
+            f"{item.name}=…; name the file of that condition"
         )
 
 
 def _check_checkpoint(scored: Sequence[Scored]) -> None:
     found: dict[tuple[str, int, str], Path] = {}
     for item in scored:
-        for row in item.predictions.select(CHECKPOINT).unique().sort(CHECKPOINT).iter_rows():
-            found.setdefault(row, item.files["predictions"])
+        for model, epoch, how in item.predictions.select(CHECKPOINT).unique().sort(CHECKPOINT).iter_rows():
+            found.setdefault((model, epoch, "" if item.condition else how), item.files["predictions"])
     if len(found) > 1:
-        named = "\n".join(f"  {model}, epoch {epoch}, {how}: {path}" for (model, epoch, how), path in found.items())
+        named = "\n".join(
+            f"  {model}, epoch {epoch}{', ' if how else ''}{how}: {path}" for (model, epoch, how), path in found.items()
+        )
         raise InputError(f"answers of several checkpoints; score each in a call of its own:\n{named}")
 
 
@@ -156,7 +174,10 @@ def _check_complete(item: Scored) -> None:
     catalogue in all formulations of a task and split. Which labels were drawn is not known here.
     """
     asked = item.asked
-    if item.predictions["condition"][0] == THINKING:
+    how = None if item.predictions.is_empty() else item.predictions["condition"][0]
+    if how in (None, SINGLE, CONSTRAINED):  # single questions, which nothing is asked together with
+        return
+    if how in OF_TEXTS:
         together = ["entry_id"]
     elif item.name == CATALOGUE:
         together = ["entry_id", "task", "split"]

@@ -202,7 +202,7 @@ def score_answers(
     scored = [item for item, _ in read]
     check_scored(scored)
     base = _baseline(baseline, scored)
-    rows = _judged([(item, record, given[-1][item.name]) for item, record in read])
+    rows = _judged([(item, record, given[-1][item.name]) for item, record in read], registries)
     metrics = _measured(pl.concat(rows), base, [*(path for _, path in judged), *baseline], bootstrap, output)
     if summary is not None:
         _summarise(metrics, output, summary)
@@ -235,12 +235,14 @@ def _baseline(files: Sequence[Path], scored: Sequence[Scored]) -> pl.DataFrame |
     return pl.concat(tables.values()) if tables else None
 
 
-def _judged(scored: Sequence[tuple[Scored, Provenance, Path]]) -> list[pl.DataFrame]:
+def _judged(scored: Sequence[tuple[Scored, Provenance, Path]], registries: Path | None) -> list[pl.DataFrame]:
     """Judge the answers to all data sets; write and return the judged rows. Nothing is written where one fails."""
+    from onkocode.catalogues.vocabulary.label_space import label_spaces
     from onkocode.evaluation.judging import judge_answers
-    from onkocode.records.schemas import write_table
+    from onkocode.records.schemas import read_table, write_table
 
-    rows = [judge_answers(item.predictions, item.questions, item.spaces) for item, _, _ in scored]
+    admitted = label_spaces(read_table(registries, "codes")) if registries else {}
+    rows = [judge_answers(item.predictions, item.questions, item.spaces, admitted) for item, _, _ in scored]
     for judged, (_, record, output) in zip(rows, scored, strict=True):
         record.write(output)
         write_table(judged, "judged", output)

@@ -8,8 +8,8 @@ from onkocode.catalogues.formats.alphaid import parse_alphaid
 from onkocode.catalogues.formats.detect import refuse_another
 from onkocode.catalogues.formats.icdo3 import parse_icdo3
 from onkocode.catalogues.formats.kodes import parse_icd10gm, parse_ops
-from onkocode.catalogues.formats.registries import parse_registries
 from onkocode.catalogues.formats.reading import is_xml, read_bytes
+from onkocode.catalogues.formats.registries import parse_registries
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of, empty_table
 

@@ -1,6 +1,6 @@
 """Morphology codes that cancer registries admit, beyond those of ICD-O-3.
 
-Source: classifications of the nationwide clinical cancer registry data set, Robert Koch-Institut (CC BY 4.0); a table of
+Source: classifications of the nationwide clinical cancer registry data set, Robert Koch-Institut (CC BY 4.0); table of
 all combinations of histology and behaviour, with semicolons and a header, of which those with a name are admitted.
 """
 
