@@ -122,7 +122,7 @@ def _panels(results: Results, rows: pl.DataFrame, x_label: str, y_label: str, di
         for place, (axes, task) in enumerate(zip(grid, tasks, strict=True)):
             if diagonal:
                 axes.plot([0, 100], [0, 100], color="#8a8a8a", linewidth=0.8, linestyle=(0, (4, 3)))
-            _draw(axes, rows.filter(pl.col("task") == task), present)
+            _draw(axes, rows.filter(pl.col("task") == task), present, with_area=not diagonal)
             axes.set_title(f"({panel_letter(place)}) {TASKS.get(task, task)}")
             axes.set_xlabel(x_label)
         grid[0].set_ylabel(y_label)
@@ -137,7 +137,8 @@ def _panels(results: Results, rows: pl.DataFrame, x_label: str, y_label: str, di
     return figure
 
 
-def _draw(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
+def _draw(axes: Axes, rows: pl.DataFrame, models: Sequence[Model], with_area: bool) -> None:
+    """Draw a line per coder, with its intervals as an area or as thin lines."""
     drawn = looks(models)
     for (coder,), part in rows.group_by("coder", maintain_order=True):
         look = drawn[part["model"][0]]
@@ -148,7 +149,10 @@ def _draw(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
         )
         if part["low"].null_count() < part.height:
             low, high = part["low"].to_numpy().astype(float), part["high"].to_numpy().astype(float)
-            axes.fill_between(x, low, high, color=look.color, alpha=0.08, linewidth=0)
+            if with_area:
+                axes.fill_between(x, low, high, color=look.color, alpha=0.08, linewidth=0)
+            else:
+                axes.vlines(x, low, high, color=look.color, linewidth=0.5, alpha=0.4)
     axes.set_xlim(0, 103)
     axes.set_ylim(0, 103)
     axes.xaxis.set_major_locator(MultipleLocator(20))

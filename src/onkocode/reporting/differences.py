@@ -23,9 +23,9 @@ def p_text(p: float | None) -> str:
 
 
 def gain_text(row: Mapping[str, Any]) -> str:
-    """Return the difference of a row of `with_differences` in points, starred where its p is below 0.05."""
+    """Return the difference of a row of `with_differences` in points, marked where its p is below 0.05."""
     p = row["p"] if row["p_holm"] is None else row["p_holm"]
-    return f"{row['difference']:+.0f}{'*' if p < SURE else ''}"
+    return f"{row['difference']:+.0f}{'†' if p < SURE else ''}"
 
 
 def with_differences(

@@ -22,18 +22,19 @@ from onkocode.reporting.results import Results
 from onkocode.reporting.style import in_order, looks, panel_letter, print_style
 from onkocode.tasks import CODED
 
-HELDOUT_STRATA = ("train", "heldout_formulation", "heldout_label")
+HELDOUT_STRATA = ("train", "heldout_formulation", "heldout_label", "heldout_label, new stem")
 
 
 def draw(results: Results) -> Drawing:
     """Return Figure 2b; raises InputError when there is nothing to draw."""
-    numbers = required(heldout_numbers(results.metrics, results.models))
+    own = results.metrics.filter(pl.col("stratum") != "heldout_label")
+    numbers = required(heldout_numbers(pl.concat([own, results.strata]), results.models))
     return Drawing(
         draw_heldout_by_epoch(numbers, results.models),
         numbers,
         "Accuracy on held-out questions by epoch",
-        "Exact accuracy in % of all answers on training questions, on formulations and on labels that were held out of "
-        f"training, by epoch. {last_rates(numbers)}",
+        "Exact accuracy in % of all answers on training questions, on formulations that were held out and on held-out "
+        f"labels of new stems, by epoch. {last_rates(numbers)}",
     )
 
 

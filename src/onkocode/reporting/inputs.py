@@ -22,6 +22,7 @@ STRATA = {
     "heldout_label": "held-out labels",
     "heldout_negative": "held-out non-tumours",
     "test": "test questions",
+    "heldout_label, new stem": "held-out labels, new stems",
 }
 MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
 OF_ANSWERS = "clopper-pearson"  # of answers as if each stood alone

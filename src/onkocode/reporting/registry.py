@@ -114,11 +114,11 @@ ITEMS = (
     Item(
         "heldout_by_epoch", "figure", "2b", "Held-out formulations and labels",
         caption="Exact accuracy, relative to all answers, on trained labels in trained formulations, on trained "
-        "labels in formulations that were held out, and on labels that were held out. The distance between "
+        "labels in formulations that were held out, and on held-out labels of new stems. The distance between "
         f"the panels is what was memorised and not learned. {BASE_NOTE} A thin line across is a coder with a "
         "single checkpoint.",
         function="onkocode.reporting.heldout_by_epoch:draw",
-        inputs=("metrics", "models"),
+        inputs=("metrics", "strata", "models"),
     ),
     Item(
         "size_accuracy", "figure", "3", "Accuracy against size",

@@ -155,7 +155,7 @@ def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
             label=state,
         )
         _error_lines(axes, part, x)
-    axes.set_ylim(0, 103)
+    axes.set_ylim(0, 113)
     axes.set_yticks(range(0, 101, 20))
 
 
@@ -172,8 +172,8 @@ def _draw_differences(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -
     for _, places, part in _by_state(rows, models):
         for x, row in zip(places, part.iter_rows(named=True), strict=True):
             if row["difference"] is not None and row["value"] is not None:
-                top = max(row["value"], row["high"] or 0)
-                axes.text(x, min(top + 1, 97), gain_text(row), ha="center", va="bottom", fontsize=5, label="gain")
+                top = max(row["value"], row["high"] or 0) + 5  # above the star of few valid answers
+                axes.text(x, top, gain_text(row), ha="center", va="bottom", fontsize=5, label="gain")
 
 
 def _draw_stars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
@@ -227,7 +227,7 @@ def _wrapped(label: str) -> str:
 
 def _note(numbers: pl.DataFrame, target: Target) -> str:
     asked = numbers.filter(pl.col("metric") == "invalid_rate")
-    differences = " Above bars: paired difference to the base, points of all answers (* p < 0.05, Holm)."
+    differences = "\nAbove bars: paired difference to the base, points of all answers († p < 0.05, Holm)."
     return (
         f"{target.label}. All were asked the same {_range(asked)} per task. Accuracies: % of valid answers; "
         f"invalid: % of all.{differences if 'difference' in numbers.columns else ''}"
