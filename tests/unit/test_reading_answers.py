@@ -12,13 +12,17 @@ from onkocode.evaluation.parsing import REASONS, parse_answer
 from onkocode.tasks import NO, TASKS, YES
 
 TABLE = Path(__file__).parents[1] / "evaluation/answers.tsv"
+NEIGHBOURS = TABLE.with_name("neighbours.tsv")
 SAID = ("code", "several", "yes", "no")
 
 
+def cells(table: Path) -> list[list[str]]:
+    lines = table.read_text(encoding="utf-8").split("\n")[1:]
+    return [line.replace("\\n", "\n").split("\t") for line in lines if line.strip()]
+
+
 def rows() -> list[tuple[str, ...]]:
-    lines = TABLE.read_text(encoding="utf-8").split("\n")[1:]
-    cells = [line.split("\t") for line in lines if line.strip()]
-    return [(*row[:2], row[2].replace("\\n", "\n").replace("\\t", "\t"), *row[3:]) for row in cells]
+    return [(*row[:2], row[2].replace("\\t", "\t"), *row[3:]) for row in cells(TABLE)]
 
 
 def test_the_table_is_sound() -> None:
@@ -38,6 +42,13 @@ def test_answers_are_read_as_a_documentarist_reads_them(task: str, answer: str, 
     assert (found.value or "") == expected
     assert (found.kind in SAID) == (kind in SAID)
     assert found.cut == (found.kind == "cut")
+
+
+def test_neighbours_of_mended_answers_are_read_as_expected() -> None:
+    found = cells(NEIGHBOURS)
+    assert len({(task, answer) for task, answer, _ in found}) == len(found) > 800
+    wrong = [(*row, value) for row in found if (value := read_answer(row[0], row[1]).value or "") != row[2]]
+    assert wrong == []
 
 
 def test_why_nothing_could_be_read_is_told_as_expected() -> None:

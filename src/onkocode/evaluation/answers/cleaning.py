@@ -1,92 +1,78 @@
-"""An answer in plain letters: without markup, look-alike characters and what a model goes on to ask itself."""
+"""An answer in plain letters: without markup, look-alike characters and blanks within codes."""
 
 import html
 import re
-import unicodedata
 
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u2079\u2080-\u2089]")  # footnotes
-_ALIKE = str.maketrans("АВСЕНІЈКМОРТХ", "ABCEHIJKMOPTX")  # Cyrillic
-_SIGNS = str.maketrans(
-    {"⁄": "/", "∕": "/", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "⇒": "→", "➜": "→", "➔": "→"}
-)
-_STRUCK = re.compile(r"~~.*?~~|<(del|s|strike)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_CHAT = re.compile(r"<\|(?:im_end|eot_id|end_of_text|endoftext|return|end|eom_id)\|>|</s>|<end_of_turn>|\[/INST\]")
-_CHAT_START = re.compile(r"<\|[^|<>]{0,40}\|>(?:assistant\b)?|<s>|<start_of_turn>(?:model\b)?")
-_TAG = re.compile(r"</?([A-Za-z][\w-]{0,40})[^<>]{0,80}>")
-_LABELS = re.compile(r"icd|topo|morph|histo|code|answer|antwort|tumou?r", re.IGNORECASE)
+from onkocode.evaluation.answers.letters import in_plain_letters
+from onkocode.evaluation.answers.markup import without_latex, without_struck, without_tags
+from onkocode.evaluation.answers.spelt import in_digits
+
 _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), plain)
     for pattern, plain in (
-        (r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2"),
         (r"\\(?:boxed|text|mathrm|mathbf|textbf)\s*\{", "{"),
+        (r"(?<=\d)\s*\\(?:cdot|bullet)\b\s*(?=\d)", "."),
+        (r"(?<=\b[a-z])~(?=\d\d)", " "),
         (r"(?<=\d)\\(?=\d)", "/"),
         (r"\\(?=[^\w\s])", ""),  # an escaped sign of Markdown
         (r"\\[a-z]+\b", " "),
         (r"[*`$]|(?<!\w)_+|_+(?!\w)", ""),
         (r"\blcd(?=-?10)", "icd"),
-        (r"(?<=\b[a-z]\d)[oO](?=\.?\d|\b)|(?<=\b[a-z])[oO](?=\d\.\d)", "0"),
         (r"\b([89])\.(\d{3})(?=/\d)", r"\1\2"),
-        (r"(?<=\d)[·•‧∙](?=\d)", "."),
+        (r"(?<=\d)[·•‧∙。](?=\d)", "."),
         (r"(?<=\d) (?:punkt|dot|point) (?=\d)", "."),
-        (r"(?<=[a-z]\d\d) (?=\.\d)", ""),
+        (r"(?<=\b[89]\d{3}) ?// ?(?=\d\b)", "/"),
+        (r"(?<![\w.,/-])([89]\d{3})(?: ?- ?|[.,|])(?=[01236](?![\w/-]|[.,]\d))", r"\1/"),
+        (r"(?<![\w.,/-])([89]) (\d) (\d) (\d) ?/ ?(\d)(?![\w./])", r"\1\2\3\4/\5"),
         (r"\b([a-z]) (\d) (\d)(?: ?([.,]) ?(\d)(?: (\d))?)?(?!\d)", r"\1\2\3\4\5\6"),  # every character apart
+        (r"(?<![\w.])([cd])[.-](?=\d\d[.,]\d)", r"\1"),
+        (r"(?<=\b[a-z]\d\d)(?:\.\.| \.)(?=\d)", "."),
+        (r"\b([a-z] ?\d\d) [.,] (\d)(?![\w.,])", r"\1.\2"),
+        (r"\b([a-z] ?\d\d)\. (\d)(?=\s*(?:$|\n|[),;]))", r"\1.\2"),
         (r"icd[- ]?10(?:[- ]?gm)?(?:[- ](?:version )?20\d\d)?(?=[^\d]|$)", " ICD-X "),
         (r"icd[- ]?o(?:[- ]?3)?(?:[- ]20\d\d)?(?=[^\d]|$)", " ICD-O "),
     )
 )
+_DOUBTFUL = re.compile(  # a code with letters for digits; beside them stands a digit, or a point and a digit
+    r"(?<![^\W_])(?P<letter>[A-Za-z]|[CcDd] (?=..[.,]))(?P<category>(?=[^\s.]?\d|[\dA-Za-z|]{2}[.,]\d)[\dOoIlSBZ|]{2})"
+    r"(?:(?P<sign>[.,])(?P<rest>[\dOoIl|]{1,2}))?(?![\w|]|[.,]\d)"
+)
+_DOUBTFUL_MORPHOLOGY = re.compile(
+    r"(?<![^\W_])(?P<type>[89B](?=[\dOoIlSB]*\d)[\dOoIlSB]{3}) ?/ ?(?P<behaviour>[\dOoIl])(?![\w./])"
+    r"|(?<![^\W_])(?P<alone>[89]\d{2}[Oo])(?![\w./])"
+)
+_M = re.compile(r"\bM-?(?=[89B][\dOoIlSB]{3} ?/)")
+_MEANT = str.maketrans("OoIl|SBZ", "00111582")
 
 
 def plain(answer: str) -> str:
     """Return an answer without markup, in letters and signs of one kind; words that are struck out are gone."""
-    text = _STRUCK.sub(" ", _RAISED.sub("", html.unescape(answer)))
-    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).translate(_ALIKE).translate(_SIGNS)
-    text = _TAG.sub(lambda tag: f" {tag[1]}: " if _LABELS.match(tag[1]) and tag[0][1] != "/" else " ", text)
-    if not re.search(r"\d", text):
-        text = _NUMBERS.sub(lambda found: _in_digits(found.group()), text)
+    text = answer
+    for _ in range(2) if "&" in text else ():
+        text = html.unescape(text)
+    text = without_latex(without_tags(in_plain_letters(without_struck(text))))
+    text = in_digits(text)
     for pattern, written in _PLAIN:
         text = pattern.sub(written, text)
-    return text
+    text = _DOUBTFUL_MORPHOLOGY.sub(_morphology_in_digits, _M.sub("", text))
+    return _DOUBTFUL.sub(_in_digits, text)
 
 
-_ONES = ("null", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
-_TENS = ("zehn", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
-_SPELT = {word: str(10 * (number + 1)) for number, word in enumerate(_TENS)}
-_SPELT |= {
-    f"{one}und{ten}": str(10 * (tens + 1) + ones)
-    for tens, ten in enumerate(_TENS[1:], 1)
-    for ones, one in enumerate(_ONES[1:], 1)
-}
-_SPELT |= {one: str(number) for number, one in enumerate(_ONES)} | {"eins": "1"}
-_SPOKEN = {"punkt": ".", "komma": ",", "schrägstrich": "/"}
-_WORD = "|".join(sorted((*_SPELT, *_SPOKEN), key=len, reverse=True))
-_NUMBERS = re.compile(rf"(?<![^\W_])(?:{_WORD})(?:[ -](?:{_WORD}))*(?![^\W_])", re.IGNORECASE)
+def _in_digits(found: re.Match[str]) -> str:
+    """Return a code in digits; without a point only where its letter is that of a tumour."""
+    category, rest = found["category"], found["rest"] or ""
+    if category.isdigit() and (not rest or rest.isdigit()):
+        return found.group()
+    if not rest and (found["letter"] not in "CcDd" or not re.search(r"\d", category) or re.search("[SBZ]", category)):
+        return found.group()
+    digits = category.translate(_MEANT)
+    return found["letter"].strip() + digits + (f".{rest.translate(_MEANT)}" if rest else "")
 
 
-def _in_digits(words: str) -> str:
-    """Return spelt numbers in digits (einundachtzig vierzig Schrägstrich drei); one word alone stays."""
-    parts = re.split(r"[ -]", words.lower())
-    return "".join(_SPELT.get(part) or _SPOKEN[part] for part in parts) if len(parts) > 1 else words
-
-
-_MARKER = re.compile(
-    r"^[\W_]*(?:befund|bericht|frage|question|q|nächste frage|neue frage|diagnose(?:text)?|text|aufgabe|instruction|"
-    r"input|user|human|nutzer|beispiel|example|patient|fall)\s*(?:\d+)?\s*:",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def turns(answer: str) -> list[str]:
-    """Return the parts of an answer: what stands before a question that the model asks itself, then each such question.
-
-    What stands behind the end of the turn is dropped, unless nothing stands before it.
-    """
-    own = next((part for part in _CHAT.split(answer) if part.strip()), "")
-    own = _CHAT_START.sub("\n", own)
-    starts = [found.start() for found in _MARKER.finditer(own)]
-    ends = [*starts, len(own)]
-    parts = [own[: ends[0]], *(own[start:end] for start, end in zip(starts, ends[1:], strict=True))]
-    return [part for part in parts if part.strip()]
+def _morphology_in_digits(found: re.Match[str]) -> str:
+    if found["alone"]:
+        return found["alone"].translate(_MEANT)
+    return found["type"].translate(_MEANT) + "/" + found["behaviour"].translate(_MEANT)
 
 
 _OPTION = re.compile(r"^[ \t]*(?:[-•]|\(?(?P<name>\d|[a-h])[.)])[ \t]+(?P<text>.+)$", re.MULTILINE | re.IGNORECASE)

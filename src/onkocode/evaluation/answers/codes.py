@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from onkocode.catalogues.vocabulary.written_codes import LETTERS_BEHIND
 from onkocode.evaluation.answers import marks
 from onkocode.evaluation.answers.marks import Context
+from onkocode.evaluation.answers.masks import reason, without_others
+from onkocode.evaluation.answers.verdicts import IS_WRONG, SAID_OF_CODE, TAKEN_BACK, ruled_out, said_right, ticked
 
 _GLUED = r"[A-ZÄÖÜ][a-zäöüß]{2}|[a-zäöüß]{3}"  # a word right behind a code
 _ICD = re.compile(
@@ -25,38 +27,6 @@ _APART = re.compile(
     r"\b([89]\d{3})\b\D{1,30}?(?:beha\w+|verhalten|dignität|malignit\w*)\W{0,6}([012369])\b", re.IGNORECASE
 )
 _JOINED = re.compile(r"(\b[A-Z]\d\d(?:\.\d{1,2})?) ?[/-] ?(?=[89]\d{3})")
-_MASKED = re.compile(
-    "|".join(
-        (
-            r"\bt\(\d+;\d+\)(?:\([^)]*\))?|\b(?:del|inv|add|ins|dup)\(\d+[pq]?\)(?:\([^)]*\))*",
-            r"\b(?:CD|CK|BCL|MUC|SOX|PAX|GATA|TTF|HER|HPV|WT|IDH|MSH|MLH|PMS)-?\d+\w*",
-            r"\b[Pp](?:16|27|40|53|63)\b(?!\.\d)|\bS-?100\w*|\bKi-?67|\b[Vv]itamin\s+[A-Z]\d+|\bD2-40",
-            r"\b(?:L858R|T790M|C797S|C228T|C250T|V600[EKR]|K27M|G34[RVW]|G1[23][A-Z]|Q61[A-Z]|R132[A-Z]|R172[A-Z]|D816V)\b",
-            r"\b(?:V617F|H1047[A-Z]|E545K|E542K)\b|\bPugh\s+[ABC]\s?\d*|\b[A-Z]\d\d[A-Z]{2}\d\d\b|\b[A-Z]\d{5,}\b",
-            r"(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|(?<![\w.])\d-\d{2,3}[.\w]*|\b[A-LN-Z]-\d{4,5}\b|\b\d{1,2}\.\d{1,2}\.(?:\d{2,4})?\b",
-            r"\b(?:Tel|Fax|Telefon)\W{0,3}[\d/ -]{5,}|\b(?:HWK|BWK|LWK|SWK|Wirbel\w*)\s+[A-Z]\d{1,2}(?!\.)|\bGPT-\w+",
-            r"\b[A-Z] \d\d-(?:year|jähr)\w*|\b(?:room|bed|ward|[Zz]immer|Zi|[Ss]tation|Stat|Bett)\b\.?\s+[A-Z]\d+",
-            r"\bNr\.?\s+[A-Z]\s?\d+/\d{2}\b|\b[CF]1[18]-\w+|\bQLQ-?\w+|\bBR23\b|\bDRG\W{0,3}[A-Z]\d\d[A-Z]?\b",
-            r"\b(?:NCIt?|UMLS|SNOMED(?: CT)?|CUI|MeSH)\W{0,3}[A-Z]?\d+",
-        )
-    )
-)
-_GROUP = re.compile(
-    r"\b[A-Z]\d\d(?:\.\d{1,2})?(?: ?- ?| (?:bis|to|through|until) )(?:[A-Z]\d\d(?:\.\d{1,2})?|\d\d)(?![\d/])"
-    r"|\b[89]\d{2,3}(?:/\d)?(?: ?- ?| (?:bis|to) )[89]\d{2,3}(?:/\d)?(?!\d)",
-    re.IGNORECASE,
-)
-_MIXED = re.compile(
-    r"\b[A-Z]\d\d/\d{4}\.\S*|\b[A-LN-Z]\d{4}/\d|\b[A-Z]?\d\d/\d\.\d{4}|\bM?\d{4}\.[A-Z]\d\d\S*|\b[A-Z]\d\d\.\d{4}/\d|"
-    r"\b[A-Z]\d\d(?:\.\d{1,2})?/\d(?!\d)"
-)
-_INVENTED = re.compile(
-    r"\b[A-Z]\d?\.\d[\d.]*|\b[A-Z]\d\d\.\d{3,}|\b[89]\d{3} ?/ ?\d\d|\b[1-9]\d{2}/\d\b|\b[A-Z]\d{3,}\b"
-)
-_OTHER = re.compile(
-    r"(?<![\w.])\d-\d{3}[.\w]*|\bp?T[0-4is]\w* ?p?N[0-3X]|\b[A-Z]\d\d[A-Z]{2}\d\d\b|(?<![\w.])\d[A-Z]\d\d(?:\.\w+)?|"
-    r"\bDRG\W{0,3}[A-Z]\d\d|\b[TM]-\d{4,5}\b|\b\d{7,9}\b|\bpT\d"
-)
 _LABELS = (
     ("icd10gm", re.compile(r"ICD-X|\bicd_?(?:10|code)?\w*|hauptdiagnose|diagnoseschlüssel", re.IGNORECASE)),
     ("topography", re.compile(r"topogra\w*|lokalisation\w*|primärtumor|primärsitz|\bsitz\b|\bsite\b", re.IGNORECASE)),
@@ -71,18 +41,13 @@ _LABELS = (
         ),
     ),
 )
-_RULED_OUT = re.compile(
-    rf"(?:{marks.DENIED.pattern})\s+(?:(?:den?|die|das|der|dem|um|als|code|kategorie|"
-    r"mit|unter|an|für|the|ein\w*|mehr|etwa|sind|ist|wird|wurden|are|is)"
-    r"\s+){0,4}$",
-    re.IGNORECASE,
+_ALONG = re.compile(
+    r"[^.;:\n✗❌✘✖✓✅]{0,25}(?:\b(?:und|oder|sowie|and|or|noch)\b|,)\s*", re.IGNORECASE
+)  # z. B. C50.9 oder C61
+_SENTENCE = re.compile(r"(?<!\b[A-Za-z])(?<!\bca|\bNr)[.!?]\s+(?=\S)")
+_SHARE = re.compile(
+    r"[^\n;]{0,60}?(?<![\d.,-])(?:(?P<percent>\d{1,3}(?:[.,]\d+)?) ?%|(?P<share>[01][.,]\d+)(?!\d|[.,]\d))"
 )
-_IS_WRONG = re.compile(
-    r"\W{0,2}(?:\([^)]*\))?\s*(?:ist|sind|wäre|is|trifft|treffen|passt|kommt)?\s*(?:es\s+|das\s+)?(?:hier\s+)?(?:daher\s+)?"
-    r"(?:falsch|nicht|unzutreffend|ausgeschlossen|wrong|incorrect|not)\b(?! sicher)",
-    re.IGNORECASE,
-)
-_ALONG = re.compile(r"[^.;:\n]{0,25}(?:\b(?:und|oder|sowie|and|or|noch)\b|,)\s*", re.IGNORECASE)  # z. B. C50.9 oder C61
 _BETWEEN = re.compile(r"[\s\"',;]*")
 NEAR, LABELLED = 40, 80  # letters between an example, or a label, and its code
 MANY = 60  # codes that are looked at
@@ -112,23 +77,25 @@ def find_codes(text: str, system: str) -> tuple[list[Code], str]:
         The codes in their order, each with its weight; and one of group, mixture, invented, other system, no code.
     """
     text = _by_column(text)
-    masked = _JOINED.sub(r"\1 ; ", _blank(_MIXED, text))
-    masked = _blank(_MASKED, _blank(_GROUP, masked))
+    masked = without_others(text)
     codes, morphologies = list(_icd(masked)), list(_morphologies(masked))
     fitting = [code for code in (morphologies if system == "morphology" else codes) if _fits(code.value, system)]
     if system == "morphology" and (apart := _APART.search(text)) and all("/" not in code.value for code in fitting):
         fitting = [Code(f"{apart[1]}/{apart[2]}", apart.start(), apart.end())]
     starts = sorted(code.start for code in (*codes, *morphologies))
     ends = sorted(code.end for code in (*codes, *morphologies))
-    context, said, lost = Context(masked), [], None
+    context, said, lost = Context(masked, TAKEN_BACK, SAID_OF_CODE), [], None
     for code in fitting if len(fitting) <= MANY else [*fitting[: MANY // 2], *fitting[-MANY // 2 :]]:
         before, behind = bisect_right(ends, code.start), bisect_left(starts, code.end)
         previous, follows = ends[before - 1] if before else 0, starts[behind] if behind < len(starts) else len(masked)
         dropped = lost is not None and _ALONG.fullmatch(masked[lost.end : code.start]) is not None
+        dropped = dropped and not said_right(masked[code.end : code.end + NEAR], context.clause_behind(code.end))
         weighed = None if dropped else _weighed(code, context, system, previous, follows)
         said += [weighed] if weighed else []
-        lost = None if weighed else code
-    return _listed(said, masked), "" if said else _reason(text, masked, bool(fitting), bool(starts))
+        lost = None if weighed or IS_WRONG.match(context.clause_behind(code.end)) else code
+    return _likeliest_first(_listed(said, masked), masked), "" if said else reason(
+        text, masked, bool(fitting), bool(starts)
+    )
 
 
 def _listed(codes: Sequence[Code], text: str) -> list[Code]:
@@ -144,6 +111,23 @@ def _listed(codes: Sequence[Code], text: str) -> list[Code]:
             code = replace(code, weight=last.weight, decided=last.decided)
         found.append(code)
     return found
+
+
+def _likeliest_first(codes: list[Code], text: str) -> list[Code]:
+    """Return codes by their shares, where an answer gives one for each of several; else as they stand."""
+    if len(codes) < 2:
+        return codes
+    ends = [*(code.start for code in codes[1:]), len(text)]
+    found = [_SHARE.match(text[code.end : end]) for code, end in zip(codes, ends, strict=True)]
+    shares = [_number(share["percent"] or share["share"]) for share in found if share]
+    kinds = {bool(share["percent"]) for share in found if share}
+    if len(shares) < len(codes) or len(kinds) > 1:
+        return codes
+    return [codes[at] for at in sorted(range(len(codes)), key=lambda at: -shares[at])]
+
+
+def _number(written: str) -> float:
+    return float(written.replace(",", "."))
 
 
 def chosen(codes: Sequence[Code]) -> tuple[str | None, bool]:
@@ -205,15 +189,18 @@ def _weighed(code: Code, context: Context, system: str, previous: int, follows: 
     """
     text, before = context.text, context.clause_before(code.start)
     behind = context.clause_behind(code.end)
-    if _RULED_OUT.search(before) or _IS_WRONG.match(behind):
-        return None
     line = max(text.rfind("\n", 0, code.start) + 1, code.start - marks.FAR)
+    tick = ticked(text[line : code.start], text[code.end : code.end + NEAR])
+    if tick is False or ruled_out(before, behind):
+        return None
     space = text[max(previous, line, code.start - LABELLED) : code.start]
     example = list(marks.EXAMPLE.finditer(space))
     if example and len(space) - example[-1].end() <= NEAR:
         return None
     weight = _label(space, text[line : code.start], system)
     code = replace(code, labelled=weight)
+    if tick or said_right("", behind):
+        return replace(code, weight=weight + DECIDED, decided=code.end)
     supposed = marks.SUPPOSED.search(before) or marks.SUPPOSED.search(behind[: max(0, follows - code.end)])
     if supposed or marks.CONDITION.search(context.sentence_before(code.start, previous)):
         return replace(code, weight=weight + SUPPOSED)
@@ -224,32 +211,18 @@ def _weighed(code: Code, context: Context, system: str, previous: int, follows: 
 
 def _label(space: str, line: str, system: str) -> int:
     """Return what the last label before a code says: of its system, another one, or beside the answer."""
-    last = max(
+    at, last = max(
         ((found.start(), key) for key, pattern in _LABELS for found in pattern.finditer(space)), default=(-1, None)
-    )[1]
+    )
     if last is None and re.search(r"nebendiagn|exklu|\bexkl", line, re.IGNORECASE):
         last = ""
     if last is None:
         return 0
     if last == "icdo":
         last = system if system in ("topography", "morphology") else "icdo"
+    if last != system and _SENTENCE.search(space, at):
+        return 0
     return OWN if last == system else BESIDE if last == "" else OTHER
-
-
-def _reason(text: str, masked: str, said: bool, others: bool) -> str:
-    if said:
-        return "no code"
-    if _MIXED.search(text):
-        return "mixture"
-    if _GROUP.search(text):
-        return "group"
-    if others or _OTHER.search(text):
-        return "other system"
-    return "invented" if _INVENTED.search(masked) else "no code"
-
-
-def _blank(pattern: re.Pattern[str], text: str) -> str:
-    return pattern.sub(lambda found: " " * len(found.group()), text)
 
 
 def _by_column(text: str) -> str:

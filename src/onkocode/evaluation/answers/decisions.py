@@ -4,6 +4,8 @@ import re
 from operator import itemgetter
 
 from onkocode.evaluation.answers.marks import Context
+from onkocode.evaluation.answers.statements import said_by_statement
+from onkocode.evaluation.answers.words import said_in_a_word
 from onkocode.tasks import NO, YES
 
 CHOICE = " ⟨choice⟩ "  # both words, as what may be answered
@@ -30,7 +32,8 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _WORD = re.compile(
-    r"(?<![^\W_])(?:(?P<yes>ja|jawohl|yes|bejah\w*|zutreffend|korrekt)|(?P<no>nein|no|nope|vernein\w*|unzutreffend))(?![^\W_])",
+    r"(?<![^\W_])(?:(?P<yes>ja|jawohl|yes|bejah\w*|zutreffend|korrekt)|(?P<no>nein|no|nope|vernein\w*|"
+    r"unzutreffend))(?![^\W_])",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
@@ -43,31 +46,59 @@ _SUPPOSED = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\n[^\n]{0,40}:\s*$")  # a line of its own that says what is answered
-_SAYS_NO = re.compile(
-    r"\bkein\w*\s+(?:\w+\s+){0,2}(?:tumor(?!mark|nach)\w*|krebs\w*|neubildung\w*|neoplasie\w*|malignom\w*)|\bnicht\s+um\s+ein\w*\s+(?:\w+\s+)?"
-    r"(?:tumor|krebs|neubildung)\w*|\b(?:not|no)\s+(?:a\s+|an\s+)?(?:\w+\s+)?(?:tumou?r|cancer|neoplasm)|"
-    r"\bnicht\s+(?:\w+\s+)?tumor\w*|\btrifft\s+nicht\s+zu|\bstimmt\s+nicht|\bnicht\s+zutreffend",
+_SETTLED = (
+    (re.compile(r"\btrifft\s+nicht\s+zu|\bstimmt\s+nicht|\bnicht\s+zutreffend", re.IGNORECASE), NO),
+    (re.compile(r"\btrifft\s+zu|\bstimmt\b", re.IGNORECASE), YES),
+)
+_DOUBTS = r"könnte|kann|vielleicht|möglicherweise|eventuell|maybe|perhaps|possibly"
+_BALANCED = re.compile(
+    rf"\b(?:einerseits|einesteils|teils|halb|mal|sowohl|(?:etwas|einiges|manches) für|on (?:the )?one hand|"
+    rf"in part|partly|{_DOUBTS})"
+    r"\W+(?:\w+\W+)?(?:ja|nein|yes|no)\b[^.\n]{0,40}?"
+    r"\b(?:andererseits|and(?:e)?rerseits|anderenteils|teils|halb|mal|als auch|wie auch|(?:etwas|einiges|manches) für|"
+    rf"on the other(?: hand)?|in part|partly|{_DOUBTS})\W+(?:\w+\W+)?"
+    r"(?:ja|nein|yes|no)\b|\b(?:ja und nein|yes and no|nein und ja|no and yes)\b",
     re.IGNORECASE,
 )
-_SAYS_YES = re.compile(
-    r"\b(?:ist|is|handelt\s+(?:es\s+)?sich\s+um|liegt)\s+(?:um\s+|hier\s+)?(?:ein\w*\s+|an?\s+)?(?:\w+\s+){0,2}(?:tumor|tumou?r|krebs|neubildung|"
-    r"cancer|neoplasm)\w*|\btrifft\s+zu|\bstimmt\b",
-    re.IGNORECASE,
-)
+_SHARE = re.compile(r"\b(?:(?P<yes>ja|yes)|nein|no)\W{1,4}(?P<percent>\d{1,3}) ?%", re.IGNORECASE)
+_BEFORE = re.compile(r"(?P<percent>\d{1,3}) ?% (?:(?P<yes>ja|yes)|nein|no)\b", re.IGNORECASE)
+_ON, _OFF = r"(?:\[x\]|\(x\)|[☒☑✅✓✔◉●])", r"(?:\[ ?\]|\( ?\)|[☐○◯❌✗✘✖])"
+_BOX_FIRST = re.compile(rf"\W*?(?:{_ON}|{_OFF})\W*(?:ja|nein|yes|no)\b", re.IGNORECASE)
+_OFF_FIRST = re.compile(rf"{_OFF}\W{{0,3}}(?:ja|nein|yes|no)\b", re.IGNORECASE)
+_OFF_BEHIND = re.compile(rf"\b(?:ja|nein|yes|no)\W{{0,3}}?{_OFF}", re.IGNORECASE)
+_WEAK = re.compile(r"korrekt|(?:un)?zutreffend", re.IGNORECASE)
+_TAKEN_BACK = re.compile(r"\b[A-Z]\d\d(?:\.\d{1,2})?\s?\?\s*nein\W{1,3}(?=[A-Z]\d\d)", re.IGNORECASE)
 
 
-def find_decision(text: str) -> tuple[str | None, bool]:
-    """Return yes or no as an answer commits to it, and whether the other word stands there too."""
+def find_decision(text: str, coded: bool = False) -> tuple[str | None, bool]:
+    """Return yes or no as an answer commits to it, and whether the other word stands there too.
+
+    Args:
+        text: plain.
+        coded: yes is said by a code.
+    """
+    balanced = _BALANCED.search(text)
+    text = _BALANCED.sub(CHOICE, text)
+    if coded:
+        text = _TAKEN_BACK.sub(" ", text)
+    text = (_OFF_FIRST if _BOX_FIRST.match(text) else _OFF_BEHIND).sub(" ", text)
     for pattern, plain in _PLAIN:
         text = pattern.sub(plain, text)
     if _CONDITION.search(text):
         return None, True
     words = [(YES if found["yes"] else NO, found.start()) for found in _WORD.finditer(text) if _counts(text, found)]
-    if not words:
-        denied, said = _SAYS_NO.search(text), _SAYS_YES.search(text)
-        if denied:
-            return NO, False
-        return (YES if said and CHOICE not in text else None), False
+    likelier = _likelier(text)
+    if likelier:
+        return likelier, True
+    if words and all(_WEAK.match(text, at) for _, at in words):
+        said = said_by_statement(text, coded)
+        return said or words[0][0], False
+    if words:
+        return _of_words(words, text)
+    return (None, True) if balanced else (_of_statements(text, coded), False)
+
+
+def _of_words(words: list[tuple[str, int]], text: str) -> tuple[str | None, bool]:
     context = Context(text)
     last = max(
         ((at if _LABEL.search(text[:at]) else context.decided(at), word) for word, at in words), key=itemgetter(0)
@@ -78,6 +109,22 @@ def find_decision(text: str) -> tuple[str | None, bool]:
     if both and not re.search(r"[^\W\d_]{2,}", _WORD.sub("", text)):
         return None, True
     return words[0][0], both
+
+
+def _likelier(text: str) -> str | None:
+    """Return the likelier of yes and no where a share stands beside both."""
+    for pattern in (_SHARE, _BEFORE):
+        shares = {YES if found["yes"] else NO: int(found["percent"]) for found in pattern.finditer(text)}
+        if len(shares) == 2 and shares[YES] != shares[NO]:
+            return max(shares, key=lambda word: shares[word])
+    return None
+
+
+def _of_statements(text: str, coded: bool) -> str | None:
+    if CHOICE in text:
+        text = text[text.rindex(CHOICE) + len(CHOICE) :]
+    said = said_in_a_word(text) or said_by_statement(text, coded)
+    return said or next((value for pattern, value in _SETTLED if pattern.search(text)), None)
 
 
 def _counts(text: str, found: re.Match[str]) -> bool:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
-from onkocode.evaluation.answers.cleaning import chosen_option, plain, turns
+from onkocode.evaluation.answers.cleaning import chosen_option, plain
 from onkocode.evaluation.answers.codes import chosen, find_codes
 from onkocode.evaluation.answers.decisions import find_decision
+from onkocode.evaluation.answers.dialogue import turns
+from onkocode.evaluation.answers.markup import without_struck
 from onkocode.evaluation.answers.thoughts import is_thinking_aloud, without_thoughts
 from onkocode.evaluation.parsing import Parsed, parse_answer
 from onkocode.tasks import NO, TASKS, YES, Task
@@ -20,7 +22,7 @@ def read_answer(task: str, answer: str) -> Parsed:
     found = Parsed(None, kind="undecided" if TASKS[task].decides and not TASKS[task].system else "no code")
     aloud = [part for part in said if is_thinking_aloud(part)]
     for part in said:
-        for turn in turns(part) if part not in aloud else ():
+        for turn in turns(without_struck(part)) if part not in aloud else ():
             read = _read(TASKS[task], chosen_option(plain(turn)))
             if read.value is not None:
                 return read
@@ -39,7 +41,7 @@ def _as_strictly(found: Parsed) -> Parsed:
 def _read(task: Task, text: str) -> Parsed:
     if not task.decides:
         return _code(task, text)
-    decision, both = find_decision(text)
+    decision, both = find_decision(text, coded=bool(task.system))
     if not task.system:
         kind = "undecided" if decision is None else "yes" if decision == YES else "no"
         return Parsed(decision, several=both and decision is None, kind=kind)

@@ -2,10 +2,24 @@
 
 import re
 
-_NAMES = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection|gedanken?)"
-_OPEN = re.compile(rf"<\s*{_NAMES}\s*>|\[\s*{_NAMES}\s*\]|◁\s*{_NAMES}\s*▷|<unused\d+>\s*{_NAMES}\b", re.IGNORECASE)
+_NAMES = (
+    r"(?:\w{1,20}[:_ -])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|rationale|analysis|scratchpad|reflection|gedanken?|"
+    r"monologue|cot|chain[_ -]of[_ -]thought|deliberation)(?:[_ -]\w{1,20})?"
+)
+_OPEN = re.compile(
+    rf"<\s*{_NAMES}(?:\s[^<>]{{0,60}})?>|\[\s*{_NAMES}\s*\]|◁\s*{_NAMES}\s*▷|<unused\d+>\s*{_NAMES}\b|"
+    rf"<\|\s*(?:begin_of_|start_of_)?{_NAMES}\|>",
+    re.IGNORECASE,
+)
 _CLOSE = re.compile(
-    rf"<\s*/\s*{_NAMES}\s*>|\[\s*/\s*{_NAMES}\s*\]|◁\s*/\s*{_NAMES}\s*▷|<unused\d+>(?!\s*{_NAMES}\b)", re.IGNORECASE
+    rf"<\s*/\s*{_NAMES}\s*>|\[\s*/\s*{_NAMES}\s*\]|◁\s*/\s*{_NAMES}\s*▷|<unused\d+>(?!\s*{_NAMES}\b)|"
+    rf"<\|\s*(?:/|end_of_){_NAMES}\|>",
+    re.IGNORECASE,
+)
+_DETAILS = re.compile(
+    r"<details[^<>]*>\s*<summary>[^<]{0,40}(?:gedank|think|reason|thought|denk|überleg|"
+    r"analys)[^<]{0,40}</summary>(.*?)</details>",
+    re.DOTALL | re.IGNORECASE,
 )
 _FINAL = re.compile(r"<\|channel\|>\s*final\s*<\|message\|>")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(?:analysis|commentary)\s*<\|message\|>")
@@ -22,6 +36,7 @@ def without_thoughts(answer: str) -> tuple[list[str], bool]:
     What stands behind the last thought counts before what stands in front of the first. A closing mark without an
     opening one ends a thought that began with the prompt.
     """
+    answer = _DETAILS.sub(" ", answer)
     if _CHANNEL.search(answer) or _FINAL.search(answer):
         parts = _FINAL.split(answer)
         return ([parts[-1]], False) if len(parts) > 1 else ([], True)
