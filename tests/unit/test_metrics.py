@@ -177,7 +177,7 @@ def test_a_metric_is_named_and_has_a_unit_that_its_values_have() -> None:
     """All that is measured, of every task and condition, is declared; shares stay in 0…1, differences in -1…1."""
     parts = {"icd10": ICD10, "tumour": TUMOUR, "morphology": MORPHOLOGY}
     recorded = {"cut": False, "seconds": 7.5, "tokens": 70, "kind": "code"} | dict.fromkeys(STRICT, False)
-    recorded |= {"truncated": False, "thought": False, "right_rank": 1}
+    recorded |= {"truncated": False, "thought": False, "right_rank": 1, "single": True, "admissible": False}
     judged = pl.concat(
         [
             frame(rows, task, condition=condition, **recorded)

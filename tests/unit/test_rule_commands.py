@@ -24,6 +24,7 @@ BLOCKS = [
 ]
 FUNCTIONS = (ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
 VALUES = {"wildcards.epoch": "1", "params.condition": "free", "params.bootstrap": "10", "params.floor": "0.9"}
+VALUES |= {"params.choice": "best"}
 
 pytestmark = pytest.mark.usefixtures("in_root")
 
@@ -50,6 +51,9 @@ def settings_of(study: Study) -> dict[str, str]:
         "train-epoch": slices.training(study, "tiny-llama"),
         "fit-coder": slices.coder(study, "nearest-label"),
         "evaluate-checkpoint": slices.testing(study, "tiny-llama"),
+        "evaluate-conditions": slices.conditions(study, "tiny-llama"),
+        "compare-checkpoints": slices.comparing(study),
+        "break-down": slices.overview(study),
         "read-texts": slices.columns(study, "example"),
         "draw": slices.item(study, "size_accuracy"),
         "write-config": slices.merged(study),

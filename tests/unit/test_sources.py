@@ -106,7 +106,7 @@ def test_the_table_has_all_years_that_can_be_read(shipped: dict[tuple[str, str],
     assert last >= 2026
     expected = {(dataset, f"{year}") for dataset in first for year in range(first[dataset], last + 1)}
     expected |= {("transitions", f"{year}_{year + 1}") for year in range(2013, last)}
-    expected |= {("icdo3", "2014"), ("icdo3", "2019"), ("crosswalk", "2019")}
+    expected |= {("icdo3", "2014"), ("icdo3", "2019"), ("crosswalk", "2019"), ("registries", "2019")}
     assert set(shipped) == expected | {(dataset, "example") for dataset in DATASETS}
 
 
@@ -211,7 +211,10 @@ def test_the_layouts_of_2013_are_found_and_parsed(root: Path, tmp_path: Path) ->
             "line 2: `sha256` must have 64 hexadecimal digits in small letters",
         ),
         (HEADER + ROW.replace("\t\tB", f"\t{'G' * 64}\tB"), "line 2: `sha256` must have 64 hexadecimal digits"),
-        (HEADER + ROW.replace("BfArM", "GPL"), "line 2: unknown terms 'GPL' (known: BfArM, Plattform-65c, MIT)"),
+        (
+            HEADER + ROW.replace("BfArM", "GPL"),
+            "line 2: unknown terms 'GPL' (known: BfArM, Plattform-65c, CC-BY-4.0-RKI, MIT)",
+        ),
         (HEADER + ROW.replace("by hand", " "), "line 2: `note` is empty, but without `url` it must say where"),
     ],
 )

@@ -21,6 +21,7 @@ JUDGEMENT = (
     "valid",
     "exact",
     "partial",
+    "single",
     "exists",
     "terminal",
     "admissible",
@@ -95,6 +96,7 @@ def _judge(
 ) -> dict[str, object]:
     """Judge one answer. Exact = the expected or another accepted code; partial = a code of the same category.
 
+    Single = exact, or partial in a category with one terminal code, such as C61 for C61.9.
     Where yes is to be said with the code, exact and partial need the right decision as well: `Nein` is no code.
     """
     value = parsed.value
@@ -109,6 +111,7 @@ def _judge(
         "valid": value is not None,
         "exact": exact,
         "partial": partial,
+        "single": exact or (partial and code is not None and _partly(code, task) in spaces[task.system or ""].single),
         "exists": exists,
         "terminal": spaces[task.system].is_terminal(code) if task.system and code else None,
         "admissible": listed.exists(code) and not exists if listed and code else None,

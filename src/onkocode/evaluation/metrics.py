@@ -62,6 +62,7 @@ TIMED = (FREE, THINKING, SWAPPED, CONSTRAINED, SINGLE)
 _DECLARED = (
     Metric("accuracy", "Accuracy", pl.col("exact"), denominators=_BOTH, gain=True),
     Metric("partial_accuracy", "Partial accuracy", pl.col("partial"), denominators=_BOTH, tasks=CODED, gain=True),
+    Metric("single_code_accuracy", "Accuracy, categories with one code taken for it", pl.col("single"), tasks=CODED),
     Metric("behaviour_accuracy", "Behaviour accuracy", _SAME_BEHAVIOUR, denominators=_BOTH, tasks=("morphology",)),
     Metric("invalid_rate", "Invalid answers", ~pl.col("valid")),
     Metric("nonexistent_rate", "Codes that do not exist", _NONEXISTENT, denominators=("valid",), tasks=CODED),

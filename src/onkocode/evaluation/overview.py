@@ -9,7 +9,8 @@ from pydantic import Field
 
 from onkocode.config.base import CATALOGUE, FREE, Section
 from onkocode.evaluation.breakdown import CONFUSIONS, break_down, confusions, training_frequencies
-from onkocode.evaluation.formulations import by_formulation
+from onkocode.evaluation.formulations import NO_INTERVAL, by_formulation
+from onkocode.evaluation.measuring import BY
 from onkocode.evaluation.strata import heldout_of, measured_strata, samples_of, stem_of
 from onkocode.records.schemas import columns_of
 
@@ -76,9 +77,30 @@ def parts_of(judged: pl.DataFrame, sources: Sources, settings: Overview) -> pl.D
         stems, trained = sources.stems(key)
         parts = [*samples_of(own, str(model)), *heldout_of(own, stems, trained, sources.near(key))]
         found.append(measured_strata(parts, baseline, settings.bootstrap))
+    found.append(texts_per_cluster(judged))
     whole = [part for part in found if part.height]
     columns = columns_of("metrics")
-    return pl.concat(whole).select(list(columns)) if whole else pl.DataFrame(schema=columns)
+    if not whole:
+        return pl.DataFrame(schema=columns)
+    return pl.concat([part.select(list(columns)) for part in whole], how="vertical_relaxed")
+
+
+def texts_per_cluster(judged: pl.DataFrame) -> pl.DataFrame:
+    """Return how many texts a patient has on average (schema Metrics): per checkpoint, test set and task."""
+    texts, clusters = (pl.col(name).n_unique().cast(pl.Int64) for name in ("entry_id", "cluster"))
+    own = judged.filter(pl.col("dataset") != CATALOGUE, pl.col("condition") == FREE)
+    return own.group_by(BY, maintain_order=True).agg(
+        stratum=pl.lit("all"),
+        metric=pl.lit("texts_per_cluster"),
+        denominator=pl.lit("all"),
+        k=texts.cast(pl.Float64),
+        n=texts,
+        clusters=clusters,
+        value=texts / clusters,
+        low=pl.lit(None, pl.Float64),
+        high=pl.lit(None, pl.Float64),
+        method=pl.lit(NO_INTERVAL),
+    )
 
 
 def details(

@@ -108,21 +108,21 @@ def _shown(results: Results, measures: Sequence[str]) -> pl.DataFrame:
     if rows.is_empty():
         raise InputError(f"no scores of {dataset} that could be drawn; ask language models constrained, or add coders")
     coders = [_coder(names, *keys) for keys in rows.select("model", "epoch", "condition").iter_rows()]
-    return rows.with_columns(pl.col("at", "value", "low", "high") * 100, coder=pl.Series(coders, dtype=pl.String)).sort(
-        "task", "model", "condition", "at"
-    )
+    order = {model.key: place for place, model in enumerate(results.models)}
+    place = pl.col("model").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    named = rows.with_columns(pl.col("at", "value", "low", "high") * 100, coder=pl.Series(coders, dtype=pl.String))
+    return named.sort(place, "condition", "task", "at")
 
 
 def _panels(results: Results, rows: pl.DataFrame, x_label: str, y_label: str, diagonal: bool = False) -> Figure:
     tasks = in_task_order(rows["task"].unique())
-    present = [model for model in results.models if model.key in set(rows["model"])]
     with print_style():
         figure = Figure(figsize=(3.1 * len(tasks) + 0.4, 3.6), layout="constrained")
         grid = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
         for place, (axes, task) in enumerate(zip(grid, tasks, strict=True)):
             if diagonal:
                 axes.plot([0, 100], [0, 100], color="#8a8a8a", linewidth=0.8, linestyle=(0, (4, 3)))
-            _draw(axes, rows.filter(pl.col("task") == task), present, with_area=not diagonal)
+            _draw(axes, rows.filter(pl.col("task") == task), results.models, with_area=not diagonal)
             axes.set_title(f"({panel_letter(place)}) {TASKS.get(task, task)}")
             axes.set_xlabel(x_label)
         grid[0].set_ylabel(y_label)
@@ -145,7 +145,13 @@ def _draw(axes: Axes, rows: pl.DataFrame, models: Sequence[Model], with_area: bo
         style = "-" if part["condition"][0] == "free" else "--"
         x, y = part["at"].to_numpy(), part["value"].to_numpy()
         axes.plot(
-            x, y, color=look.color, marker=look.marker, linestyle=style, markevery=max(1, len(x) // 5), label=coder
+            x,
+            y,
+            color=look.color,
+            marker=look.marker,
+            linestyle=style,
+            markevery=max(1, len(x) // 5) if with_area else 1,
+            label=coder,
         )
         if part["low"].null_count() < part.height:
             low, high = part["low"].to_numpy().astype(float), part["high"].to_numpy().astype(float)

@@ -59,6 +59,17 @@ class Cell:
         """Number by which values are multiplied."""
         return METRICS[self.metric].factor if self.metric in METRICS else 100.0
 
+    def is_about(self, datasets: Sequence[str], task: str) -> bool:
+        """Tell whether there is anything to show of a task."""
+        about = self.rows.filter(
+            pl.col("task") == task,
+            pl.col("dataset").is_in(list(datasets)),
+            pl.col("stratum") == self.stratum,
+            pl.col("metric") == self.metric,
+            pl.col("condition") == self.condition,
+        )
+        return not about.is_empty()
+
     def find(self, dataset: str, task: str, model: str, epoch: int) -> dict[str, Any] | None:
         """Return the row of a checkpoint; the interval over clusters counts where there are two."""
         found = self.rows.filter(
@@ -103,6 +114,8 @@ def grid(
         task: key.
     """
     rows, numbers, places = [], [], []
+    asked = [dataset for dataset, _ in datasets]
+    cells = [cell for cell in cells if cell.is_about(asked, task)]
     for dataset, name in datasets:
         for model, epoch in checkpoints:
             found = [cell.find(dataset, task, model.key, epoch) for cell in cells]

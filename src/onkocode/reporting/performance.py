@@ -68,9 +68,25 @@ def tabulate(results: Results) -> Page:
     models, selection = results.models, results.selection
     frame = performance_table(results.metrics, models, selection, results.targets, to_base(results.comparisons))
     notes = choice_notes(selection, models, results.valid_floor if results.texts else None)
+    notes += patient_notes(results.strata, results.texts)
     notes += [_REPLICATE_NOTE] if any(model.replicate_of is not None for model in models) else []
     single = single_checkpoints(results.metrics, models)
     return Page(_performance_page(frame, set(single), notes), frame)
+
+
+def patient_notes(strata: pl.DataFrame, texts: Sequence[str]) -> list[str]:
+    """Return a sentence on each test set: how many texts its patients have, and a warning where that is not known."""
+    counts = strata.filter(pl.col("metric") == "texts_per_cluster").sort("n", descending=True)
+    notes = []
+    for text in texts:
+        for row in counts.filter(pl.col("dataset") == text).head(1).iter_rows(named=True):
+            several = f"{row['n']:,} texts of {row['clusters']:,} patients, {row['value']:.2f} each."
+            one = (
+                f"{row['n']:,} texts, each counted as a patient of its own. Should some be of the same patient, all "
+                f"intervals are too narrow: name the column with patients in texts.{text}.columns.cluster."
+            )
+            notes.append(f"Test set {text}: {several if row['value'] > 1 else one}")
+    return notes
 
 
 def performance_table(

@@ -159,7 +159,7 @@ ITEMS = (
         "of all answers or, as the paper chose, by that of the valid ones, that one is shown as well. The "
         "paper's way needs an epoch with enough valid answers (evaluation.valid_floor).",
         function="onkocode.reporting.performance:tabulate",
-        inputs=("metrics", "selection", "comparisons", "models"),
+        inputs=("metrics", "strata", "selection", "comparisons", "models"),
         settings=("texts", "valid_floor"),
     ),
     Item(

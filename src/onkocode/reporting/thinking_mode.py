@@ -155,7 +155,7 @@ def _draw_bars(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -> None:
             label=state,
         )
         _error_lines(axes, part, x)
-    axes.set_ylim(0, 113)
+    axes.set_ylim(0, 117)
     axes.set_yticks(range(0, 101, 20))
 
 
@@ -172,7 +172,7 @@ def _draw_differences(axes: Axes, rows: pl.DataFrame, models: Sequence[Model]) -
     for _, places, part in _by_state(rows, models):
         for x, row in zip(places, part.iter_rows(named=True), strict=True):
             if row["difference"] is not None and row["value"] is not None:
-                top = max(row["value"], row["high"] or 0) + 5  # above the star of few valid answers
+                top = max(row["value"], row["high"] or 0) + 8  # above the star of few valid answers
                 axes.text(x, top, gain_text(row), ha="center", va="bottom", fontsize=5, label="gain")
 
 

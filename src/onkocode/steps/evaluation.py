@@ -87,7 +87,7 @@ def evaluate_conditions(
     *,
     model: str,
     epoch: int,
-    base: Path,
+    base: Path | None = None,
     adapter: Path | None = None,
     questions: SomeNamedPaths,
     icd10gm: Path | None = None,
@@ -115,6 +115,8 @@ def evaluate_conditions(
     outputs, asked_for = dict(output), dict(questions)
     if wrong := [name for name in outputs if name.partition("/")[2] not in asked_for]:
         raise InputError(f"--output {wrong[0]}: not of the form <condition>/<name of --questions>")
+    if base is None:
+        raise InputError("give --base: a language model alone is asked under further conditions")
     if (epoch > 0) != (adapter is not None):
         raise InputError("--adapter is needed from epoch 1 on, and only there")
     for path in [*outputs.values(), scratch / "answers", answers / "answers"]:

@@ -247,9 +247,15 @@ class Study:
 
     def warnings(self, environment: Mapping[str, str]) -> list[str]:
         """Return what a person should know before a long run starts, and what to do."""
+        found = [
+            f"texts.{key}.columns names no cluster: each text counts as a patient of its own, and where patients have "
+            "several, intervals are too narrow"
+            for key in self.test_sets
+            if self.config.texts[key].columns.cluster is None
+        ]
         if self.config.tracking.mode == "online" and not environment.get("WANDB_API_KEY"):
-            return ["tracking.mode is online but WANDB_API_KEY is not set: runs are written offline"]
-        return []
+            found.append("tracking.mode is online but WANDB_API_KEY is not set: runs are written offline")
+        return found
 
     def built(self, model: str) -> str | None:
         """Return the key of the tiny model that is a recipe's base, if it is one."""

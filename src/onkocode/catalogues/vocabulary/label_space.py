@@ -13,13 +13,17 @@ class LabelSpace:
     """
 
     terminal: dict[str, bool]
+    single: frozenset[str] = frozenset()  # categories with one terminal code: who names them leaves nothing open
 
     @classmethod
     def of(cls, codes: pl.DataFrame, system: str) -> "LabelSpace":
         """Take one system out of a label space table (schema Codes)."""
         rows = codes.filter(pl.col("system") == system)
         categories = dict.fromkeys(rows["category"].drop_nulls().to_list(), False)
-        return cls(categories | dict(zip(rows["code"].to_list(), rows["terminal"].to_list(), strict=True)))
+        codes_of = rows.filter("terminal").group_by("category").agg(pl.len())
+        single = codes_of.filter(pl.col("len") == 1)["category"].to_list()
+        terminal = dict(zip(rows["code"].to_list(), rows["terminal"].to_list(), strict=True))
+        return cls(categories | terminal, frozenset(single))
 
     def exists(self, code: str) -> bool:
         """Tell whether the code stands in the catalogue, terminal or not."""

@@ -57,6 +57,7 @@ class Judged(dy.Schema):
     valid = dy.Bool()
     exact = dy.Bool()
     partial = dy.Bool()
+    single = dy.Bool(nullable=True)  # exact, or the category of the right code has no other; null before version 5
     exists = dy.Bool(nullable=True)  # null where invalid or yes/no
     terminal = dy.Bool(nullable=True)
     admissible = dy.Bool(nullable=True)  # does not exist, but registries admit it; null: no code, or no list
