@@ -279,9 +279,7 @@ def test_bad_catalogue_files(
 def test_an_unknown_dataset_names_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = ["--entries", str(tmp_path / "entries.parquet"), "--codes", str(tmp_path / "codes.parquet")]
     arguments = ["parse-catalogue", "--dataset", "icd9", "--version", "1", "--file", "x", *written]
-    assert "dataset 'icd9' (known: alphaid, icd10gm, icdo3, ops, registries)" in refused(
-        arguments, tmp_path, capsys
-    )
+    assert "dataset 'icd9' (known: alphaid, icd10gm, icdo3, ops, registries)" in refused(arguments, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("content", [b"<html>Bitte anmelden</html>", b"PK\x03\x04 half", None])

@@ -72,8 +72,8 @@ def parts_of(judged: pl.DataFrame, sources: Sources, settings: Overview) -> pl.D
     found = []
     for (model,), own in judged.group_by("model", maintain_order=True):
         key, base = settings.data[str(model)], settings.bases.get(str(model))
-        free = judged.filter(pl.col("model") == base, pl.col("epoch") == 0, pl.col("condition") == FREE)
-        baseline = free.filter(pl.lit(base is not None))
+        of_base = judged.filter(pl.col("model") == (base or ""), pl.col("epoch") == 0)
+        baseline = of_base.filter(pl.col("condition") == FREE)
         stems, trained = sources.stems(key)
         parts = [*samples_of(own, str(model)), *heldout_of(own, stems, trained, sources.near(key))]
         found.append(measured_strata(parts, baseline, settings.bootstrap))
