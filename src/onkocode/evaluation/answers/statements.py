@@ -5,7 +5,7 @@ import re
 from onkocode.tasks import NO, YES
 
 _TUMOUR = re.compile(
-    r"\w*(?:(?<!nicht)(?<!nicht-)tumou?r(?!mark|konf|board|dok|nach|reg|frei|verd|anamn|ausschl|such|zentr|"
+    r"(?:(?<!nicht)(?<!nicht-)tumou?r(?!mark|konf|board|dok|nach|reg|frei|verd|anamn|ausschl|such|zentr|"
     r" (?:marker|board|free|regist))|tumeur|tumorös|onkolog|oncolog|"
     r"krebs(?!reg|vors|früh|angst)|karzinom|carcinom|cancer|cáncer|(?<!nicht)(?<!non)(?<!non-)neoplas|"
     r"neubildung|malignom|malignan[ct]y|"
@@ -50,7 +50,7 @@ _INSTEAD = re.compile(r"\W*(?:sondern|but|aber|jedoch|rather|doch|而是)", re.I
 _NOT_BEFORE = re.compile(
     r"\b(?:kein\w*|nichts|nicht(?! nur)|no|not(?! only)|without|ohne|weder|noch|neither|nor|free of|frei von|"
     r"absence of|pas|he|ausschluss)\b|\b(?:rather than|instead of|statt|anstelle)\s+(?:an?\s+|"
-    r"ein\w*\s+)?(?:\w+\s+)?$|n't\b|不是|没有|無|не\b",
+    r"ein\w*\s+)?(?:\w+\s+)?\w{0,30}$|n't\b|不是|没有|無|не\b",
     re.IGNORECASE,
 )
 _NOT_BEHIND = re.compile(
