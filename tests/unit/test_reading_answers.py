@@ -100,7 +100,20 @@ def test_a_plain_answer_is_read_alike_by_both_readings(code: str, form: str) -> 
 
 @pytest.mark.parametrize(
     "piece",
-    ["C50.9 ", "<think>", "~~", "<a ", "Ja Nein ", "| C50 | ", "nicht C18, sondern ", "8140/3/", "((((", "z. B. "],
+    [
+        "C50.9 ",
+        "<think>",
+        "~~",
+        "<a ",
+        "Ja Nein ",
+        "| C50 | ",
+        "nicht C18, sondern ",
+        "8140/3/",
+        "((((",
+        "z. B. ",
+        "aA1",
+        "kein Tumor, ",
+    ],
 )
 def test_time_grows_no_faster_than_an_answer(piece: str) -> None:
     def seconds(times: int) -> float:

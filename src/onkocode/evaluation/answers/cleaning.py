@@ -18,7 +18,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[a-z]+\b", " "),
         (r"[*`$]|(?<!\w)_+|_+(?!\w)", ""),
         (r"\blcd(?=-?10)", "icd"),
-        (r"\b([89])\.(\d{3})(?=/\d)", r"\1\2"),
+        (r"(?<![\w.,])([89])[., ](\d{3})(?=/\d(?!\d))", r"\1\2"),
         (r"(?<=\d)[·•‧∙。](?=\d)", "."),
         (r"(?<=\d) (?:punkt|dot|point) (?=\d)", "."),
         (r"(?<=\b[89]\d{3}) ?// ?(?=\d\b)", "/"),
@@ -28,6 +28,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\w.])([cd])[.-](?=\d\d[.,]\d)", r"\1"),
         (r"(?<=\b[a-z]\d\d)(?:\.\.| \.)(?=\d)", "."),
         (r"\b([a-z] ?\d\d) [.,] (\d)(?![\w.,])", r"\1.\2"),
+        (r"\b([cd])(\d) (\d[.,]\d)(?=\s*(?:$|\n|[),;]|\.(?!\d)))", r"\1\2\3"),
         (r"\b([a-z] ?\d\d)\. (\d)(?=\s*(?:$|\n|[),;]))", r"\1.\2"),
         (r"icd[- ]?10(?:[- ]?gm)?(?:[- ](?:version )?20\d\d)?(?=[^\d]|$)", " ICD-X "),
         (r"icd[- ]?o(?:[- ]?3)?(?:[- ]20\d\d)?(?=[^\d]|$)", " ICD-O "),
@@ -35,7 +36,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _DOUBTFUL = re.compile(  # a code with letters for digits; beside them stands a digit, or a point and a digit
     r"(?<![^\W_])(?P<letter>[A-Za-z]|[CcDd] (?=..[.,]))(?P<category>(?=[^\s.]?\d|[\dA-Za-z|]{2}[.,]\d)[\dOoIlSBZ|]{2})"
-    r"(?:(?P<sign>[.,])(?P<rest>[\dOoIl|]{1,2}))?(?![\w|]|[.,]\d)"
+    r"(?:(?P<sign>[.,])(?P<rest>[\dOoIl]{1,2}))?(?!\w|[.,]\d)"
 )
 _DOUBTFUL_MORPHOLOGY = re.compile(
     r"(?<![^\W_])(?P<type>[89B](?=[\dOoIlSB]*\d)[\dOoIlSB]{3}) ?/ ?(?P<behaviour>[\dOoIl])(?![\w./])"
@@ -63,7 +64,15 @@ def _in_digits(found: re.Match[str]) -> str:
     category, rest = found["category"], found["rest"] or ""
     if category.isdigit() and (not rest or rest.isdigit()):
         return found.group()
-    if not rest and (found["letter"] not in "CcDd" or not re.search(r"\d", category) or re.search("[SBZ]", category)):
+    if len(rest) > 1 and rest[-1] in "Il" and category[0] not in "89":  # rather a mark behind
+        return found.group()
+    if not rest and (
+        "|" in category
+        or category[0] in "Oo"
+        or found["letter"] not in "CcDd"
+        or not re.search(r"\d", category)
+        or re.search("[SBZ]", category)
+    ):
         return found.group()
     digits = category.translate(_MEANT)
     return found["letter"].strip() + digits + (f".{rest.translate(_MEANT)}" if rest else "")

@@ -27,6 +27,8 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\|\s*(?:ja|yes|nein|no)\s*\|\s*(?:☐|\[ ?\])", " "),
         (r"\(?\b(?:ja|yes)\s*(?:/|oder|or|\||bzw\.?)\s*(?:nein|no)\b\)?", CHOICE),
         (r"\(?\b(?:nein|no)\s*(?:/|oder|or|\|)\s*(?:ja|yes)\b\)?", CHOICE),
+        (r"\b(?:ohne|kein\w*|no|without(?: a)?|zero) (?:zweifel|doubts?|frage)\b:?", " "),
+        (r"\bno (?=(?:further |other |additional |distant |lymph node |signs? of )*(?:metasta|lymph|doubt))", " "),
         (r"\bno\.?\s*(?=\d)|\bn[o0]\s+m[o0x1]\b", " "),
         (r"\b(?:falls|wenn|if|bei) (?:ja|nein|yes|no)\b", " "),
     )
@@ -46,9 +48,12 @@ _SUPPOSED = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\n[^\n]{0,40}:\s*$")  # a line of its own that says what is answered
-_SETTLED = (
-    (re.compile(r"\btrifft\s+nicht\s+zu|\bstimmt\s+nicht|\bnicht\s+zutreffend", re.IGNORECASE), NO),
-    (re.compile(r"\btrifft\s+zu|\bstimmt\b", re.IGNORECASE), YES),
+_NOT_SO = re.compile(r"\btrifft\s+nicht\s+zu|\bstimmt\s+nicht|\bnicht\s+zutreffend", re.IGNORECASE)
+_SO = re.compile(r"\btrifft\s+zu|\bstimmt\b", re.IGNORECASE)
+_OPEN = re.compile(
+    r"\bj[ae]+in\b|(?:^|[.!?\n])\s*vielleicht\s*(?:[.!]|$)|\bnull\b|\bunentschieden\b|"
+    r"\b(?:nicht|weder|not|cannot)\b[^.\n]{0,40}\b(?:entscheiden|beantworten|decided?|answer(?:ed)?|determined?)\b",
+    re.IGNORECASE,
 )
 _DOUBTS = r"könnte|kann|vielleicht|möglicherweise|eventuell|maybe|perhaps|possibly"
 _BALANCED = re.compile(
@@ -63,9 +68,13 @@ _BALANCED = re.compile(
 _SHARE = re.compile(r"\b(?:(?P<yes>ja|yes)|nein|no)\W{1,4}(?P<percent>\d{1,3}) ?%", re.IGNORECASE)
 _BEFORE = re.compile(r"(?P<percent>\d{1,3}) ?% (?:(?P<yes>ja|yes)|nein|no)\b", re.IGNORECASE)
 _ON, _OFF = r"(?:\[x\]|\(x\)|[☒☑✅✓✔◉●])", r"(?:\[ ?\]|\( ?\)|[☐○◯❌✗✘✖])"
-_BOX_FIRST = re.compile(rf"\W*?(?:{_ON}|{_OFF})\W*(?:ja|nein|yes|no)\b", re.IGNORECASE)
+_FIRST = re.compile(rf"(?:(?P<box>{_ON}|{_OFF})\W{{0,3}})?\b(?:ja|nein|yes|no)\b", re.IGNORECASE)
 _OFF_FIRST = re.compile(rf"{_OFF}\W{{0,3}}(?:ja|nein|yes|no)\b", re.IGNORECASE)
 _OFF_BEHIND = re.compile(rf"\b(?:ja|nein|yes|no)\W{{0,3}}?{_OFF}", re.IGNORECASE)
+_UNDECIDED = re.compile(
+    r"\b(?:weiß (?:es |ich )?(?:es )?nicht|keine ahnung|(?:do not|don't) know|schwer zu sagen|unentschieden)\b",
+    re.IGNORECASE,
+)
 _WEAK = re.compile(r"korrekt|(?:un)?zutreffend", re.IGNORECASE)
 _TAKEN_BACK = re.compile(r"\b[A-Z]\d\d(?:\.\d{1,2})?\s?\?\s*nein\W{1,3}(?=[A-Z]\d\d)", re.IGNORECASE)
 
@@ -81,7 +90,8 @@ def find_decision(text: str, coded: bool = False) -> tuple[str | None, bool]:
     text = _BALANCED.sub(CHOICE, text)
     if coded:
         text = _TAKEN_BACK.sub(" ", text)
-    text = (_OFF_FIRST if _BOX_FIRST.match(text) else _OFF_BEHIND).sub(" ", text)
+    first = _FIRST.search(text)
+    text = (_OFF_FIRST if first and first["box"] else _OFF_BEHIND).sub(" ", text)
     for pattern, plain in _PLAIN:
         text = pattern.sub(plain, text)
     if _CONDITION.search(text):
@@ -106,7 +116,7 @@ def _of_words(words: list[tuple[str, int]], text: str) -> tuple[str | None, bool
     both = len({word for word, _ in words}) > 1
     if last[0] >= 0:
         return last[1], both
-    if both and not re.search(r"[^\W\d_]{2,}", _WORD.sub("", text)):
+    if both and (_UNDECIDED.search(text) or not re.search(r"[^\W\d_]{2,}", _WORD.sub("", text))):
         return None, True
     return words[0][0], both
 
@@ -121,10 +131,15 @@ def _likelier(text: str) -> str | None:
 
 
 def _of_statements(text: str, coded: bool) -> str | None:
+    """Return what an answer says without the words themselves; None also where it says that it does not decide."""
+    if _OPEN.search(text):
+        return None
     if CHOICE in text:
         text = text[text.rindex(CHOICE) + len(CHOICE) :]
+    if _NOT_SO.search(text):
+        return NO
     said = said_in_a_word(text) or said_by_statement(text, coded)
-    return said or next((value for pattern, value in _SETTLED if pattern.search(text)), None)
+    return said or (YES if _SO.search(text) else None)
 
 
 def _counts(text: str, found: re.Match[str]) -> bool:

@@ -19,14 +19,16 @@ _SIGN = re.compile(r"<[|｜][^|<>｜]{0,40}[|｜]>|<s>|<bos>|<start_of_turn>")
 _SAYS = re.compile(r"<\|(?:begin_of_|start_of_)?(?:solution|answer|final\w*)\|>", re.IGNORECASE)
 _SYSTEM = re.compile(r"<<SYS>>.*?<</SYS>>", re.DOTALL)
 _MARKER = re.compile(
-    r"^[\W_]*(?:befund|bericht|frage|question|q|nächste frage|neue frage|diagnose(?:text)?|text|aufgabe|instruction|"
+    r"^[\W_]*(?:befund|bericht|frage|question|q|nächste frage|neue frage|diagnose(?:text)?|text|aufgabe|"
+    r"instruction|prompt|anweisung|eingabe|"
     r"input|user|human|nutzer|beispiel|example|patient|fall)\s*(?:\d+)?\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
 
 
 _REPLY = re.compile(
-    r"(?:^[\W_]*|\s)(?:response|antwort|answer|assistant|assistentin|assistent|model|bot|réponse|respuesta|AI|"
+    r"(?:^[\W_]*|\s)(?:response|antwort|answer|assistant|assistentin|assistent|model|bot|réponse|respuesta|"
+    r"output|completion|ausgabe|lösung|ergebnis|AI|"
     r"KI)\s*:(?=\s*\S)"
     r"|^[\W_]*a\s*:(?=\s*\S)",
     re.IGNORECASE | re.MULTILINE,

@@ -3,12 +3,12 @@
 import re
 import unicodedata
 
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\u180e\u034f\u2122\u2120\ufeff]")
 _COMBINING = re.compile("[\u0300-\u036f\u20d0-\u20ff\ufe00-\ufe0f]")  # keycaps, underlines
 _CROSSED = re.compile("(?:[^\\s\u0335-\u0338][\u0335-\u0338]+ ?)+")
 _RAISED = "[\u00b2\u00b3\u00b9\u2070-\u2079\u2080-\u2089]"
 _RAISED_CODE = re.compile(rf"(?<![^\W_])[A-Za-z]{_RAISED}{{2}}(?:[.,·˙]?{_RAISED}{{1,2}})?|(?<=\d[.,]){_RAISED}{{1,2}}")
-_FOOTNOTE = re.compile(_RAISED)
+_FOOTNOTE = re.compile(f"{_RAISED}|[\u00aa\u00ba\u02b0-\u02b8\u1d2c-\u1d6a]")
 _BEFORE = str.maketrans("ϹϲᴄᏟꓚΟοоО", "CcCCCOooO")  # before characters are taken apart
 _ALIKE = str.maketrans("АВСЕНІЈКМОРТХЗсΑΒΕΖΗΙΚΜΝΡΤΥΧ", "ABCEHIJKMOPTX3cABEZHIKMNPTYX")  # Cyrillic, Greek
 _SIGNS = str.maketrans(

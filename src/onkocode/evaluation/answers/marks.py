@@ -19,6 +19,8 @@ FINAL = re.compile(
     r"\bich nehme\b|\bnehme ich\b|\beher(?! nicht| un)\b|lege mich|\btendiere\b|bevorzug\w*|(?:treffend|passend)ste\w*|"
     r"\bi(?:'d| would|'ll| will)? (?:choose|go with|pick|prefer)|best (?:fit|match|choice)|preferred|"
     r"am besten|passt|zutreffend\w*|nein,? doch|actually|rather(?! than)|\bsino\b|\bmais\b|\bdonc\b|réponse|"
+    r"(?:am ende|schließlich|dann|letztlich) doch\b|ersetzt durch|replaced (?:by|with)|geändert (?:zu|in|auf)|"
+    r"changed (?:to|into)|\bneu:|"
     r"respuesta|而是|答案|=>|→|->|⟶",
     re.IGNORECASE,
 )
@@ -26,7 +28,8 @@ FINAL = re.compile(
 CORRECTION = re.compile(
     r"korrektur\w*|korrigier\w*|correction|entschuldig\w*|\bsorry\b|verzeihung|\bmoment\b|\bhalt\b|\bupdate\b|"
     r"\bwarte\b|\bwait\b|"
-    r"\bi meant?\b|\bich meine\b|erneut\w*|nochmal\w*|\bach ne(?:in|e)?\b|quatsch|\bups\b|\boops\b|hoppla|"
+    r"\bi meant?\b|\bich meine\b|erneut\w*|nochmal\w*|\bach ne(?:in|e)?\b|quatsch|tippfehler|\btypo\b|"
+    r"verschrieben|verwechs\w*|soll(?:te)? heißen|gemeint:|\bups\b|\boops\b|hoppla|"
     r"(?:scratch|strike) that|"
     r"on (?:second thought|reflection)|my (?:mistake|bad)\b|mein fehler|revidier\w*|berichtig\w*|"
     r"bei (?:genauer\w*|näher\w*|erneuter) (?:betracht\w*|hinsehen|prüf\w*|lesen)|upon (?:closer|further)|on closer|"
@@ -37,7 +40,7 @@ CORRECTION = re.compile(
 # What follows in the clause is ruled out.
 DENIED = re.compile(
     r"\b(?:nicht|kein\w*|statt|anstatt|anstelle(?: von)?|not|instead of|rather than|weder|noch|neither|nor|außer|ohne|"
-    r"keinesfalls|keineswegs|niemals|mitnichten|never|by no means|pas|niet|no es|não é|non è|"
+    r"keinesfalls|keineswegs|niemals|mitnichten|never|by no means|ersetze|replace|pas|niet|no es|não é|non è|"
     r"exkl\w*|ausgenommen|ausschluss|ausgeschlossen|verworfen\w*|falsch\w*|wrong\w*|abgelehnt\w*)\b",
     re.IGNORECASE,
 )

@@ -21,13 +21,15 @@ _BRACKETS = re.compile(r"\[/?(?:b|i|u|code|color|size)(?:=[^\]]{0,20})?\]", re.I
 _SAYS = re.compile(
     r"(?:final|best)?[_-]?(?:answer|antwort|solution|lösung|final|output|response|ergebnis)$", re.IGNORECASE
 )
+_SAID = re.compile(r"(?:[A-Z]\d\d|ja$|nein$|yes$|no$)", re.IGNORECASE)  # in place of a name
 _LABELS = re.compile(r"icd|topo|morph|histo|code|answer|antwort|tumou?r", re.IGNORECASE)
 
 
 def without_struck(answer: str) -> str:
     """Return an answer without what it strikes out."""
     framed = _FRAME.match(answer)
-    return _STRUCK.sub(" ", answer[framed.end() :] if framed else answer)
+    text = answer[framed.end() :] if framed else answer
+    return _STRUCK.sub(lambda struck: "" if struck.group().startswith("<!") else " ", text)
 
 
 def without_tags(text: str) -> str:
@@ -47,6 +49,8 @@ def _between(text: str, tags: re.Match[str]) -> str:
 
 def _label(tag: re.Match[str]) -> str:
     name, closes = tag[2] or tag[4], bool(tag[1] or tag[3])
+    if _SAID.match(name):
+        return f" {tag.group()[1:-1]} "
     if _SAYS.match(name):
         return "\n" if closes else ANSWER
     return f" {name}: " if _LABELS.match(name) and not closes else " "

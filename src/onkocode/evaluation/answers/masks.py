@@ -52,8 +52,8 @@ _PLACE = (
     r"Bettplatz|Ebene|Etage|Flur|Trakt|"
     r"Flügel|Turm|Bau|Saal|OP-Saal|Tor|Tür|Schalter|Parkplatz|Parkdeck|Eingang|Aufgang|Box|Kabine|Schrank|Fach|Regal|"
     r"[Rr]ooms?|[Bb]eds?|[Ww]ards?|[Bb]uilding|[Ff]loor|[Ww]ing|[Ss]uite|[Gg]ate|[Hh]ouse|[Uu]nit|[Oo]ffice|"
-    r"Block|Blöcke|Paraffinblock|Schnitt|Objektträger|Kassette|Kapsel|Tabelle|Abbildung|Anhang|Anlage|Abschnitt|Seite|"
-    r"Fußnote|[Ss]lide|[Cc]assette|[Tt]able|[Ff]igure|[Aa]ppendix|[Pp]age|[Ss]ection)"
+    r"Block|Blöcke|Paraffinblock|Schnitt|Objektträger|Kassette|Kapsel|Abbildung|Anhang|Anlage|Seite|"
+    r"Fußnote|[Ss]lide|[Cc]assette|[Ff]igure|[Aa]ppendix|[Pp]age)"
 )
 _CASE = (
     r"(?:[Hh]isto\w*|[Zz]yto\w*|[Pp]atho\w*|[Ll]abor\w*|[Ff]all|[Pp]roben?|[Ee]ingangs\w*|[Ee]ingang|"
@@ -70,6 +70,8 @@ NAMED = re.compile(
             rf"\b(?:{_ROOM}:|{_PLACE}\b|(?:Zi|Stat|Tab|Abb|Abt)\.)\s+(?:Nr\.?\s*|No\.?\s*)?{_CODE}"
             r"(?:\s*(?:und|and|bis|to|/|-)\s*[A-Z]\d{1,3}(?![.\w]))*",
             rf"\b{_CASE}[- ]?(?:[Nn]r|[Nn]ummer|[Nn]o|[Nn]umber|ID|#|Id)\b\.?\W{{0,3}}{_CODE}",
+            r"\b[A-Z]\d\d[-/](?![89]\d{3}\b)\d{3,6}(?![\d/.])",
+            r"\b(?:Th?|C|L|S)\d{1,2}-(?:[Ff]rakt|[Ff]ract|[Ww]irbel|[Ss]yndrom|[Ww]urzel|[Rr]adiku|[Ff]usion)\w*",
             r"\b[Aa]ccession\W{1,3}[A-Z]\s?\d[\w./-]*",
             r"\bCD\d+[a-z]?\s?\([A-Z]{0,3}\d{1,3}\)",
             r"\b(?:HWK|BWK|LWK|SWK|HWS|BWS|LWS|[Ww]irbel\w*|[Vv]ertebra\w*|[Hh]öhe(?: von)?|[Ss]egment\w*|"

@@ -35,11 +35,12 @@ _LETTERS = {"cäsar": "C", "caesar": "C", "cesar": "C", "charlie": "C", "cottbus
 _KNOWN = _NUMBERS.keys() | _MANY.keys() | _SIGNS.keys() - {"/", "."} | _LETTERS.keys()
 _LONG = re.compile(r"(?:(?P<thousands>\w+?)tausend)?(?:und)?(?:(?P<hundreds>\w+?)hundert)?(?:und)?(?P<rest>\w*)")
 _PARTS = _GERMAN | {"ein": 1, "": 0}
-_MORPHOLOGY, _TUMOUR = re.compile(r"[89]\d{3}(?:/\d)?"), re.compile(r"\d\d(?:[.,]\d{1,2})?")
+_MORPHOLOGY, _TUMOUR = re.compile(r"[89]\d{3}(?:/\d)?"), re.compile(r"\d\d(?:[.,]?\d{1,2})?")
 _ICD = re.compile(r"\d\d[.,]\d{1,2}")  # letters of other chapters stand in front of numbers of many kinds
 MOST = 12  # words that spell a code
 _WORD = re.compile(r"[^\W\d_]+|\d+|(?<=[^\W_])[./](?=[^\W_])")
 _NAMED = re.compile(r"\b([A-Za-z]) (?:wie|as in|for|like) [^\W\d_]+,?(?= )")
+_APART = re.compile(rf"\b({'|'.join(_ONES[1:])})[ -]und[ -](\w+(?:zig|ßig|ssig))\b", re.IGNORECASE)
 _GAP = re.compile(r"[ \t]*[,-]?[ \t]*")
 
 
@@ -48,7 +49,7 @@ def in_digits(text: str) -> str:
     words = [(word.group().lower(), word.start(), word.end()) for word in _WORD.finditer(text)]
     if all(word not in _KNOWN and "tausend" not in word for word, _, _ in words):
         return text
-    named = _NAMED.sub(r"\1", text)
+    named = _APART.sub(r"\1und\2", _NAMED.sub(r"\1", text))
     if named != text:
         return in_digits(named)
     said, at, last = [], 0, 0

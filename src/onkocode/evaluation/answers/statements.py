@@ -5,8 +5,8 @@ import re
 from onkocode.tasks import NO, YES
 
 _TUMOUR = re.compile(
-    r"\w*(?:(?<!nicht)(?<!nicht-)tumou?r(?!mark|konf|board|dok|nach|reg|frei|verd|anamn|ausschl|such|zentr|"
-    r" (?:marker|board|free|regist))|tumeur|tumorös|"
+    r"(?:(?<!nicht)(?<!nicht-)tumou?r(?!mark|konf|board|dok|nach|reg|frei|verd|anamn|ausschl|such|zentr|"
+    r" (?:marker|board|free|regist))|tumeur|tumorös|onkolog|oncolog|"
     r"krebs(?!reg|vors|früh|angst)|karzinom|carcinom|cancer|cáncer|(?<!nicht)(?<!non)(?<!non-)neoplas|"
     r"neubildung|malignom|malignan[ct]y|"
     r"malignität|sarkom|sarcom|lymphom|leuk[äa]e?mi|melanom|blastom|adenom(?!y)|myelom(?!en)|gliom|basaliom|"
@@ -15,10 +15,11 @@ _TUMOUR = re.compile(
     r"\bmalign\w*|肿瘤|癌|恶性|腫瘍|опух\w+",
     re.IGNORECASE,
 )
-_GENERIC = re.compile(r"tum[oe]u?r|neubild|neoplas|malignom|肿瘤|腫瘍|krebs|cancer|опух", re.IGNORECASE)
-_ADJECTIVE = re.compile(r"(?:bösartig|malign(?:e[rsnm]?|ant)?)$", re.IGNORECASE)
+_GENERIC = re.compile(r"tum[oe]u?r|onkolog|oncolog|neubild|neoplas|malignom|肿瘤|腫瘍|krebs|cancer|опух", re.IGNORECASE)
+_ADJECTIVE = re.compile(r"(?:bösartig(?:e[rsnm]?)?|malign(?:e[rsnm]?|ant)?)$", re.IGNORECASE)
 _FREE = re.compile(
-    r"\b(?:tumor(?:frei|free)|tumou?r[- ]free|(?:nicht|non)[- ]?(?:neoplas|tumor)\w*|(?:nicht|not) (?:neoplas|"
+    r"\b(?:tumor(?:frei|free)|tumou?r[- ]free|(?:nicht|non)[- ]?(?:neoplas|tumor|onkolog|oncolog)\w*|(?:nicht|"
+    r"not) (?:neoplas|"
     r"tumorös|tumorbed)\w*|frei von tumor)",
     re.IGNORECASE,
 )
@@ -31,21 +32,25 @@ _OTHER = re.compile(
     r"ulkus|ulcer)",
     re.IGNORECASE,
 )
-_DOUBT = re.compile(
-    r"\b(?:ob|whether|könnte\w*|könnten|could|might|may|möglicherweise|vielleicht|maybe|perhaps|possibly|"
-    r"eventuell|falls|wenn|if|unklar|unclear|"
-    r"fraglich|beurteilen|stellen|bestimmen|entscheiden|angaben|cannot|can't|bitte|please|wäre|würde|would|"
-    r"nicht auszuschl\w*|"
-    r"nicht ausgeschl\w*|not (?:be )?(?:excluded|ruled out)|zum ausschluss|z\. ?a\.|fragen|frage|benötige\w*|"
-    r"need)\b|\?\s*$|是否",
+_ASKS = re.compile(  # what makes nothing of a sentence certain
+    r"\b(?:ob|whether|falls|wenn|if|unklar|unclear|fraglich|beurteilen|stellen|bestimmen|entscheiden|"
+    r"(?:keine|ohne|weitere) angaben|cannot|can't|bitte|please|zum ausschluss|z\. ?a\.|fragen|frage|"
+    r"benötige\w*|need)\b|"
+    r"\?\s*$|是否",
+    re.IGNORECASE,
+)
+_MAY = re.compile(  # of a clause
+    r"\b(?:könnte\w*|could|might|may|möglicherweise|vielleicht|maybe|perhaps|possibly|eventuell|wäre|würde|would|"
+    r"nicht auszuschl\w*|nicht ausgeschl\w*|not (?:be )?(?:excluded|ruled out))\b",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?。？！;])\s*|\n+")
 _CLAUSE = re.compile(r",\s*|\s-\s|:\s|(?=\b(?:sondern|but|aber|jedoch|rather|doch)\b)|(?=而是)", re.IGNORECASE)
 _INSTEAD = re.compile(r"\W*(?:sondern|but|aber|jedoch|rather|doch|而是)", re.IGNORECASE)
 _NOT_BEFORE = re.compile(
-    r"\b(?:kein\w*|nicht(?! nur)|no|not(?! only)|without|ohne|weder|noch|neither|nor|free of|frei von|"
-    r"absence of|pas|he|ausschluss)\b|n't\b|不是|没有|無|не\b",
+    r"\b(?:kein\w*|nichts|nicht(?! nur)|no|not(?! only)|without|ohne|weder|noch|neither|nor|free of|frei von|"
+    r"absence of|pas|he|ausschluss)\b|\b(?:rather than|instead of|statt|anstelle)\s+(?:an?\s+|"
+    r"ein\w*\s+)?(?:\w+\s+)?\w{0,30}$|n't\b|不是|没有|無|не\b",
     re.IGNORECASE,
 )
 _NOT_BEHIND = re.compile(
@@ -60,7 +65,8 @@ _NOT_BEHIND = re.compile(
 _STATES = re.compile(
     r"\b(?:ist|sind|is|are|liegt|liegen|handelt|entspricht|beschreibt|bezeichnet|spricht|zeigt|describes|"
     r"indicates|represents|denotes|means|"
-    r"bedeutet|gilt|zählt|nennt|enthält|contains|mentions|gehört|counts|qualifies|constitutes|confirms|"
+    r"bedeutet|gilt|zählt|wird|wurde|was|has|hat|haben|leidet|suffers|besteht|findet|lautet|nennt|enthält|"
+    r"contains|mentions|gehört|counts|qualifies|constitutes|confirms|"
     r"bestätigt|presence|es un\w*|c'est|è|это|это)\b|这是|です",
     re.IGNORECASE,
 )
@@ -96,15 +102,16 @@ def said_by_statement(text: str, coded: bool) -> str | None:
 
 def _of_sentence(sentence: str, short: bool) -> list[tuple[str, bool, bool]]:
     """Return what the clauses of a sentence say, whether of any tumour, and whether instead of something else."""
-    if _DOUBT.search(sentence):
+    if _ASKS.search(sentence):
         return []
     said: list[tuple[str, bool, bool]] = []
     denied = False
     for clause in _CLAUSE.split(sentence):
-        tumour = _TUMOUR.search(clause)
+        hits = list(_TUMOUR.finditer(clause))
+        tumour = next((hit for hit in hits if not _ADJECTIVE.fullmatch(hit.group())), hits[0] if hits else None)
         turned = bool(_INSTEAD.match(clause)) and (denied or bool(said) or "sondern" in clause.lower())
         denied = denied or bool(_NOT_BEFORE.search(clause))
-        if not tumour:
+        if not tumour or _MAY.search(clause):
             continue
         before, behind = clause[: tumour.start()], clause[tumour.end() :]
         if _NOT_BEFORE.search(before) or _NOT_BEHIND.search(behind):

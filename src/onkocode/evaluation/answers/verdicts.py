@@ -10,13 +10,17 @@ _FILLERS = (
     r"wurden|are|is|von|of|"
     r"auf|es|el|la|le|du|de|une?|het|it|fall|umständen|hier|here)"
 )
-RULED_OUT = re.compile(rf"(?:{DENIED.pattern}|不是|并非|而非)\s*(?:{_FILLERS}\s+){{0,4}}$", re.IGNORECASE)
+RULED_OUT = re.compile(
+    rf"(?:{DENIED.pattern}|(?:geändert|changed|korrigiert) (?:von|from)|不是|并非|而非)\s*(?:{_FILLERS}\s+){{0,4}}$",
+    re.IGNORECASE,
+)
 _AGAINST = re.compile(r"\b(?:gegen|against)\s+(?:den code\s+)?$", re.IGNORECASE)
 _SPEAKS = re.compile(r"\s*(?:spr[iäa]ch|speak|argu)", re.IGNORECASE)
 _NOT = (
     r"(?:falsch\w*|nicht|unzutreffend|unpassend|ausgeschlossen|wrong|incorrect|not|keinesfalls|keineswegs|"
     r"niemals|never|auf keinen fall|"
-    r"(?:ein |an? )?(?:fehler|irrtum|mistake|error)|excluded|ruled out|zu verwerfen|verworfen|abzulehnen|"
+    r"(?:ein |an? )?(?:fehler|irrtum|mistake|error)|excluded|ruled out|zu verwerfen|auszuschließen|"
+    r"inappropriate|unsuitable|verworfen|abzulehnen|"
     r"abgelehnt|rejected)"
 )
 IS_WRONG = re.compile(
@@ -27,7 +31,10 @@ IS_WRONG = re.compile(
     r"(?!\s*[A-Z]\d\d| (?:ganz )?sicher| ausgeschl| auszuschl| ausschließ| nur\b| only\b| certain| excluded| ruled)"
     r"|\s*(?:scheidet|entfällt|fällt (?:\w+ )?(?:weg|aus)|does(?:n't| not)|isn't|wasn't|"
     r"can be (?:safely )?(?:ruled out|excluded)|"
-    r"kann (?:\w+ ){0,2}(?:ausgeschlossen|verworfen)|lässt sich ausschl|n'est pas)",
+    r"kann (?:\w+ ){0,2}(?:ausgeschlossen|verworfen)|lässt sich ausschl|n'est pas)"
+    r"|\s*(?:eignet|gehört|stimmt|zählt|passt|trifft|kommt|reicht|genügt|macht|hat|ist|"
+    r"wäre)\b[^\d\n]{0,30}?\b(?:nicht(?! nur| sicher| n[äa]her)|"
+    r"nichts|fehl am|keinen sinn)\b(?! ausgeschl| auszuschl| ganz sicher)",
     re.IGNORECASE,
 )
 IS_RIGHT = re.compile(
@@ -35,7 +42,8 @@ IS_RIGHT = re.compile(
     r"not|less|nur|zu|wohl|wäre|would|might|"
     r"könnte)[^\W\d]+\s+){0,2}?(?:richtig\w*|korrekt\w*|zutreffend\w*|passt(?: (?:am besten|gut|genau))?|"
     r"passend\w*|stimmt|gilt|sicher|gesichert|eindeutig|bestätigt|gemeint|"
-    r"vorzuziehen|correct|right|fits|applies|certain|definite|confirmed|meant|trifft (?:\w+ )?zu)(?!\w)"
+    r"vorzuziehen|correct|right|fits|applies|certain|definite|confirmed|meant|mit sicherheit|ohne zweifel|"
+    r"trifft (?:\w+ )?zu)(?!\w)"
     r"(?!\s*(?::|=|(?:nicht|not|ist|wäre|is|lautet|sind|wird|kein\w*|nur|for|für|als|zu|erst|only|if|wenn)\b))",
     re.IGNORECASE,
 )

@@ -42,7 +42,9 @@ _LABEL = (
 )
 _MARKS = "✅✓✔👍❌✗✘👎"
 _FIRST = re.compile(rf"[^\w{_MARKS}]+")
-_WORD = re.compile(r"(?P<word>[^\s.,;:!?。、，()\"'„“-]+)\s*(?:$|[.,;:!。、，(\n\"'“]|-(?!\w))")
+_WORD = re.compile(
+    r"(?P<word>[^\s.,;:!?。、，()\[\]<>【】『』「」\"'„“-]+)\s*(?:$|[.,;:!。、，()\[\]<>】』」\n\"'“]|-(?!\w))"
+)
 _LABELLED = re.compile(_LABEL, re.IGNORECASE)
 _PHRASE = re.compile(rf"(?:{_NO_PHRASES}|auf (?P<yes>jeden) fall)\s*(?:$|[.,;:!\n-])", re.IGNORECASE)
 _VERDICT = re.compile(
