@@ -226,8 +226,8 @@ def _label(space: str, line: str, system: str) -> int:
 
 
 def _by_column(text: str) -> str:
-    """Return a text whose table names its columns in each cell (| ICD | C61 |, icd10;morph)."""
-    for sign in ("|", ";", "\t"):
+    """Return a text whose table names its columns in each cell (| ICD | C61 |, icd10;morph, icd10,morph)."""
+    for sign in ("|", ";", "\t", ","):
         rows = [line for line in text.split("\n") if line.count(sign)]
         heads = _cells(rows[0], sign) if len(rows) > 1 else []
         if len(heads) < 2 or not any(_is_label(head) for head in heads) or re.search(r"\d/\d|\d\.\d", rows[0]):

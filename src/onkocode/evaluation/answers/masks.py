@@ -23,6 +23,7 @@ MASKED = re.compile(
             r"PDGFRA|ALK|RET|MET|AKT1|CTNNB1|FGFR[1-4]|FLT3|JAK2|MYD88|ESR1|"
             r"NPM1)[- ](?:p\.)?)(?:[A-Z]\d{2,4}[A-Z*]|[A-Z]\d{3,4}\b)",
             r"\bNr\.?\s+[A-Z]\s?\d+/\d{2}\b|\b[CF]1[18]-\w+|\bQLQ-?\w+|\bBR23\b|\bDRG\W{0,3}[A-Z]\d\d[A-Z]?\b",
+            r"(?:[Mm]utation(?:en)?|[Vv]ariant[es]?)\s+(?:p\.)?[A-Z]\d{2,4}[A-Z*]?\b",
             r"\b(?:NCIt?|UMLS|SNOMED(?: CT)?|CUI|MeSH)\W{0,3}[A-Z]?\d+",
         )
     )
