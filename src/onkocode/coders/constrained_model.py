@@ -45,7 +45,9 @@ def search_of(conditions: Conditions) -> Search:
     """Return how candidates are searched."""
     if conditions.search == "greedy":
         return GREEDY
-    return Beam(conditions.top) if conditions.search == "beam" else BestFirst(conditions.top)
+    if conditions.search == "beam":
+        return Beam(conditions.top)
+    return BestFirst(conditions.top, conditions.tolerance)
 
 
 @dataclass
@@ -87,7 +89,7 @@ class ConstrainedModel:
         for task in sorted({task for asked in questions.values() for task in asked["task"]}):
             answers = candidates_of(task, self.codes)
             trie = AnswerTrie.build(tokenizer, prompts.form, answers)
-            how = digest(canonical_json(self.conditions.model_dump(include={"top", "search"})), *answers)
+            how = digest(canonical_json(self.conditions.model_dump(include={"top", "search", "tolerance"})), *answers)
             asked_for: dict[str, list[int]] = {}
             for name, asked in questions.items():
                 for place, (found, key) in enumerate(zip(asked["task"], prompts.keys[name], strict=True)):

@@ -143,6 +143,12 @@ class Conditions(Section):
     )
     questions: PositiveInt = Field(50, description="single: questions per task and test set.")
     top: PositiveInt = Field(10, description="constrained: candidates that are kept per text.")
+    tolerance: float = Field(
+        0.05,
+        gt=0,
+        description="constrained, exact: a probability within the label space may be so much too small, as a share of "
+        "itself; less costs more time.",
+    )
     search: Literal["exact", "beam", "greedy"] = Field("exact", description="constrained: how candidates are found.")
     batch_size: PositiveInt = Field(16, description="constrained: texts at once.")
     seed: int = Field(0, description="Seed of the choice of texts and questions.")
