@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
+from onkocode.cli import main
 from onkocode.config.schema import Primary
 from onkocode.evaluation.comparisons import compare
 from onkocode.evaluation.pairs import Asked, Pair, planned_pairs
@@ -148,3 +149,22 @@ def test_what_is_planned() -> None:
         "training, short answer not asked": ("free", "swapped"),
     }
     assert {pair.right.epoch for pair in kinds["epochs"] if pair.left.model == "a"} == {1}
+
+
+def test_any_two_are_compared_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {name: tmp_path / f"{name}.parquet" for name in ("one", "other", "elsewhere")}
+    write_table(answers(texts(30, 20), model="one"), "judged", files["one"])
+    write_table(answers(texts(30, 11), model="other"), "judged", files["other"])
+    write_table(answers(texts(30, 11), model="other", dataset="second"), "judged", files["elsewhere"])
+    assert main(["compare", "--left", str(files["one"]), "--right", str(files["other"])]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if " accuracy " in line)
+    assert line.split()[:6] == ["clinic", "icd10", "accuracy", "66.7", "36.7", "30.0"]
+    assert line.split()[-2:] == ["30", "30"]
+    for left, right, words in (
+        (["one"], ["one"], "both one, epoch 1, free"),
+        (["one", "other"], ["elsewhere"], "answers of 2 checkpoints"),
+        (["one"], ["elsewhere"], "no question in common"),
+    ):
+        sides = ["--left", *(str(files[name]) for name in left), "--right", *(str(files[name]) for name in right)]
+        assert main(["compare", *sides]) == 2
+        assert words in capsys.readouterr().err

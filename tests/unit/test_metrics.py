@@ -177,7 +177,7 @@ def test_a_metric_is_named_and_has_a_unit_that_its_values_have() -> None:
     """All that is measured, of every task and condition, is declared; shares stay in 0…1, differences in -1…1."""
     parts = {"icd10": ICD10, "tumour": TUMOUR, "morphology": MORPHOLOGY}
     recorded = {"cut": False, "seconds": 7.5, "tokens": 70, "kind": "code"} | dict.fromkeys(STRICT, False)
-    recorded |= {"truncated": False, "thought": False, "right_rank": 1, "single": True, "admissible": False}
+    recorded |= {"truncated": False, "thought": False, "batch": 8, "right_rank": 1, "single": True, "admissible": False}
     judged = pl.concat(
         [
             frame(rows, task, condition=condition, **recorded)
@@ -188,7 +188,7 @@ def test_a_metric_is_named_and_has_a_unit_that_its_values_have() -> None:
     metrics = measure(judged, judged.with_columns(exact=~pl.col("exact")), 20)
     assert set(metrics["metric"]) == set(DECLARED)
     assert len({metric.label for metric in DECLARED.values()}) == len(DECLARED)
-    limits = {"%": (0.0, 1.0), "points": (-1.0, 1.0), "s": (7.5, 7.5), "tokens": (70.0, 70.0)}
+    limits = {"%": (0.0, 1.0), "points": (-1.0, 1.0), "s": (7.5, 7.5), "tokens": (70.0, 70.0), "questions": (8.0, 8.0)}
     for metric, value in metrics.select("metric", "value").drop_nulls().iter_rows():
         low, high = limits[DECLARED[metric].unit]
         assert low <= value <= high, metric

@@ -16,6 +16,7 @@ from onkocode.evaluation.intervals import TOO_FEW, cluster_t
 from onkocode.evaluation.metrics import METRICS
 from onkocode.evaluation.pairs import OF_CHOSEN, Asked, Pair
 from onkocode.evaluation.significance import holm, sign_flip
+from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 
 COMPARED = ("accuracy", "partial_accuracy", "invalid_rate")
@@ -60,6 +61,31 @@ def compare(
     corrected = rest.with_columns(p_holm=pl.Series(holm(rest["p"].to_list()), dtype=pl.Float64))
     alone = frame.filter("primary").with_columns(p_holm=pl.lit(None, pl.Float64))
     return pl.concat([alone, corrected]).select(list(columns))
+
+
+def compare_two(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """Return the differences (schema Comparisons) of any two checkpoints on all data sets that both answered.
+
+    Args:
+        left: schema Judged, of one model, epoch and condition.
+        right: the same of another.
+
+    Raises:
+        InputError: a side of several checkpoints, the same on both sides, or no question that both answered.
+    """
+    sides = []
+    for name, table in (("left", left), ("right", right)):
+        found = [Asked(*row) for row in table.select(Asked._fields).unique().iter_rows()]
+        if len(found) != 1:
+            raise InputError(f"--{name}: answers of {len(found)} checkpoints; give judged tables of one")
+        sides.append(found[0])
+    if sides[0] == sides[1]:
+        raise InputError(f"--left and --right are both {sides[0].model}, epoch {sides[0].epoch}, {sides[0].condition}")
+    datasets = sorted(set(left["dataset"]) & set(right["dataset"]))
+    found_rows = compare(pl.concat([left, right]), [Pair("coders", *sides)], datasets, None, {})
+    if found_rows.is_empty():
+        raise InputError("--left and --right have no question in common; give judged tables of the same data sets")
+    return found_rows
 
 
 def _is_primary(primary: Primary | None, dataset: str) -> pl.Expr:

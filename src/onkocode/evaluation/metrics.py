@@ -9,7 +9,7 @@ from onkocode.config.base import CONSTRAINED, FREE, SINGLE, SWAPPED, THINKING
 from onkocode.tasks import CODED, DECIDED, NO, TASKS
 
 # Factor from the values of tables to the unit: rates and differences of rates are kept in 0…1.
-UNITS = {"%": 100.0, "points": 100.0, "s": 1.0, "tokens": 1.0}
+UNITS = {"%": 100.0, "points": 100.0, "s": 1.0, "tokens": 1.0, "questions": 1.0}
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ _DECLARED = (
     Metric("truncated_rate", "Answers that the limit on tokens cut", pl.col("truncated")),
     Metric("top5_accuracy", "Right among the first five", pl.col("right_rank").is_between(1, 5), tasks=CODED),
     Metric("seconds_per_question", "Response time", pl.col("seconds"), unit="s", conditions=TIMED),
+    Metric("batch_size", "Questions answered together", pl.col("batch"), unit="questions", conditions=TIMED),
     Metric("tokens_per_question", "Length of the answer", pl.col("tokens"), unit="tokens", conditions=TIMED),
 )
 

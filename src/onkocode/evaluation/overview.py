@@ -20,7 +20,7 @@ class Overview(Section):
 
     data: dict[str, str] = Field({}, description="Data key by model.")
     bases: dict[str, str] = Field({}, description="The model whose epoch 0 is the base, by model.")
-    least_cell: int = Field(0, ge=0, description="As evaluation.least_cell.")
+    least_cell: int = Field(0, ge=0, description="As evaluation.least_cell: smaller numbers of texts are not shown.")
     bootstrap: int = Field(1000, ge=1, description="As evaluation.bootstrap.")
 
 
@@ -128,6 +128,8 @@ def details(
     titles = {(system, code): title for system, code, title in codes.select("system", "code", "title").iter_rows()}
     columns = columns_of("metrics")
     found = [part.select(list(columns)) for part in rates if part.height]
+    shown_from = pl.col("clusters") >= settings.least_cell
+    found = [part.filter(shown_from) for part in found]
     return Details(
         pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame(schema=columns),
         confusions(shown, titles, settings.least_cell) if shown.height else pl.DataFrame(schema=CONFUSIONS),

@@ -63,6 +63,7 @@ def response_times(results: Results) -> Page:
         Cell("Tokens", results.metrics, "tokens_per_question", "all", SINGLE, group="One question at a time"),
         Cell("Seconds", results.metrics, "seconds_per_question", "all", FREE, group="In batches (testing.batch_size)"),
         Cell("Tokens", results.metrics, "tokens_per_question", "all", FREE, group="In batches (testing.batch_size)"),
+        Cell("At once", results.metrics, "batch_size", "all", FREE, group="In batches (testing.batch_size)"),
     ]
     notes = [
         "One question at a time is what a person waits for; in batches, seconds per question are the batch's divided "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
 from onkocode.steps.options import SETTINGS, VALID_FLOOR, NamedPaths, Share, SomePaths
+from onkocode.terminal import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,6 +101,31 @@ def compare_checkpoints(
     found = compare(answers, pairs, settings.texts or (CATALOGUE,), settings.primary, weights)
     record.write(output)
     write_table(found, "comparisons", output)
+
+
+@step(by_hand=True)
+def compare(*, left: SomePaths, right: SomePaths) -> None:
+    """Compare any two checkpoints, conditions or coders on the questions that both answered; prints their differences.
+
+    Args:
+        left: judged tables of one (results/evaluation/<model>/epoch-<n>/<condition>/<data set>.parquet)
+        right: judged tables of the other
+    """
+    import polars as pl
+
+    from onkocode.evaluation.comparisons import compare_two
+    from onkocode.records.schemas import read_table
+    from onkocode.text_tables import text_table
+
+    sides = [pl.concat([read_table(path, "judged") for path in paths]) for paths in (left, right)]
+    found = compare_two(*sides).with_columns(pl.col("left", "right", "difference", "low", "high") * 100)
+    columns = ["dataset", "task", "metric", "left", "right", "difference", "low", "high"]
+    rows = [
+        [*row[:-3], f"{row[-3]:.5f}", *row[-2:]] for row in found.select(*columns, "p", "n", "clusters").iter_rows()
+    ]
+    heads = ["data set", "task", "measure", "left %", "right %", "difference", "from", "to", "p", "questions", "texts"]
+    say(text_table(heads, rows, left=3))
+    say("Points of all answers; 95 % intervals over texts; p by flipped signs, not corrected for other comparisons.")
 
 
 @step()

@@ -69,6 +69,7 @@ class Judged(dy.Schema):
     strict_partial = dy.Bool(nullable=True)
     tokens = dy.Int64(nullable=True, min=0)
     seconds = dy.Float64(nullable=True, min=0)
+    batch = dy.Int64(nullable=True, min=1)
     truncated = dy.Bool(nullable=True)
     thought = dy.Bool(nullable=True)  # the answer holds a thought that is not empty; null in files before version 5
     score = dy.Float64(nullable=True)  # of the first answer; null where the coder gives none
