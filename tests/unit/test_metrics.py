@@ -280,13 +280,12 @@ def test_thinking_gain_pairs_with_the_free_answers_of_the_base() -> None:
     assert measure(thinking, other, 50).filter(pl.col("metric").str.starts_with("gain")).is_empty()
 
 
-def test_unended_thoughts_have_a_rate_in_thinking_mode() -> None:
-    """Of ten answers two are invalid, one of them because its thought does not end."""
-    judged = frame(ICD10, condition="thinking").with_columns(cut=pl.col("question_id") == "q9")
+@pytest.mark.parametrize("condition", ["thinking", "free"])
+def test_unended_thoughts_have_a_rate(condition: str) -> None:
+    """Of ten answers two are invalid, one of them because its thought does not end: some models think unasked."""
+    judged = frame(ICD10, condition=condition).with_columns(cut=pl.col("question_id") == "q9")
     row = found(measure(judged, None, 50), "cut_rate", "all")
     assert (row["k"], row["n"], row["value"]) == (1, 10, 0.1)
-    free = measure(judged.with_columns(condition=pl.lit("free")), None, 50)
-    assert free.filter(pl.col("metric") == "cut_rate").is_empty()
 
 
 def test_of_answers_judged_before_nothing_is_made_up(tmp_path: Path) -> None:

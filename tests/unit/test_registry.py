@@ -138,7 +138,8 @@ def pages(folder: Path, label: str) -> dict[str, str]:
     """Return every table of a whole study, and the summary of a checkpoint; a model's label stands in ``label``."""
     datasets = ("registry", "second-hospital")
     files = whole_study(folder, label, datasets) | {"questions": [questions(folder)]}
-    found = {name: draw(name, files, folder / f"{name}.html", texts=datasets) for name in ("models", "performance")}
+    names = [item.key for item in ITEMS if item.kind == "table" and item.key not in ("questions-{data}", "replicates")]
+    found = {name: draw(name, files, folder / f"{name}.html", texts=datasets) for name in names}
     found["questions"] = draw("questions-x", files, folder / "questions.html")
     seeds = [model(f"m{seed}", label=label.format(f"R, seed {seed}"), replicate_of="r", seed=seed) for seed in range(8)]
     results = Results(files, Settings(texts=datasets))

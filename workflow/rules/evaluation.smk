@@ -191,7 +191,7 @@ use rule score_checkpoint as score_conditions with:
         icdo3=codes_asked_further("icdo3"),
         ops=[],
         registries=registries,
-        baseline=judged_baseline("conditions"),
+        baseline=[],
         tracking=ancient("<results>/options/tracking.json"),
     output:
         judged=further("<results>/evaluation/{{model}}/epoch-{{epoch}}/{}.parquet"),

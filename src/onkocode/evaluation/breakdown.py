@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from onkocode.evaluation.intervals import TOO_FEW, cluster_t
+from onkocode.evaluation.intervals import TOO_FEW, korn_graubard
 from onkocode.evaluation.measuring import BY, measured
 from onkocode.evaluation.metrics import METRICS
 from onkocode.tasks import NO, TASKS
@@ -90,17 +90,17 @@ def _rates(answers: pl.DataFrame, task: str) -> Iterator[Row]:
 def _macro(answers: pl.DataFrame) -> Row:
     """Return the mean accuracy of codes."""
     means = answers.group_by("code", maintain_order=True).agg(pl.col("exact").mean())["exact"].to_numpy()
-    low, high = cluster_t(means, np.ones(len(means)))
+    low, high = korn_graubard(means, np.ones(len(means)))
     return {
         "metric": "macro_accuracy",
         "denominator": "all",
-        "k": float(means.sum()),
+        "k": float(means.mean()) * answers.height,
         "n": answers.height,
         "clusters": len(means),
         "value": float(means.mean()),
-        "low": None if low is None else max(0.0, low),
+        "low": low,
         "high": high,
-        "method": TOO_FEW if low is None else "cluster-t",
+        "method": TOO_FEW if low is None else "korn-graubard",
     }
 
 

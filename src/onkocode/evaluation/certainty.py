@@ -10,12 +10,14 @@ from scipy.special import expit, logit
 
 from onkocode.config.base import CATALOGUE, CONSTRAINED, FREE
 from onkocode.evaluation.intervals import LEAST_CLUSTERS, TOO_FEW, korn_graubard
+from onkocode.evaluation.thresholds import STEPS, Ranked
 from onkocode.records.ids import digest
 from onkocode.records.schemas import columns_of
 
 BINS = 10
-STEPS = 20  # coverages at which the curve is drawn and thresholds are tried: 5 %, 10 %, …
 ERRORS = (0.01, 0.02, 0.05, 0.10)  # that a hospital may allow among cases that no human looks at
+HALVES = 20  # random halves on which thresholds are found, the other half being counted
+WIDEST = 3.0  # limit of the logarithm of a temperature
 LEAST = 1e-6  # probabilities are kept away from 0 and 1 by it, where their log-odds end
 RESAMPLES = 500
 Row = dict[str, Any]
@@ -56,7 +58,7 @@ def _cases(answers: pl.DataFrame) -> pl.DataFrame:
         answers.sort("formulation_id", "question_id")
         .unique("entry_id", keep="first", maintain_order=True)
         .with_columns(score=pl.when(pl.col("valid")).then("score"))
-        .select("entry_id", "cluster", "valid", right=pl.col("exact"), score="score")
+        .select("entry_id", "cluster", "valid", "score_total", right=pl.col("exact"), score="score")
         .sort("score", "entry_id", descending=[True, False], nulls_last=True)
     )
 
@@ -68,12 +70,18 @@ def _of_cases(cases: pl.DataFrame, temperature: float | None) -> Iterator[Row]:
             yield _rate("coverage", valid.height / cases.height, valid, "right")
         return
     yield from _coverage(cases)
-    if cases["score"].min() >= 0 and cases["score"].max() <= 1:  # type: ignore[operator]
+    if are_probabilities(cases):
         yield from _calibration(cases, "")
         if temperature is not None:
             yield {"measure": "temperature", "at": 0.0, "value": temperature, "method": "maximum-likelihood"}
             yield from _calibration(scaled(cases, temperature), "_scaled")
     yield from _unattended(cases)
+
+
+def are_probabilities(cases: pl.DataFrame) -> bool:
+    """Tell whether scores may be probabilities: none below 0, and those of a list are 1 together at most."""
+    lowest, highest = cases["score"].min(), cases["score_total"].max()
+    return bool(lowest is not None and lowest >= 0 and highest is not None and highest <= 1 + LEAST)  # type: ignore[operator]
 
 
 def _rate(measure: str, at: float, cases: pl.DataFrame, what: str) -> Row:
@@ -94,10 +102,19 @@ def _rate(measure: str, at: float, cases: pl.DataFrame, what: str) -> Row:
 
 
 def _coverage(cases: pl.DataFrame) -> Iterator[Row]:
-    """Yield the accuracy of the most certain answers, by the share of all cases that they are."""
-    for number in sorted({round(step / STEPS * cases.height) for step in range(1, STEPS + 1)}):
-        if number:
-            yield _rate("coverage", number / cases.height, cases.head(number), "right")
+    """Yield the accuracy of the most certain answers, by the share of all cases that they are.
+
+    Equal scores are answered together: no order of the file tells them apart.
+    """
+    for number in _steps(cases):
+        yield _rate("coverage", number / cases.height, cases.head(number), "right")
+
+
+def _steps(cases: pl.DataFrame) -> list[int]:
+    """Return how many cases pass at each step of coverage, equal scores together, the most certain first."""
+    scores = cases["score"].fill_null(-np.inf).to_numpy()
+    wanted = {round(step / STEPS * cases.height) for step in range(1, STEPS + 1)} - {0}
+    return sorted({int(np.searchsorted(-scores, -scores[number - 1], side="right")) for number in wanted})
 
 
 def _calibration(cases: pl.DataFrame, suffix: str) -> Iterator[Row]:
@@ -146,17 +163,20 @@ def _error_interval(known: pl.DataFrame) -> tuple[float | None, float | None]:
         drawn = (stream.random_raw(len(places)) % np.uint64(len(places))).astype(np.int64)
         chosen = np.concatenate([places[place] for place in drawn])
         errors.append(calibration_error(scores[chosen], right[chosen]))
-    low, high = np.quantile(errors, [0.025, 0.975])
-    return float(low), float(high)
+    # Resamples hold cases twice, which makes their errors larger: they are moved back by as much on average.
+    low, high = np.quantile(errors, [0.025, 0.975]) - (np.mean(errors) - calibration_error(scores, right))
+    return float(max(low, 0.0)), float(max(high, 0.0))
 
 
 def fitted_temperature(cases: pl.DataFrame) -> float | None:
-    """Return the number by which log-odds of scores are divided so that they fit best; None without such scores.
+    """Return the number by which log-odds of scores are divided so that they fit best.
+
+    None without such scores, and where no temperature fits: it brings no score of above one half below it.
 
     Source: Guo et al. 2017, ICML; here of the first answer's probability against all others.
     """
     known = cases.drop_nulls("score")
-    if known.height < BINS or known["right"].n_unique() < 2 or not known["score"].is_between(0, 1).all():
+    if known.height < BINS or known["right"].n_unique() < 2 or not are_probabilities(known):
         return None
     odds = logit(np.clip(known["score"].to_numpy(), LEAST, 1 - LEAST))
     right = known["right"].to_numpy()
@@ -165,7 +185,8 @@ def fitted_temperature(cases: pl.DataFrame) -> float | None:
         chances = np.clip(expit(odds / np.exp(log_temperature)), LEAST, 1 - LEAST)
         return float(-np.where(right, np.log(chances), np.log(1 - chances)).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+    found = float(minimize_scalar(loss, bounds=(-WIDEST, WIDEST), method="bounded").x)
+    return float(np.exp(found)) if abs(found) < WIDEST - 0.01 else None
 
 
 def scaled(cases: pl.DataFrame, temperature: float) -> pl.DataFrame:
@@ -178,65 +199,44 @@ def scaled(cases: pl.DataFrame, temperature: float) -> pl.DataFrame:
 def _unattended(cases: pl.DataFrame) -> Iterator[Row]:
     """Yield how many cases need no human at an error, and how many of these are wrong.
 
-    The threshold is found on one half of the clusters and reported on the other, and the other way round, so that no
-    case has a part in the threshold that lets it pass. `threshold` is found on all cases: the one to use on new ones.
+    A threshold is found on a random half of the clusters and counted on the other half, many times, so that no case has
+    a part in the threshold that lets it pass; a case counts by the share of its halves in which it passes. Nothing
+    is said of an error that a half could not prove even if all were right. `threshold` is found on all cases: to be
+    used on new ones.
     """
-    names = sorted(cases["cluster"].unique(), key=lambda name: digest("unattended", name))
-    half = pl.col("cluster").is_in(names[: len(names) // 2])
-    halves = (cases.filter(half), cases.filter(~half))
+    ranked = Ranked.of(cases)
+    number = len(ranked.names)
+    stream = np.random.PCG64(int(digest("unattended", number)[:16], 16))
+    halves = [np.argsort(stream.random_raw(number), kind="stable") < number // 2 for _ in range(HALVES)]
     for error in ERRORS:
-        passed = [
-            reported.with_columns(passes=_passes(safe_threshold(calibration, error)))
-            for calibration, reported in (halves, halves[::-1])
-        ]
-        both = pl.concat(passed)
-        yield _rate("unattended", error, both, "passes")
-        through = both.filter("passes").with_columns(wrong=~pl.col("right"))
+        if not ranked.could_prove(error, halves[0]):
+            continue
+        passed, counted = np.zeros(cases.height), np.zeros(cases.height)
+        for half in halves:
+            found = ranked.threshold(error, half)
+            rest = ~half[ranked.clusters]
+            counted += rest
+            passed += rest & (ranked.scores >= (np.inf if found is None else found))
+        share = pl.Series("share", passed / np.maximum(counted, 1))
+        yield _rate("unattended", error, cases.with_columns(share), "share")
+        through = cases.with_columns(share).filter(pl.col("share") > 0)
         if through.height:
-            yield _rate("unattended_error", error, through, "wrong")
-        threshold = safe_threshold(cases, error)
-        if threshold is not None:
-            yield {
-                "measure": "threshold",
-                "at": error,
-                "value": threshold,
-                "n": cases.height,
-                "method": "fixed-sequence",
-            }
+            yield _weighted_rate("unattended_error", error, through)
+        found = ranked.threshold(error, np.ones(number, dtype=bool))
+        if found is not None:
+            row = {"measure": "threshold", "at": error, "value": found}
+            yield row | {"n": cases.height, "method": "fixed-sequence"}
 
 
-def _passes(threshold: float | None) -> pl.Expr:
-    return pl.lit(value=False) if threshold is None else (pl.col("score") >= threshold).fill_null(value=False)
-
-
-def safe_threshold(cases: pl.DataFrame, error: float) -> float | None:
-    """Return the least score from which on the upper bound of wrong answers is no more than an error.
-
-    Coverages are tried in a fixed order, from the fewest cases that could prove it on, until one fails, so that the
-    95 % hold although several are tried. None where none holds.
-
-    Args:
-        cases: the most certain first.
-        error: 0…1.
-
-    Source: fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv 2110.01052; bounds over clusters.
-    """
-    found = None
-    for step in range(1, STEPS + 1):
-        part = cases.head(round(step / STEPS * cases.height)).drop_nulls("score")
-        if part.is_empty() or (part.height < cases.height * step // STEPS):
-            break
-        part = cases.filter(pl.col("score") >= part["score"].min())  # equal scores pass together
-        rate = _rate("", 0.0, part.with_columns(wrong=~pl.col("right")), "wrong")
-        bound = rate["high"] if rate["high"] is not None else 1.0
-        if bound <= error:
-            found = float(part["score"].min())  # type: ignore[arg-type]
-        elif found is not None or not _too_few(part, error):
-            break
-    return found
-
-
-def _too_few(cases: pl.DataFrame, error: float) -> bool:
-    """Tell whether so few cases could not prove it even if all were right."""
-    perfect = _rate("", 0.0, cases.with_columns(wrong=pl.lit(value=False)), "wrong")
-    return perfect["high"] is None or perfect["high"] > error
+def _weighted_rate(measure: str, at: float, cases: pl.DataFrame) -> Row:
+    """Return the share of wrong answers among cases that count by how often they pass."""
+    wrong = (pl.col("share") * ~pl.col("right")).sum()
+    grouped = cases.group_by("cluster").agg(sums=wrong, totals=pl.col("share").sum()).sort("cluster")
+    sums, totals = grouped["sums"].to_numpy(), grouped["totals"].to_numpy()
+    low, high = korn_graubard(sums, totals)
+    row: Row = {"measure": measure, "at": at, "value": float(sums.sum() / totals.sum()), "low": low, "high": high}
+    return row | {
+        "n": cases.height,
+        "clusters": len(totals),
+        "method": TOO_FEW if low is None else "korn-graubard",
+    }

@@ -42,11 +42,13 @@ def _spread(answers: pl.DataFrame) -> list[Row]:
     if texts < 2:
         return []
     right = whole["exact"].to_numpy().astype(np.float64).reshape(texts, formulations)
-    said = whole["predicted"].fill_null("").to_numpy().reshape(texts, formulations)
+    unread = pl.lit("no answer to ") + pl.col("question_id")  # agrees with nothing
+    said = whole.select(pl.coalesce("predicted", unread)).to_series().to_numpy().reshape(texts, formulations)
     means = right.mean(axis=0)
     values = {"formulation_range": float(means.max() - means.min()), "formulation_agreement": agreement(said)}
     values |= variance_shares(right)
-    about: Row = {"stratum": "all", "denominator": "all", "n": whole.height, "clusters": texts, "k": 0.0}
+    clusters = whole["cluster"].n_unique()
+    about: Row = {"stratum": "all", "denominator": "all", "n": whole.height, "clusters": clusters, "k": 0.0}
     about |= {"low": None, "high": None, "method": NO_INTERVAL}
     return [about | {"metric": key, "value": value} for key, value in values.items()]
 

@@ -41,6 +41,9 @@ def korn_graubard(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, f
     never exceeds the number of answers. No upper bound is below that of no hit at all, and no lower one above that of
     hits throughout, so that a hit more never makes an interval narrower at its end. (None, None) below ten clusters.
 
+    Clusters that differ in size tell less: as many as `effective_clusters` count, in the variance and in the degrees of
+    freedom, and clusters that nobody saw are of that size.
+
     Args:
         sums: hits per cluster, shape (clusters,).
         totals: answers per cluster, shape (clusters,).
@@ -54,7 +57,7 @@ def korn_graubard(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, f
 
 
 def _of_effective(sums: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
-    clusters, answers, hits = len(totals), float(totals.sum()), float(sums.sum())
+    clusters, answers, hits = effective_clusters(totals), float(totals.sum()), float(sums.sum())
     mean = answers / clusters
     smoothed = (hits + UNSEEN * mean) / (answers + 2 * UNSEEN * mean)
     squares = float(((sums - smoothed * totals) ** 2).sum())
@@ -62,8 +65,8 @@ def _of_effective(sums: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
     weight = clusters + 2 * UNSEEN
     variance = squares * weight / (weight - 1) / (answers + 2 * UNSEEN * mean) ** 2
     tail = (1 - LEVEL) / 2
-    effective = smoothed * (1 - smoothed) / variance * float(ndtri(1 - tail) / stdtrit(clusters - 1, 1 - tail)) ** 2
-    effective = min(effective, answers)
+    wider = float(ndtri(1 - tail) / stdtrit(max(clusters - 1, 1), 1 - tail))
+    effective = min(smoothed * (1 - smoothed) / variance * wider**2, answers)
     found = hits / answers * effective
     low = 0.0 if hits == 0 else float(betaincinv(found, effective - found + 1, tail))
     high = 1.0 if hits == answers else float(betaincinv(found + 1, effective - found, 1 - tail))
@@ -80,13 +83,21 @@ def cluster_t(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, float
     Source: Cochran 1977, Sampling Techniques, ch. 6 (a ratio over clusters); `UNSEEN` clusters, with 1 and −1
     throughout, are added to the variance.
     """
-    clusters, answers = len(totals), float(totals.sum())
-    if clusters < LEAST_CLUSTERS:
+    if len(totals) < LEAST_CLUSTERS:
         return None, None
+    clusters, answers = max(effective_clusters(totals), 2.0), float(totals.sum())
     mean, value = answers / clusters, float(sums.sum()) / answers
     squares = float(((sums - value * totals) ** 2).sum()) + 2 * UNSEEN * mean**2 * (1 + value**2)
     half = float(stdtrit(clusters - 1, 1 - (1 - LEVEL) / 2)) * (squares * clusters / (clusters - 1)) ** 0.5 / answers
     return max(-1.0, value - half), min(1.0, value + half)
+
+
+def effective_clusters(totals: np.ndarray) -> float:
+    """Return the number of clusters of one size that tell as much: (Σ n)² / Σ n².
+
+    Source: Kish 1965, Survey Sampling, 11.7, there of weights.
+    """
+    return float(totals.sum() ** 2 / (totals**2).sum())
 
 
 def cluster_bootstrap(sums: np.ndarray, totals: np.ndarray, resamples: int) -> tuple[float | None, float | None]:

@@ -53,6 +53,8 @@ def judge_answers(
     columns = ["question_id", "entry_id", "cluster", "task", "formulation_id", "split", "answer", "code", "accepted"]
     asked = questions.select(columns).rename({"answer": "expected_answer"})
     joined = predictions.filter(pl.col("rank") == 1).join(asked, on="question_id", how="left", maintain_order="left")
+    totals = predictions.group_by("question_id").agg(score_total=pl.col("score").sum())
+    joined = joined.join(totals, on="question_id", how="left", maintain_order="left")
     joined = joined.join(_right_ranks(predictions, asked), on="question_id", how="left", maintain_order="left")
     if joined["task"].null_count():
         raise InputError(
@@ -96,7 +98,7 @@ def _judge(
 ) -> dict[str, object]:
     """Judge one answer. Exact = the expected or another accepted code; partial = a code of the same category.
 
-    Single = exact, or partial in a category with one terminal code, such as C61 for C61.9.
+    Single = exact, or the bare category of the right code where it has one terminal code, such as C61 for C61.9.
     Where yes is to be said with the code, exact and partial need the right decision as well: `Nein` is no code.
     """
     value = parsed.value
@@ -111,7 +113,7 @@ def _judge(
         "valid": value is not None,
         "exact": exact,
         "partial": partial,
-        "single": exact or (partial and code is not None and _partly(code, task) in spaces[task.system or ""].single),
+        "single": exact or (partial and code in spaces[task.system or ""].single),
         "exists": exists,
         "terminal": spaces[task.system].is_terminal(code) if task.system and code else None,
         "admissible": listed.exists(code) and not exists if listed and code else None,

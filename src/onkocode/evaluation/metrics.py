@@ -89,7 +89,7 @@ _DECLARED = (
             ("undecided", "neither yes nor no", DECIDED),
         )
     ),
-    Metric("cut_rate", "Thoughts that do not end", pl.col("cut"), conditions=(THINKING,)),
+    Metric("cut_rate", "Thoughts that do not end", pl.col("cut")),
     Metric("recall", "Recall", _YES, among=_POSITIVE, tasks=DECIDED),
     Metric("specificity", "Specificity", _NO, among=~_POSITIVE, tasks=DECIDED),
     Metric(
@@ -112,7 +112,8 @@ def _gains() -> Iterator[Metric]:
     for metric in _DECLARED:
         if metric.gain:
             key, label = f"gain_{metric.key}", f"Gain in {metric.label[0].lower()}{metric.label[1:]}"
-            yield replace(metric, key=key, label=label, unit="points", denominators=("all",), gain=False, paired=True)
+            about = replace(metric, key=key, label=label, unit="points", denominators=("all",))
+            yield replace(about, gain=False, paired=True, conditions=(FREE, THINKING))
 
 
 METRICS = {metric.key: metric for metric in (*_DECLARED, *_gains())}

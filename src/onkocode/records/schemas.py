@@ -50,7 +50,8 @@ TABLES: dict[str, Table] = {
         version=5,
         since={"cut": 3}
         | dict.fromkeys(("kind", "strict_valid", "strict_exact", "strict_partial"), 4)
-        | dict.fromkeys(("single", "admissible", "batch", "truncated", "thought", "score", "right_rank"), 5),
+        | dict.fromkeys(("single", "admissible", "batch", "truncated", "thought"), 5)
+        | dict.fromkeys(("score", "score_total", "right_rank"), 5),
     ),
     "metrics": Table(),
     "comparisons": Table(),

@@ -29,7 +29,8 @@ def tabulate(results: Results) -> Page:
     rates = rates.filter(~pl.col("stratum").str.starts_with("formulation: "))
     if rates.is_empty():
         raise InputError("Accuracy by kind of code: nothing of it was measured")
-    checkpoints = shown_checkpoints(results)
+    # Base models stand in the file of numbers: twice the columns would not fit a window.
+    checkpoints = [(model, epoch) for model, epoch in shown_checkpoints(results) if epoch]
     sections = [
         _section(rates.filter(pl.col("dataset") == dataset, pl.col("task") == task), dataset, task, checkpoints)
         for dataset in [*results.texts, *([] if results.texts else ["catalogue"])]

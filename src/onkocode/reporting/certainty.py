@@ -56,9 +56,9 @@ def tabulate(results: Results) -> Page:
         sections.append(Section(columns, rows, TASKS.get(task, task), changes([row[1] for row in rows])))
     notes = [
         "Cases that need no human: their score is above a threshold at which, with 95 % confidence, no more than so "
-        "many are wrong; it is found on one half of the texts and counted on the other, and the other way round. Few "
-        "texts prove little: for 1 % at least some 370 without a single error are needed, for 5 % some 75. Wrong "
-        "among them: what was found on the other half.",
+        "many are wrong; it is found on random halves of the texts and counted on the others. – : so few texts could "
+        "not prove it even if all were right: for 1 % a half of 370 is needed, for 5 % one of 75. Wrong among them: "
+        "on the halves that had no part in the threshold.",
         "Calibration error: mean distance of score and accuracy over ten bins, with percentiles of the cluster "
         "bootstrap; it is never below 0, so that chance alone makes it positive. Temperature: fitted on held-out "
         f"labels of the catalogue. {WARNING}",

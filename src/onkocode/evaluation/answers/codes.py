@@ -14,7 +14,7 @@ from onkocode.evaluation.answers.verdicts import IS_WRONG, SAID_OF_CODE, TAKEN_B
 _GLUED = r"[A-ZÄÖÜ][a-zäöüß]{2}|[a-zäöüß]{3}"  # a word right behind a code
 _ICD = re.compile(
     r"(?P<letter>[A-Za-z]) ?(?P<category>\d\d)(?:[.,]?(?P<rest>\d{1,2}))?(?:[.,]?-)?[+*!†#]?"
-    rf"(?:{LETTERS_BEHIND}(?![^\W_]))?(?=$|[^\w]|_|{_GLUED}|[A-Z]\d\d)(?![./]\d(?!\d{{3}}))",
+    rf"(?:{LETTERS_BEHIND}(?![^\W_]))?(?=$|[^\w]|_|{_GLUED}|[A-Z]\d\d|[89]\d{{3}}/\d)(?![./](?![89]\d{{3}}(?!\d))\d)",
     re.ASCII,
 )
 _MORPHOLOGY = re.compile(

@@ -73,6 +73,7 @@ class Judged(dy.Schema):
     truncated = dy.Bool(nullable=True)
     thought = dy.Bool(nullable=True)  # the answer holds a thought that is not empty; null in files before version 5
     score = dy.Float64(nullable=True)  # of the first answer; null where the coder gives none
+    score_total = dy.Float64(nullable=True)  # of all ranked answers; above 1, scores are no probabilities
     right_rank = dy.Int64(
         nullable=True, min=0
     )  # of the first right answer; 0 = none is right, null = only one was given
