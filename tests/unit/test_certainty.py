@@ -108,7 +108,8 @@ def test_cases_without_a_human_are_counted_on_the_half_without_a_part_in_the_thr
     names = [f"t{place:03d}" for place in range(400)]
     scores = {name: 0.5 + place / 1000 for place, name in enumerate(names)}
     rows = answers({name: [int(place >= 200)] * 3 for place, name in enumerate(names)})
-    rows = rows.with_columns(score=pl.col("entry_id").replace_strict(scores))
+    score = pl.col("entry_id").replace_strict(scores)
+    rows = rows.with_columns(score=score, score_total=score)
     write_table(rows, "judged", tmp_path / "judged.parquet")
     write_selection(select_checkpoints(measure(rows, None, 10), ["clinic"]), tmp_path / "selection.tsv")
     command = ["measure-certainty", "--judged", str(tmp_path / "judged.parquet")]
