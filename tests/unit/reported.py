@@ -95,7 +95,8 @@ def later_files(folder: Path, metrics: pl.DataFrame, chosen: pl.DataFrame) -> di
     shares = chosen.filter(pl.col("epoch").is_not_null()).select(
         "model", "selected_by", "epoch", chosen=pl.lit(value=True), share=pl.lit(0.6), resamples=1000, clusters=111
     )
-    write_tsv(shares.select(list(FREQUENCIES)), folder / "frequencies.tsv")
+    others = shares.with_columns(epoch=pl.col("epoch") + 1, chosen=pl.lit(value=False), share=pl.lit(0.4))
+    write_tsv(pl.concat([shares, others]).select(list(FREQUENCIES)), folder / "frequencies.tsv")
     wrong: dict[str, Any] = {"model": "m2", "epoch": 3, "dataset": "registry", "task": "icd10", "expected": "C50.9"}
     wrong |= {"expected_title": "Brustdrüse", "predicted": "C50.8", "predicted_title": None, "texts": 7, "answers": 60}
     write_tsv(pl.DataFrame([wrong, wrong | {"texts": None, "answers": None}], CONFUSIONS), folder / "confusions.tsv")

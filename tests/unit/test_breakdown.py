@@ -124,7 +124,13 @@ def test_variants_have_one_stem(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Myosarkom", "Myxosarkom"), ("Colon ascendens", "Colon descendens"), ("Lipom", "Fibrom"), ("I", "")],
+    [
+        ("Myosarkom", "Myxosarkom"),
+        ("Colon ascendens", "Colon descendens"),
+        ("Lipom", "Fibrom"),
+        ("I", ""),
+        ("Cervix", "Cer"),
+    ],
 )
 def test_other_diseases_have_other_stems(one: str, other: str) -> None:
     assert stem_of(one) != stem_of(other)

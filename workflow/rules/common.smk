@@ -237,8 +237,8 @@ def questions_asked_further(wildcards):
     return [
         (
             questions_of_model(wildcards)
-            if name.endswith(f"/{CATALOGUE}")
-            else f"<private>/texts/{name.partition('/')[2]}/questions.parquet"
+            if Path(name).name == CATALOGUE
+            else f"<private>/texts/{Path(name).name}/questions.parquet"
         )
         for name in study.conditions
     ]
@@ -246,7 +246,7 @@ def questions_asked_further(wildcards):
 
 def codes_asked_further(catalogue):
     return lambda wildcards: [
-        f"<results>/catalogues/{study.label_space(catalogue, name.partition('/')[2], wildcards.model)}/codes.parquet"
+        f"<results>/catalogues/{study.label_space(catalogue, Path(name).name, wildcards.model)}/codes.parquet"
         for name in study.conditions
     ]
 

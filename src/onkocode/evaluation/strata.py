@@ -21,7 +21,7 @@ ADDED = re.compile(
     r"\[[^]]*\]|\([^)]*\)|\ba\.? ?n\.? ?k\.?|\bo\.? ?n\.? ?a\.?|\bn\.? ?n\.? ?b\.?"
     r"|\b(?:nicht näher bezeichnet\w*|ohne nähere angabe\w*|anderenorts nicht klassifiziert\w*|näher bezeichnet\w*"
     r"|sonstige\w*|rechts|links|beidseits|rechtsseitig\w*|linksseitig\w*|beidseitig\w*|primär\w*|typ [ivx\d]+|nos)\b"
-    r"|[ivx]+(?=$|\W)|\d+"
+    r"|\b[ivx]+\b|\d+"
 )
 WORD = re.compile(r"\w+")
 ENDING = re.compile(r"(?:en|er|es|em|e|s|n)$")

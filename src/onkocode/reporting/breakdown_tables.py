@@ -19,7 +19,7 @@ _NOTES = [
     "texts, by kind of the expected code. Training labels: how many different labels of the code are trained on. "
     "Mean of codes (macro average): every code counts once, however many texts have it; the interval is over codes.",
     "A hospital with another mix of cases has another accuracy: weigh the rows by its own numbers. Single codes, and "
-    "partial accuracy and invalid answers, stand in the file of numbers.",
+    "partial accuracy, invalid answers and epochs, stand in the file of numbers.",
 ]
 
 
@@ -46,18 +46,19 @@ def _section(rates: pl.DataFrame, dataset: str, task: str, checkpoints: list[tup
     shown = [(model, epoch) for model, epoch in checkpoints if (model.key, epoch) in present]
     cells = {(row["model"], row["epoch"], row["stratum"]): row for row in exact.iter_rows(named=True)}
     strata = sorted(exact["stratum"].unique(), key=_order)
-    rows = []
+    rows, ways = [], []
     for stratum in strata:
         way, _, value = stratum.partition(": ")
         if stratum == "all" or way in PRINTED:
             found = [cells.get((model.key, epoch, stratum)) for model, epoch in shown]
             name = "mean of codes" if stratum == "all" else value
-            rows.append([way if stratum != "all" else "all", name, *map(_rate, found)])
-    columns = [Column("Kind", number=False), Column("Value", number=False)]
-    columns += [Column(f"{model.label}, {state_of(epoch)}") for model, epoch in shown]
+            rows.append([f"{name}\n{way}" if stratum != "all" else name, *map(_rate, found)])
+            ways.append(way)
+    columns = [Column("Kind of code", number=False)]
+    columns += [Column(model.label) for model, _ in shown]
     place = "catalogue, held-out labels" if dataset == "catalogue" else f"test set {dataset}"
     title = f"{TASKS.get(task, task)}, {place}"
-    return Section(columns, rows, title, changes([row[0] for row in rows]))
+    return Section(columns, rows, title, changes(ways))
 
 
 def _order(stratum: str) -> tuple[int, int, str]:

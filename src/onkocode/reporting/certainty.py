@@ -49,7 +49,6 @@ def tabulate(results: Results) -> Page:
     columns += [Column(name, group="Calibration error, points") for name in ("As it is", "At the temperature")]
     columns.append(Column("Temperature"))
     columns += [Column(f"{100 * error:g} % wrong", group="Cases that need no human, %") for error in ERRORS]
-    columns += [Column(f"{100 * error:g} %", group="Wrong among them, %") for error in ERRORS]
     sections = []
     for task in in_task_order(frame["task"].unique()):
         rows = _certainty_rows(frame.filter(pl.col("task") == task), names, results.texts)
@@ -78,12 +77,16 @@ def _certainty_rows(frame: pl.DataFrame, names: dict[str, str], texts: Sequence[
             cells = [_percent(found.get((name, 0.0))) for name in ("calibration_error", "calibration_error_scaled")]
             temperature = found.get(("temperature", 0.0))
             cells.append("–" if temperature is None else f"{temperature['value']:.2f}")
-            cells += [_percent(found.get(("unattended", error))) for error in ERRORS]
-            cells += [_percent(found.get(("unattended_error", error))) for error in ERRORS]
+            cells += [_passed(found.get(("unattended", at)), found.get(("unattended_error", at))) for at in ERRORS]
             if asked is not None and any(cell != "–" for cell in cells):
                 place = f"Test set {dataset}" if dataset != CATALOGUE else "Catalogue, held-out labels"
                 rows.append([_coder(names, *keys), place, f"{full:,}", *cells])
     return rows
+
+
+def _passed(share: dict[str, Any] | None, wrong: dict[str, Any] | None) -> str:
+    """Return the share of cases that pass, and of wrong ones among them."""
+    return _percent(share) + ("" if wrong is None else f"; {100 * wrong['value']:.1f} wrong")
 
 
 def _percent(row: dict[str, Any] | None) -> str:

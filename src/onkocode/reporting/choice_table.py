@@ -27,7 +27,10 @@ def tabulate(results: Results) -> Page:
     columns = [Column(name, number=False) for name in ("Model", "Chosen by", "Questions")]
     columns += [Column(name) for name in NUMBERS]
     columns.append(Column("Chosen in resamples, % by epoch", number=False))
-    chosen = results.selection.filter(pl.col("epoch").is_not_null())
+    # What has one epoch was never chosen.
+    epochs = results.frequencies.group_by("model").agg(pl.col("epoch").n_unique())
+    single = epochs.filter(pl.col("epoch") < 2)["model"].to_list()
+    chosen = results.selection.filter(pl.col("epoch").is_not_null(), ~pl.col("model").is_in(single))
     rows = [_cells(row, names, results.frequencies) for row in chosen.iter_rows(named=True)]
     ruled = changes([row[0] for row in rows])
     page = html_page("Chosen epochs", [Section(columns, rows, "", ruled)], _NOTES)

@@ -38,14 +38,14 @@ SWAPPED_GROUP = "The other way round: base models without it, trained ones with 
 
 def constrained(results: Results) -> Page:
     """Return free answers beside those that are held to the label space."""
-    rates = (*_RATES, ("nonexistent_rate", "Not in the catalogue"))
+    rates = (*_RATES, ("nonexistent_rate", "Not existing"))
     free = [
         Cell(title, results.metrics, key, "all", FREE, "valid" if key == "nonexistent_rate" else "all", "Free")
         for key, title in rates
     ]
     held = [
         Cell(title, results.metrics, key, "all", CONSTRAINED, group="Held to the label space")
-        for key, title in (*_RATES, ("top5_accuracy", "Among the first five"), ("seconds_per_question", "Seconds"))
+        for key, title in (*_RATES, ("top5_accuracy", "In first five"), ("seconds_per_question", "Seconds"))
     ]
     notes = [
         "Held to the label space, every answer is a terminal code, or yes or no, and each candidate has its "

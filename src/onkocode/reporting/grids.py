@@ -121,7 +121,10 @@ def grid(
             found = [cell.find(dataset, task, model.key, epoch) for cell in cells]
             if any(found):
                 only = model.kind is not None and epoch == 1 and not model.trained
-                rows.append([model.label, "" if only else state_of(epoch), name, *map(_shown, cells, found)])
+                counts = sorted({row["n"] for row in found if row is not None})
+                asked_of = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,}–{counts[-1]:,}"
+                place = [model.label, "" if only else state_of(epoch), name, asked_of]
+                rows.append([*place, *map(_shown, cells, found)])
                 places.append(f"{dataset} {model.key}")
                 numbers += [
                     _number(cell, row, model) for cell, row in zip(cells, found, strict=True) if row is not None
@@ -129,6 +132,7 @@ def grid(
     if not rows:
         return None, []
     columns = [Column("Coder", number=False), Column("Checkpoint", number=False), Column("Questions", number=False)]
+    columns.append(Column("n"))
     columns += [Column(cell.title, group=cell.group) for cell in cells]
     return Section(columns, rows, TASKS.get(task, task), changes(places)), numbers
 
@@ -145,5 +149,5 @@ def _shown(cell: Cell, row: dict[str, Any] | None) -> str:
     digits = 1 if cell.factor == 100 else 3
     shown = f"{row['value'] * cell.factor:.{digits}f}"
     if row["low"] is None:
-        return f"{shown}\nn {row['n']:,}"
-    return f"{shown}\n{row['low'] * cell.factor:.{digits}f}–{row['high'] * cell.factor:.{digits}f}; n {row['n']:,}"
+        return shown
+    return f"{shown}\n{row['low'] * cell.factor:.{digits}f}–{row['high'] * cell.factor:.{digits}f}"
