@@ -23,11 +23,13 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["train_epoch"] == 40
     assert counts["fit_coder"] == 5
     assert counts["evaluate_checkpoint"] == 48 + 5
-    assert counts["evaluate_thinking"] == 3
+    assert counts["evaluate_thinking"] == 2 * 3  # the base, and whether the last epoch still thinks
+    assert counts["evaluate_conditions"] == counts["score_conditions"] == 48
     assert counts["prepare_model"] == 8
     assert counts["score_checkpoint"] == 48 + 5
-    assert counts["score_thinking"] == 3
-    assert counts["draw_figure"] == 5
+    assert counts["score_thinking"] == 2 * 3
+    assert counts["compare_checkpoints"] == counts["break_down"] == counts["measure_certainty"] == 1
+    assert counts["draw_figure"] == 5 + 2
 
 
 def test_no_training_job_is_given_a_test_set(project):

@@ -46,7 +46,7 @@ def tabulate(results: Results) -> Page:
     """Return calibration and cases without a human; raises InputError when an input cannot be read."""
     frame, names = results.certainty, {model.key: model.label for model in results.models}
     columns = [Column("Coder", number=False), Column("Questions", number=False), Column("n")]
-    columns += [Column(name, group="Calibration error, points") for name in ("As it is", "At the temperature")]
+    columns += [Column(name, group="Calibration error, points") for name in ("As it is", "Scaled")]
     columns.append(Column("Temperature"))
     columns += [Column(f"{100 * error:g} % wrong", group="Cases that need no human, %") for error in ERRORS]
     sections = []
@@ -86,7 +86,10 @@ def _certainty_rows(frame: pl.DataFrame, names: dict[str, str], texts: Sequence[
 
 def _passed(share: dict[str, Any] | None, wrong: dict[str, Any] | None) -> str:
     """Return the share of cases that pass, and of wrong ones among them."""
-    return _percent(share) + ("" if wrong is None else f"; {100 * wrong['value']:.1f} wrong")
+    if share is None or share["low"] is None:
+        return _percent(share)
+    interval = f"{100 * share['low']:.0f}–{100 * share['high']:.0f}"
+    return f"{100 * share['value']:.1f}\n{interval}" + ("" if wrong is None else f"; {100 * wrong['value']:.1f} wrong")
 
 
 def _percent(row: dict[str, Any] | None) -> str:

@@ -45,12 +45,12 @@ def constrained(results: Results) -> Page:
     ]
     held = [
         Cell(title, results.metrics, key, "all", CONSTRAINED, group="Held to the label space")
-        for key, title in (*_RATES, ("top5_accuracy", "In first five"), ("seconds_per_question", "Seconds"))
+        for key, title in (*_RATES, ("top5_accuracy", "In first five"))
     ]
     notes = [
         "Held to the label space, every answer is a terminal code, or yes or no, and each candidate has its "
         "probability. It is asked the first formulation of each text alone, so that n differs; the paired "
-        "differences, on the same questions, stand in the table of comparisons. Not in the catalogue: % of valid "
+        "differences, on the same questions, stand in the table of comparisons. Not existing: % of valid "
         "answers.",
     ]
     return _page("Free answers and answers held to the label space", [*free, *held], results, notes)
