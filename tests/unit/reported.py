@@ -99,7 +99,7 @@ def later_files(folder: Path, metrics: pl.DataFrame, chosen: pl.DataFrame) -> di
     write_tsv(pl.concat([shares, others]).select(list(FREQUENCIES)), folder / "frequencies.tsv")
     wrong: dict[str, Any] = {"model": "m2", "epoch": 3, "dataset": "registry", "task": "icd10", "expected": "C50.9"}
     wrong |= {"expected_title": "Brustdrüse", "predicted": "C50.8", "predicted_title": None, "texts": 7, "answers": 60}
-    write_tsv(pl.DataFrame([wrong, wrong | {"texts": None, "answers": None}], CONFUSIONS), folder / "confusions.tsv")
+    write_tsv(pl.DataFrame([wrong, wrong | {"texts": 1, "answers": 2}], CONFUSIONS), folder / "confusions.tsv")
     written = {name: [folder / f"{name}.parquet"] for name in tables}
     return written | {name: [folder / f"{name}.tsv"] for name in ("frequencies", "confusions")}
 

@@ -134,7 +134,7 @@ def test_what_is_planned() -> None:
         (Asked("a", 2, "free"), Asked("a", 0, "free")),
         (Asked("b", 1, "free"), Asked("a", 0, "free")),
     ]
-    assert len(kinds["coders"]) == 3
+    assert {(pair.left.model, pair.right.model) for pair in kinds["coders"]} == {("a", "n"), ("b", "n")}  # one base
     assert kinds["thinking"] == [Pair("thinking", Asked("a", 0, "thinking"), Asked("a", 0, "free"))]
     assert kinds["training against thinking"][0].right == Asked("a", 0, "thinking")
     assert len(kinds["constrained"]) == 6
@@ -168,3 +168,10 @@ def test_any_two_are_compared_by_hand(tmp_path: Path, capsys: pytest.CaptureFixt
         sides = ["--left", *(str(files[name]) for name in left), "--right", *(str(files[name]) for name in right)]
         assert main(["compare", *sides]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_base_model_that_is_only_tested_is_not_compared_with_itself() -> None:
+    available = {Asked("a", 0, condition) for condition in ("free", "swapped", "thinking")}
+    pairs = planned_pairs(available, {"a": 0}, {"a": "a"})
+    assert {pair.kind for pair in pairs} == {"prompt", "thinking"}
+    assert all(pair.left != pair.right for pair in pairs)

@@ -179,6 +179,7 @@ def test_scoring_keeps_conditions_apart(place: Place, tmp_path: Path) -> None:
     assert set(found.filter(pl.col("condition") == "single")["metric"]) == {
         "seconds_per_question",
         "tokens_per_question",
+        "batch_size",
     }
     constrained = read_table(judged[2], "judged")
     assert constrained["valid"].all()

@@ -94,7 +94,8 @@ rule evaluate_conditions:
     resources:
         **requested("testing", endings_of_conditions),
     params:
-        settings=lambda wildcards: slices.conditions(study, wildcards.model),
+        key=lambda wildcards: slices.conditions_key(study, wildcards.model),
+        settings=lambda wildcards, input: slices.conditions(study, wildcards.model),
         made_of=lambda wildcards, input: [
             *optional("--base", input.base),
             *optional("--adapter", input.adapter),
@@ -139,7 +140,7 @@ rule score_checkpoint:
     benchmark:
         "<benchmarks>/score_checkpoint/{model}/epoch-{epoch}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=60,
     params:
         predictions=lambda wildcards, input: named(data_sets(input), input.predictions),

@@ -45,7 +45,7 @@ class Preset(Section):
 class Primary(Section):
     """The one comparison that is named before the run, and is not corrected for the number of comparisons."""
 
-    model: Key = Field(description="A model, at its chosen epoch.")
+    model: Key = Field(description="A model, at its chosen epoch; of a recipe with seeds, the first.")
     against: Key | None = Field(None, description="What it is compared with, at its chosen epoch; null = its base.")
     task: TaskKey = Field("icd10", description="Task, on the first test set.")
     metric: Literal["accuracy", "partial_accuracy", "invalid_rate"] = Field("accuracy", description="Of all answers.")
@@ -89,7 +89,7 @@ class Evaluation(Section):
         "admissible in registries, not as codes that do not exist; null = no list.",
     )
     least_cell: Annotated[int, Mark.ASIDE] = Field(
-        0, ge=0, description="Tables hide numbers of texts below it, e.g. 5; 0 = none."
+        0, ge=0, description="Kinds of code and confusions of fewer patients are left out, e.g. 5; 0 = none."
     )
     paper_ceilings: Annotated[bool, Mark.ASIDE] = Field(
         False, description="Draw the paper's upper limits in Figure 3; they hold for its own test texts."

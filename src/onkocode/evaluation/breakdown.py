@@ -25,7 +25,7 @@ CONFUSIONS = {
     "expected_title": pl.String,
     "predicted": pl.String,
     "predicted_title": pl.String,
-    "texts": pl.Int64,  # null: fewer than may be shown
+    "texts": pl.Int64,
     "answers": pl.Int64,
 }
 Row = dict[str, Any]
@@ -110,18 +110,22 @@ def confusions(judged: pl.DataFrame, titles: Mapping[tuple[str, str], str], leas
     Args:
         judged: schema Judged.
         titles: by system and code.
-        least: smaller numbers of texts, and the answers on them, are null.
+        least: confusions in texts of fewer patients are left out.
     """
     wrong = judged.filter("valid", ~pl.col("exact"), pl.col("predicted") != NO, pl.col("task").is_in(_coded()))
     keys = ["model", "epoch", "dataset", "task"]
     counted = (
         wrong.group_by(*keys, "expected", "predicted")
-        .agg(texts=pl.col("entry_id").n_unique().cast(pl.Int64), answers=pl.len().cast(pl.Int64))
+        .agg(
+            texts=pl.col("entry_id").n_unique().cast(pl.Int64),
+            answers=pl.len().cast(pl.Int64),
+            patients=pl.col("cluster").n_unique(),
+        )
+        .filter(pl.col("patients") >= least)
         .sort(*keys, "texts", "answers", "expected", "predicted", descending=[False] * 4 + [True, True, False, False])
         .group_by(keys, maintain_order=True)
         .head(MOST_CONFUSED)
     )
-    hidden = pl.col("texts") < least
     systems = [TASKS[task].system or "" for task in counted["task"]]
 
     def titled(column: str) -> pl.Series:
@@ -131,6 +135,4 @@ def confusions(judged: pl.DataFrame, titles: Mapping[tuple[str, str], str], leas
     return counted.with_columns(
         expected_title=titled("expected"),
         predicted_title=titled("predicted"),
-        answers=pl.when(~hidden).then("answers"),
-        texts=pl.when(~hidden).then("texts"),
     ).select(list(CONFUSIONS))

@@ -1,7 +1,7 @@
 """Differences between two checkpoints on the same questions, with their intervals and what chance would do."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -113,6 +113,7 @@ class Values:
 
     judged: pl.DataFrame
     weights: Mapping[str, pl.DataFrame]
+    _fitted: dict[Asked, pl.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def clusters(self) -> dict[str, int]:
@@ -136,6 +137,8 @@ class Values:
             return self._parts.get(asked)
         if asked not in self._parts:
             return None
+        if asked in self._fitted:
+            return self._fitted[asked]
         epochs = [
             part
             for other, part in self._parts.items()
@@ -143,7 +146,8 @@ class Values:
         ]
         joined = pl.concat(epochs).join(weights, on=["cluster", "epoch"])
         means = [(pl.col(key) * pl.col("weight")).sum() / pl.col("weight").sum() for key in COMPARED]
-        return joined.group_by("task", "question_id", "cluster", maintain_order=True).agg(means)
+        self._fitted[asked] = joined.group_by("task", "question_id", "cluster", maintain_order=True).agg(means)
+        return self._fitted[asked]
 
 
 def _on_data_set(values: Values, pairs: Sequence[Pair]) -> list[dict[str, Any]]:

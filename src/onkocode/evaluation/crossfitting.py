@@ -158,18 +158,23 @@ def cross_fitted_metrics(selection: pl.DataFrame, judged: pl.DataFrame, rule: Ru
 def epoch_weights(judged: pl.DataFrame, model: str, dataset: str, choose: Choice) -> pl.DataFrame | None:
     """Return how much each epoch of a model counts for each cluster of the data set that chooses it.
 
-    Columns cluster, epoch, weight; None where there are too few clusters, or no trained epoch.
+    Clusters without an answer that decides had no part in any choice: for them, epochs count as they do on average.
+    Columns cluster, epoch, weight; None where there are too few clusters, or fewer than two epochs to choose from.
     """
     answers = deciding(judged, model, dataset)
     if answers.is_empty():
         return None
     counts = Counts.of(answers)
-    weights = reporting_weights(counts, choose)
+    weights = reporting_weights(counts, choose) if len(counts.epochs) > 1 else None
     if weights is None:
         return None
+    own = (pl.col("model") == model) & (pl.col("dataset") == dataset)
+    others = sorted(set(judged.filter(own)["cluster"]) - set(counts.clusters))
+    weights = np.concatenate([weights, np.repeat(weights.mean(axis=0, keepdims=True), len(others), axis=0)])
+    clusters = [*counts.clusters, *others]
     columns = {
-        "cluster": np.repeat(counts.clusters, len(counts.epochs)),
-        "epoch": counts.epochs * len(counts.clusters),
+        "cluster": np.repeat(clusters, len(counts.epochs)),
+        "epoch": counts.epochs * len(clusters),
         "weight": weights.ravel(),
     }
     return pl.DataFrame(columns, schema={"cluster": pl.String, "epoch": pl.Int64, "weight": pl.Float64})

@@ -1,6 +1,7 @@
 """From raw answers to judged rows, which hold codes and truth values but no text: here an answer is right or wrong."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 import polars as pl
@@ -14,6 +15,7 @@ from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 from onkocode.tasks import NO, TASKS, Task
 
+DEEPEST = 10  # rank up to which a right answer is looked for
 STRICT = ("strict_valid", "strict_exact", "strict_partial")
 JUDGEMENT = (
     "expected",
@@ -76,10 +78,14 @@ def judge_answers(
 
 
 def _right_ranks(predictions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """Return question_id and right_rank of the questions to which several answers were given, read strictly."""
-    ranked = predictions.filter(pl.len().over("question_id") > 1).join(asked, on="question_id")
+    """Return question_id and right_rank of the questions of tasks to which several answers are given, read strictly."""
+    columns = ["question_id", "task", "expected_answer", "code", "accepted"]
+    listed = predictions.join(asked.select("question_id", "task"), on="question_id")
+    listed = listed.filter((pl.col("rank").max() > 1).over("task"), pl.col("rank") <= DEEPEST)
+    ranked = listed.select("question_id", "rank", "answer").join(asked.select(columns), on="question_id")
+    parsed = cache(parse_answer)
     right = [
-        _right(TASKS[task], parse_answer(task, answer).value, code or expected, accepted)[0]
+        _right(TASKS[task], parsed(task, answer).value, code or expected, accepted)[0]
         for task, answer, code, expected, accepted in ranked.select(
             "task", "answer", "code", "expected_answer", "accepted"
         ).iter_rows()

@@ -7,6 +7,7 @@ import polars as pl
 
 from onkocode.evaluation.intervals import TOO_FEW, clopper_pearson, cluster_bootstrap, cluster_t, korn_graubard
 from onkocode.evaluation.metrics import METRICS, Metric
+from onkocode.records.schemas import empty_table
 
 BY = ["model", "epoch", "condition", "dataset", "task"]
 QUESTION = ["dataset", "task", "question_id"]
@@ -32,7 +33,7 @@ def measure(judged: pl.DataFrame, baseline: pl.DataFrame | None, resamples: int)
                 if head["task"] in metric.tasks and head["condition"] in metric.conditions:
                     about = head | {"stratum": stratum, "metric": metric.key}
                     rows += (about | row for row in measured(metric, answers, baseline, resamples))
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, infer_schema_length=None) if rows else empty_table("metrics")
 
 
 def _strata(part: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -20,7 +20,7 @@ class Overview(Section):
 
     data: dict[str, str] = Field({}, description="Data key by model.")
     bases: dict[str, str] = Field({}, description="The model whose epoch 0 is the base, by model.")
-    least_cell: int = Field(0, ge=0, description="As evaluation.least_cell: smaller numbers of texts are not shown.")
+    least_cell: int = Field(0, ge=0, description="As evaluation.least_cell: smaller numbers of patients are not shown.")
     bootstrap: int = Field(1000, ge=1, description="As evaluation.bootstrap.")
 
 
@@ -45,12 +45,12 @@ class Sources:
         held = {entry: stem(text) for entry, text in heldout.select("entry_id", "text").iter_rows()}
         return held, {stem(text) for text in trained["text"].unique()}
 
-    def near(self, key: str) -> list[str]:
-        """Return the held-out entries that are equal or near to a trained label."""
+    def near(self, key: str) -> list[str] | None:
+        """Return the held-out entries that are equal or near to a trained label; None where it is not known."""
         pairs = self.leakage.get(key)
-        return (
-            [] if pairs is None else pairs.filter(pl.col("test_set") == "heldout_label")["test_id"].unique().to_list()
-        )
+        if pairs is None:
+            return None
+        return pairs.filter(pl.col("test_set") == "heldout_label")["test_id"].unique().to_list()
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def parts_of(judged: pl.DataFrame, sources: Sources, settings: Overview) -> pl.D
         sources: questions and near labels.
         settings: data key and base of each model.
     """
-    found = []
+    found, known = [], {key: sources.stems(key) for key in sources.questions}
     for (model,), own in judged.group_by("model", maintain_order=True):
         key, base = settings.data[str(model)], settings.bases.get(str(model))
         of_base = judged.filter(pl.col("model") == (base or ""), pl.col("epoch") == 0)
         baseline = of_base.filter(pl.col("condition") == FREE)
-        stems, trained = sources.stems(key)
+        stems, trained = known[key]
         parts = [*samples_of(own, str(model)), *heldout_of(own, stems, trained, sources.near(key))]
         found.append(measured_strata(parts, baseline, settings.bootstrap))
     found.append(texts_per_cluster(judged))
@@ -128,7 +128,7 @@ def details(
     titles = {(system, code): title for system, code, title in codes.select("system", "code", "title").iter_rows()}
     columns = columns_of("metrics")
     found = [part.select(list(columns)) for part in rates if part.height]
-    shown_from = pl.col("clusters") >= settings.least_cell
+    shown_from = (pl.col("clusters") >= settings.least_cell) | (pl.col("metric") == "macro_accuracy")
     found = [part.filter(shown_from) for part in found]
     return Details(
         pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame(schema=columns),

@@ -62,15 +62,16 @@ def planned_pairs(available: Set[Asked], chosen: Mapping[str, int], bases: Mappi
         *(
             Pair("coders", Asked(one, chosen[one], FREE), Asked(other, chosen[other], FREE))
             for one, other in combinations(chosen, 2)
+            if one not in bases or bases[one] != bases.get(other)  # seeds of one recipe stand in a table of their own
         ),
     ]
-    return [pair for pair in dict.fromkeys(found) if {pair.left, pair.right} <= available]
+    return [pair for pair in dict.fromkeys(found) if pair.left != pair.right and {pair.left, pair.right} <= available]
 
 
 def _of_training(chosen: Mapping[str, int], bases: Mapping[str, str]) -> Iterator[Pair]:
     """Yield what training brings: as the study asked, and with one and the same prompt."""
     for model, epoch in chosen.items():
-        if model in bases:
+        if model in bases and epoch:
             base = bases[model]
             yield Pair("training", Asked(model, epoch, FREE), Asked(base, 0, FREE))
             yield Pair("training, short answer asked", Asked(model, epoch, SWAPPED), Asked(base, 0, FREE))
@@ -88,7 +89,7 @@ def _of_conditions(available: Set[Asked], chosen: Mapping[str, int], bases: Mapp
         elif condition in (THINKING, CONSTRAINED):
             yield Pair(condition, asked, free)
     for model, epoch in chosen.items():
-        if model in bases:
+        if model in bases and epoch:
             yield Pair("training against thinking", Asked(model, epoch, FREE), Asked(bases[model], 0, THINKING))
 
 

@@ -89,7 +89,9 @@ def further_questions(
             asked = catalogue_questions(questions, held_out)
         else:
             asked = text_questions(questions, evaluation.tasks)
-        first = asked.sort("formulation_id").unique(["entry_id", "task"], keep="first", maintain_order=True)
+        first = asked.sort("formulation_id", "question_id").unique(
+            ["entry_id", "task"], keep="first", maintain_order=True
+        )
         return first.sort("question_id")
     asked = text_questions(questions, evaluation.tasks)
     if condition == SWAPPED:

@@ -44,7 +44,7 @@ def samples_of(judged: pl.DataFrame, model: str) -> Iterator[tuple[str, pl.DataF
 
 
 def heldout_of(
-    judged: pl.DataFrame, stems: Mapping[str, str], trained: Iterable[str], near: Iterable[str]
+    judged: pl.DataFrame, stems: Mapping[str, str], trained: Iterable[str], near: Iterable[str] | None
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the answers to held-out labels that are new in earnest, and for yes and no those to all that is held out.
 
@@ -52,11 +52,12 @@ def heldout_of(
         judged: schema Judged, one model.
         stems: stem of each entry of the catalogue.
         trained: stems of labels that are trained on.
-        near: held-out entries that are near a trained label.
+        near: held-out entries that are near a trained label; None = not known, and then not left out either.
     """
     free = judged.filter(pl.col("dataset") == CATALOGUE, pl.col("condition") == FREE)
     labels = free.filter(pl.col("split") == "heldout_label")
-    yield "heldout_label, not near", labels.filter(~pl.col("entry_id").is_in(list(near)))
+    if near is not None:
+        yield "heldout_label, not near", labels.filter(~pl.col("entry_id").is_in(list(near)))
     stem = pl.col("entry_id").replace_strict(stems, default=None, return_dtype=pl.String)
     new = labels.with_columns(cluster=stem).filter(~pl.col("cluster").is_in(list(trained)))
     yield "heldout_label, new stem", new
@@ -72,10 +73,9 @@ def measured_strata(parts: Iterable[tuple[str, pl.DataFrame]], baseline: pl.Data
         baseline: judged rows of the base, for gains.
         resamples: of the bootstrap of times.
     """
-    found = [
-        measure(part.with_columns(split=pl.lit("test")), base, resamples).with_columns(stratum=pl.lit(name))
-        for name, rows in parts
-        for (epoch,), part in rows.group_by("epoch", maintain_order=True)
-        if (base := baseline if epoch else None) is not None or not epoch
-    ]
+    found = []
+    for name, rows in parts:
+        for (epoch,), part in rows.group_by("epoch", maintain_order=True):
+            measured = measure(part.with_columns(split=pl.lit("test")), baseline if epoch else None, resamples)
+            found.append(measured.with_columns(stratum=pl.lit(name)))
     return pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame()

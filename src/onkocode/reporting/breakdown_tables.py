@@ -5,11 +5,10 @@ from typing import Any
 import polars as pl
 
 from onkocode.evaluation.breakdown import MEASURES, TRAINING
-from onkocode.records.errors import InputError
 from onkocode.reporting.grids import shown_checkpoints, state_of
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import TASKS, Model, in_task_order
-from onkocode.reporting.outputs import Page
+from onkocode.reporting.outputs import Page, empty_page
 from onkocode.reporting.results import Results
 
 PRINTED = ("behaviour", TRAINING, "chapter", "group", "category")  # single codes stand in the file of numbers alone
@@ -28,9 +27,12 @@ def tabulate(results: Results) -> Page:
     rates = results.breakdown.filter(pl.col("metric").is_in([*MEASURES, "macro_accuracy"]))
     rates = rates.filter(~pl.col("stratum").str.starts_with("formulation: "))
     if rates.is_empty():
-        raise InputError("Accuracy by kind of code: nothing of it was measured")
+        why = "no task with codes was asked of test sets or held-out labels"
+        return empty_page("Accuracy by kind of code", why, rates)
     # Base models stand in the file of numbers: twice the columns would not fit a window.
-    checkpoints = [(model, epoch) for model, epoch in shown_checkpoints(results) if epoch]
+    every = shown_checkpoints(results)
+    trained = {model.key for model, epoch in every if epoch}
+    checkpoints = [(model, epoch) for model, epoch in every if epoch or model.key not in trained]
     sections = [
         _section(rates.filter(pl.col("dataset") == dataset, pl.col("task") == task), dataset, task, checkpoints)
         for dataset in [*results.texts, *([] if results.texts else ["catalogue"])]
@@ -84,7 +86,7 @@ def confused(results: Results) -> Page:
         sections.append(Section(columns, rows, TASKS.get(task, task), changes([" ".join(row[:2]) for row in rows])))
     notes = [
         "Wrong codes that could be read, the thirty most frequent of each coder, with the titles of the catalogue; – "
-        "= it does not stand there. “few”: fewer texts than evaluation.least_cell, which are not shown.",
+        "= it does not stand there. Those of fewer patients than evaluation.least_cell are left out.",
     ]
     return Page(html_page("Confusions", sections, notes), frame)
 
@@ -92,5 +94,5 @@ def confused(results: Results) -> Page:
 def _confusion(row: dict[str, Any], names: dict[str, str]) -> list[str]:
     expected, predicted = (f"{row[code]}\n{row[f'{code}_title'] or '–'}" for code in ("expected", "predicted"))
     coder = f"{names.get(row['model'], row['model'])}, {state_of(row['epoch'])}"
-    counts = ["few" if row[name] is None else f"{row[name]:,}" for name in ("texts", "answers")]
+    counts = [f"{row[name]:,}" for name in ("texts", "answers")]
     return [coder, row["dataset"], expected, predicted, *counts]

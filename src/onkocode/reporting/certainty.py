@@ -10,10 +10,9 @@ from matplotlib.ticker import MultipleLocator
 
 from onkocode.config.base import CATALOGUE, CONSTRAINED
 from onkocode.evaluation.certainty import ERRORS
-from onkocode.records.errors import InputError
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import TASKS, Model, in_task_order
-from onkocode.reporting.outputs import Drawing, Page
+from onkocode.reporting.outputs import Drawing, Page, empty_drawing
 from onkocode.reporting.results import Results
 from onkocode.reporting.style import looks, panel_letter, print_style
 
@@ -24,8 +23,10 @@ WARNING = (
 
 
 def coverage(results: Results) -> Drawing:
-    """Return accuracy against the share of cases that are answered; raises InputError where there is nothing."""
+    """Return accuracy against the share of cases that are answered."""
     rows = _shown(results, ["coverage"])
+    if rows.is_empty():
+        return empty_drawing("Accuracy against coverage", "no coder has answers with scores here", rows)
     figure = _panels(results, rows, "Share of cases answered, most certain first, %", "Exact of these, %")
     sentences = [
         f"{row['coder']}, {TASKS[row['task']]}: {row['value']:.0f} % of the answered when {row['at']:.0f} % are "
@@ -36,8 +37,10 @@ def coverage(results: Results) -> Drawing:
 
 
 def reliability(results: Results) -> Drawing:
-    """Return accuracy against the score; raises InputError where no score is a probability."""
+    """Return accuracy against the score."""
     rows = _shown(results, ["reliability"])
+    if rows.is_empty():
+        return empty_drawing("Reliability of scores", "no coder has scores that are probabilities", rows)
     figure = _panels(results, rows, "Mean score, %", "Exact, %", diagonal=True)
     return Drawing(figure, rows, "Reliability of scores", f"{_place(results)} {WARNING}")
 
@@ -56,8 +59,8 @@ def tabulate(results: Results) -> Page:
     notes = [
         "Cases that need no human: their score is above a threshold at which, with 95 % confidence, no more than so "
         "many are wrong; it is found on random halves of the texts and counted on the others. – : so few texts could "
-        "not prove it even if all were right: for 1 % a half of 370 is needed, for 5 % one of 75. Wrong among them: "
-        "on the halves that had no part in the threshold.",
+        "not prove it even if all were right: for 1 % a half of 371 patients is needed, for 5 % one of 76. Wrong "
+        "among them: on the halves that had no part in the threshold.",
         "Calibration error: mean distance of score and accuracy over ten bins, with percentiles of the cluster "
         "bootstrap; it is never below 0, so that chance alone makes it positive. Temperature: fitted on held-out "
         f"labels of the catalogue. {WARNING}",
@@ -111,8 +114,6 @@ def _shown(results: Results, measures: Sequence[str]) -> pl.DataFrame:
     rows = results.certainty.filter(
         pl.col("measure").is_in(measures), pl.col("dataset") == dataset, pl.col("epoch") > 0
     )
-    if rows.is_empty():
-        raise InputError(f"no scores of {dataset} that could be drawn; ask language models constrained, or add coders")
     coders = [_coder(names, *keys) for keys in rows.select("model", "epoch", "condition").iter_rows()]
     order = {model.key: place for place, model in enumerate(results.models)}
     place = pl.col("model").replace_strict(order, default=len(order), return_dtype=pl.Int64)

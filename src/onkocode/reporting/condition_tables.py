@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from onkocode.config.base import CATALOGUE, CONSTRAINED, FREE, SINGLE, SWAPPED, THINKING
-from onkocode.records.errors import InputError
 from onkocode.reporting.grids import NUMBERS, Cell, grid, shown_checkpoints
 from onkocode.reporting.html import html_page
 from onkocode.reporting.inputs import TASKS
-from onkocode.reporting.outputs import Page
+from onkocode.reporting.outputs import Page, empty_page
 from onkocode.reporting.results import Results
 
 _RATES = (("accuracy", "Exact"), ("partial_accuracy", "Partial"), ("invalid_rate", "Invalid"))
@@ -138,12 +137,12 @@ def _page(
     datasets: Sequence[tuple[str, str]] | None = None,
     checkpoints: Sequence | None = None,  # type: ignore[type-arg]
 ) -> Page:
-    """Return a page with a grid per task; raises InputError where nothing of it was measured."""
+    """Return a page with a grid per task, or one that says that nothing of it was measured."""
     rows = shown_checkpoints(results) if checkpoints is None else checkpoints
     places = [(text, f"Test set {text}") for text in results.texts] if datasets is None else datasets
     grids = [grid(cells, rows, places, task) for task in TASKS]
     sections = [section for section, _ in grids if section is not None]
     if not sections:
-        raise InputError(f"{title}: nothing of it was measured")
+        return empty_page(title, "nothing of it was measured", pl.DataFrame(schema=NUMBERS))
     frame = pl.DataFrame([row for _, numbers in grids for row in numbers], schema=NUMBERS)
     return Page(html_page(title, sections, notes), frame)

@@ -44,6 +44,25 @@ class Page:
         write_tsv(self.numbers, path.with_suffix(".tsv"))
 
 
+def empty_page(title: str, why: str, numbers: pl.DataFrame) -> Page:
+    """Return a page that says why there is no table; a study without one of its tables would not end."""
+    from onkocode.reporting.html import html_page
+
+    return Page(html_page(title, [], [f"There is no table: {why}."]), numbers)
+
+
+def empty_drawing(title: str, why: str, numbers: pl.DataFrame) -> Drawing:
+    """Return a figure that says why it shows nothing."""
+    from matplotlib.figure import Figure
+
+    from onkocode.reporting.style import print_style
+
+    with print_style():
+        figure = Figure(figsize=(5, 1.2))
+        figure.text(0.5, 0.5, f"{title}: {why}.", ha="center", va="center", wrap=True)
+    return Drawing(figure, numbers, title, f"There is no figure: {why}.")
+
+
 def write_tsv(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame as TSV with six decimals at most; null is an empty field."""
     with new_file(path) as temporary:

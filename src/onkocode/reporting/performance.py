@@ -82,8 +82,8 @@ def patient_notes(strata: pl.DataFrame, texts: Sequence[str]) -> list[str]:
         for row in counts.filter(pl.col("dataset") == text).head(1).iter_rows(named=True):
             several = f"{row['n']:,} texts of {row['clusters']:,} patients, {row['value']:.2f} each."
             one = (
-                f"{row['n']:,} texts, each counted as a patient of its own. Should some be of the same patient, all "
-                f"intervals are too narrow: name the column with patients in texts.{text}.columns.cluster."
+                f"{row['n']:,} texts, each of a patient of its own. Should some be of the same patient, all intervals "
+                f"are too narrow: see that the column with patients stands in texts.{text}.columns.cluster."
             )
             notes.append(f"Test set {text}: {several if row['value'] > 1 else one}")
     return notes

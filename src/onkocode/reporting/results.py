@@ -13,7 +13,7 @@ from onkocode.config.base import Section
 from onkocode.config.schema import VALID_FLOOR
 from onkocode.evaluation.breakdown import CONFUSIONS
 from onkocode.evaluation.crossfitting import FREQUENCIES
-from onkocode.evaluation.selection import chosen_epochs, read_selection
+from onkocode.evaluation.selection import chosen_epochs, chosen_ways, read_selection
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import read_table
 from onkocode.reporting.inputs import Model, Target, read_metrics, read_models, targets
@@ -119,6 +119,10 @@ class Results:
     def epochs(self) -> dict[str, int]:
         """The chosen epoch of each model that has one."""
         return chosen_epochs(self.selection)
+
+    def chosen_on(self, dataset: str) -> set[str]:
+        """Return the models whose epoch a test set chose."""
+        return {model for model, chosen in chosen_ways(self.selection).items() if chosen == ("test", dataset)}
 
     def _tsv(self, name: str, columns: Mapping[str, Any]) -> pl.DataFrame:
         path = self._path(name)

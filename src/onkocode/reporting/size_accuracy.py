@@ -1,6 +1,6 @@
 """Figure 3: accuracy against the size of the model, before and after training."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from onkocode.evaluation.crossfitting import CROSS_FITTED
 from onkocode.paper import paper
 from onkocode.records.errors import InputError
 from onkocode.reporting.differences import gain_text, to_base, with_differences
@@ -32,7 +33,8 @@ LINE_GAP = 4.5  # the same of two names of lines, in % of answers
 def draw(results: Results) -> Drawing:
     """Return Figure 3, about the first test set; raises InputError when there is nothing to draw."""
     target = results.targets[0]
-    numbers = size_numbers(results.metrics, results.models, results.epochs, target)
+    fitted = results.chosen_on(target.dataset)
+    numbers = size_numbers(results.metrics, results.models, results.epochs, target, fitted)
     numbers = with_differences(numbers, {"trained": to_base(results.comparisons)}, target.dataset)
     if numbers.is_empty():
         raise InputError(f"the metrics hold no accuracy of these models for a task with codes on: {target.label}")
@@ -45,7 +47,11 @@ def draw(results: Results) -> Drawing:
 
 
 def size_numbers(
-    metrics: pl.DataFrame, models: Sequence[Model], epochs: dict[str, int], target: Target
+    metrics: pl.DataFrame,
+    models: Sequence[Model],
+    epochs: dict[str, int],
+    target: Target,
+    fitted: Set[str] = frozenset(),
 ) -> pl.DataFrame:
     """Return accuracy and partial accuracy of the base model and of the chosen epoch, of all answers.
 
@@ -54,6 +60,7 @@ def size_numbers(
         models: the models to show.
         epochs: chosen epoch by model key; a model without one has only its base row.
         target: the questions.
+        fitted: models whose epoch these questions chose; their rates are the cross-fitted ones, where there are some.
 
     Returns:
         Columns model, label, parameters (count), task, state (base | trained), epoch, metric, denominator, n, value,
@@ -65,8 +72,10 @@ def size_numbers(
         orient="row",
     )
     rows = pl.concat([interval_rows(metrics, metric, "all") for metric in MARKERS])
+    crossed = at_target(rows, Target(target.dataset, CROSS_FITTED)).filter(pl.col("model").is_in(list(fitted)))
+    plain = at_target(rows, target).join(crossed, on=["model", "epoch", "task", "metric"], how="anti")
     return (
-        at_target(rows, target)
+        pl.concat([plain, crossed])
         .filter(pl.col("task").is_in(CODED))
         .join(facts, on="model")
         .filter((pl.col("epoch") == 0) | (pl.col("epoch") == pl.col("chosen")))

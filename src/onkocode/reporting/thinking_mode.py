@@ -227,7 +227,10 @@ def _wrapped(label: str) -> str:
 
 def _note(numbers: pl.DataFrame, target: Target) -> str:
     asked = numbers.filter(pl.col("metric") == "invalid_rate")
-    differences = "\nAbove bars: paired difference to the base, points of all answers († p < 0.05, Holm)."
+    differences = (
+        "\nAbove bars: paired difference to the base, points of all answers († p < 0.05, Holm); of trained models on "
+        "the whole test set."
+    )
     return (
         f"{target.label}. All were asked the same {_range(asked)} per task. Accuracies: % of valid answers; "
         f"invalid: % of all.{differences if 'difference' in numbers.columns else ''}"

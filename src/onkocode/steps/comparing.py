@@ -160,10 +160,11 @@ def break_down(
     from onkocode.records.schemas import read_table, write_table
     from onkocode.reporting.outputs import write_tsv
 
-    inputs = {str(path): path for path in [*judged, selection, *codes, *dict(questions).values()]}
+    known = {key: path for key, path in leakage if path.is_file()}
+    inputs = {str(path): path for path in [*judged, selection, *codes, *dict(questions).values(), *known.values()]}
     record = Provenance("break-down", settings.model_dump(), inputs)
     answers = _read_judged(judged)
-    near = {key: read_table(path, "leakage") for key, path in leakage if path.is_file()}
+    near = {key: read_table(path, "leakage") for key, path in known.items()}
     sources = Sources({key: read_table(path, "questions") for key, path in questions}, near)
     spaces = pl.concat([read_table(path, "codes") for path in codes]).unique(["code", "system"], keep="first")
     found = details(answers, _chosen(answers, selection), sources, spaces, settings)

@@ -126,6 +126,8 @@ def evaluate_conditions(
     from onkocode.evaluation.conditions import answer_under
     from onkocode.records.schemas import read_table, write_table
 
+    if any(name.startswith("constrained/") for name in outputs) and None in (icd10gm, icdo3):
+        raise InputError("give --icd10gm and --icdo3: constrained answers are codes of these label spaces")
     checkpoint = Checkpoint(read_model(base), adapter)
     spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
     files = {"base": base} | ({"adapter": adapter} if adapter else {})
@@ -279,10 +281,13 @@ def _mirror(metrics: pl.DataFrame, tracking: Tracking, output: Path) -> None:
     """Send the table of numbers to W&B."""
     from onkocode.tracking import TrackedRun
 
+    if metrics.is_empty():
+        return
     row: dict[str, Any] = metrics.row(0, named=True)
     run = TrackedRun(tracking, row["model"], "evaluate", row["epoch"], {"condition": row["condition"]}, output.parent)
     values = {"evaluate/epoch": row["epoch"]}
-    for item in metrics.unique(["dataset", "task", "stratum", "metric", "denominator"]).iter_rows(named=True):
+    place = ["condition", "dataset", "task", "stratum", "metric", "denominator"]
+    for item in metrics.unique(place, keep="first", maintain_order=True).iter_rows(named=True):
         if item["value"] is not None:
             name = "/".join(item[key] for key in ("dataset", "task", "stratum", "metric", "denominator"))
             values[f"evaluate/{item['condition']}/{name}"] = item["value"]

@@ -130,14 +130,26 @@ def thinking(study: Study, model: str) -> str:
 
 def conditions(study: Study, model: str) -> str:
     """Settings of evaluate-conditions."""
-    asked = {key: effective(study.config.evaluation)[key] for key in ("tasks", "entries", "seed")}
+    return _conditions(study, model, study.config.evaluation)
+
+
+def conditions_key(study: Study, model: str) -> str:
+    """Return what evaluate-conditions depends on."""
+    return _conditions(study, model, at_default(study.config.evaluation, Mark.NEUTRAL))
+
+
+def _conditions(study: Study, model: str, evaluation: Evaluation) -> str:
+    asked = {key: effective(evaluation)[key] for key in ("tasks", "entries", "seed", "shard")}
     further = {key: value for key, value in effective(study.config.conditions).items() if key != "asked"}
     return canonical_json(_asking(study, model) | {"evaluation": asked, "conditions": further})
 
 
 def comparing(study: Study) -> str:
     """Settings of compare-checkpoints."""
-    asked = {key: effective(study.config.evaluation)[key] for key in ("primary", "choice")}
+    asked: dict[str, Any] = {key: effective(study.config.evaluation)[key] for key in ("primary", "choice")}
+    if asked["primary"] is not None:  # of a recipe with seeds, the first
+        named = {key: asked["primary"][key] for key in ("model", "against")}
+        asked["primary"] |= {key: study.models_of.get(name, [name])[0] for key, name in named.items()}
     return canonical_json({"texts": study.test_sets, "bases": study.bases} | asked)
 
 

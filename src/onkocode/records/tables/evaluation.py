@@ -74,9 +74,7 @@ class Judged(dy.Schema):
     thought = dy.Bool(nullable=True)  # the answer holds a thought that is not empty; null in files before version 5
     score = dy.Float64(nullable=True)  # of the first answer; null where the coder gives none
     score_total = dy.Float64(nullable=True)  # of all ranked answers; above 1, scores are no probabilities
-    right_rank = dy.Int64(
-        nullable=True, min=0
-    )  # of the first right answer; 0 = none is right, null = only one was given
+    right_rank = dy.Int64(nullable=True, min=0)  # of the first right one up to 10; 0 = none, null = no lists
 
     @dy.rule()
     def valid_is_predicted(cls) -> pl.Expr:
