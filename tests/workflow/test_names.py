@@ -76,6 +76,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "recipes": {"tiny-qwen3-s": {"training": {"epochs": 2}, "label": "Qwen3 $(touch MARK4)"}},
         "evaluation": {"entries": 5},
         "thinking": {"max_new_tokens": 8},
+        "conditions": {"asked": ["swapped"]},
     }
     mine["pathvars"]["private"] = str(root / ODD / "private")  # type: ignore[index]  # absolute
     mine["recipes"]["tiny-qwen3-s"]["testing"] = {"quantisation": "none"}  # type: ignore[index]
@@ -89,7 +90,7 @@ def test_run_with_odd_names_is_whole_and_nothing_in_them_was_executed(odd: Proje
     for name in ("loss_curves", "accuracy_by_epoch", "size_accuracy", "thinking_mode"):
         assert (results / "figures" / f"{name}.svg").is_file()
     metrics = pl.read_parquet(results / "metrics.parquet", glob=False)
-    assert set(metrics["condition"]) == {"free", "thinking"}
+    assert set(metrics["condition"]) == {"free", "thinking", "swapped"}
     assert set(metrics["epoch"]) == {0, 1, 2}
     assert (odd.root / ODD / "private/answers/tiny-qwen3-s/epoch-2/free").is_dir()
     assert "Ä ö" in (results / "catalogues/alphaid-2024/source.provenance.json").read_text(encoding="utf-8")

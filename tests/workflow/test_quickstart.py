@@ -9,6 +9,7 @@ import pytest
 
 from onkocode.records.provenance import read_provenance
 from onkocode.records.schemas import read_table
+from onkocode.reporting.registry import ITEMS
 from tests.workflow.conftest import Project, job_counts
 from tests.workflow.test_docs import ON_A_COPY, ON_THE_QUICKSTART
 
@@ -81,10 +82,12 @@ def test_similar_labels_code_better_than_the_commonest_code(metrics):
 
 def test_all_outputs_are_there(quickstart):
     results = quickstart.root / "results"
-    for figure in ("loss_curves", "accuracy_by_epoch", "heldout_by_epoch", "size_accuracy", "thinking_mode"):
+    figures = ("loss_curves", "accuracy_by_epoch", "heldout_by_epoch", "size_accuracy", "thinking_mode")
+    for figure in (*figures, "coverage", "reliability"):
         for suffix in (".svg", ".png", ".tsv"):
             assert (results / "figures" / f"{figure}{suffix}").stat().st_size > 500, figure
-    for table in ("questions-example", "models", "performance"):
+    tables = [item.key for item in ITEMS if item.kind == "table" and item.key not in ("questions-{data}", "replicates")]
+    for table in ("questions-example", *tables):
         assert (results / "tables" / f"{table}.html").stat().st_size > 500, table
         assert (results / "tables" / f"{table}.tsv").stat().st_size > 100, table
     for model in MODELS:
@@ -98,6 +101,30 @@ def test_all_outputs_are_there(quickstart):
         assert (results / f"evaluation/{model}/epoch-1/summary.html").is_file()
         assert (results / f"training/{model}/epoch-1/coder/settings.json").is_file()
         assert json.loads((results / f"models/{model}/model.json").read_text())["kind"] == kind
+
+
+def test_what_is_compared(quickstart):
+    comparisons = read_table(quickstart.root / "results/comparisons.parquet", "comparisons")
+    primary = comparisons.filter("primary").row(0, named=True)
+    assert (primary["left_model"], primary["kind"], primary["p_holm"]) == ("tiny-qwen3-m", "training", None)
+    assert primary["low"] > 0
+    kinds = set(comparisons["kind"])
+    assert {"training", "prompt", "thinking", "constrained", "epochs", "coders"} <= kinds
+    coders = comparisons.filter(pl.col("kind") == "coders", pl.col("metric") == "accuracy", pl.col("task") == "icd10")
+    assert {"lexicon", "nearest-label"} <= set(coders["left_model"]) | set(coders["right_model"])
+    sides = coders.select("left_model", "right_model").rows()
+    assert len(sides) == len(set(sides)) == 21  # seven coders with each other
+
+
+def test_constrained_answers_exist_and_have_probabilities(quickstart):
+    for model in MODELS:
+        judged = read_table(
+            quickstart.root / f"results/evaluation/{model}/epoch-3/constrained/example.parquet", "judged"
+        )
+        codes = judged.filter(pl.col("task") != "tumour")
+        assert codes["terminal"].all()
+        assert codes["score"].is_between(0, 1).all()
+        assert codes["score_total"].max() <= 1 + 1e-9
 
 
 def test_training_log_goes_on_over_the_epochs(quickstart):
@@ -166,7 +193,8 @@ def test_private_folder_is_closed(quickstart):
     private = quickstart.root / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     predictions = list((private / "predictions").rglob("*.parquet"))
-    assert len(predictions) == 3 * 4 * 2 + 2 + 2 * len(FITTED)
+    further = 4  # swapped, single, constrained on texts and held-out labels
+    assert len(predictions) == 3 * 4 * (2 + further) + 2 * 2 + 2 * len(FITTED)
     for path in predictions:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
@@ -227,7 +255,7 @@ def test_changed_test_set_repeats_no_training(quickstart):
 
 def test_mended_parser_repeats_no_generation(quickstart):
     counts = job_counts(quickstart.run(*CONFIG, "-n", "--forcerun", "score_checkpoint", "score_thinking").stdout)
-    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12 + len(FITTED), 2)
+    assert (counts["score_checkpoint"], counts["score_thinking"]) == (12 + len(FITTED), 2 * 2)
     assert not {"evaluate_checkpoint", "evaluate_thinking", "train_epoch"} & set(counts)
 
 
@@ -241,14 +269,16 @@ def test_answers_of_earlier_predictions_are_taken_over(quickstart, tmp_path):
         shutil.copytree(quickstart.root / folder, tmp_path / folder)
     answers = tmp_path / "private/answers"
     # The study was moved, which makes no other model of its bases.
-    before = {path.relative_to(answers): read_table(path, "answers") for path in answers.rglob("*.parquet")}
+    # Of earlier versions; further conditions came with the answers that are kept.
+    earlier = [path for path in answers.rglob("*.parquet") if path.parts[-2] in ("free", "thinking")]
+    before = {path.relative_to(answers): read_table(path, "answers") for path in earlier}
     shutil.rmtree(answers)
     other = tmp_path / "results/training/tiny-llama/epoch-2/adapter/adapter_model.safetensors"
     other.write_bytes((tmp_path / "results/training/tiny-llama/epoch-1/adapter" / other.name).read_bytes())
     said = Project(tmp_path).command(["onkocode", "keep-answers", "--config", *CONFIG_FILES]).stdout
     assert re.search(r"tiny-llama, epoch 2, free: passed over \(.*adapter is not what they were made from\)", said)
     after = {path.relative_to(answers): read_table(path, "answers") for path in answers.rglob("*.parquet")}
-    assert len(before) == 3 * 4 + 2
+    assert len(before) == 3 * 4 + 2 * 2
     assert set(before) - set(after) == {path for path in before if str(path).startswith("tiny-llama/epoch-2")}
     for path, table in after.items():
         assert table.sort("key").equals(before[path].sort("key"))

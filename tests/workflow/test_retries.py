@@ -26,6 +26,7 @@ FILES = {
     "fit_coder": "results/training/nearest-label/epoch-1/coder",
     "evaluate_checkpoint": "private/predictions/tiny-llama/epoch-0/free/catalogue.parquet",
     "evaluate_thinking": "private/predictions/tiny-qwen3-s/epoch-0/thinking/example.parquet",
+    "evaluate_conditions": "private/predictions/tiny-qwen3-s/epoch-0/swapped/example.parquet",
 }
 INPUTS = [
     "results/models/tiny-llama/base.json",
@@ -33,6 +34,8 @@ INPUTS = [
     "results/models/tiny/llama/config.json",
     "results/models/tiny/qwen3-s/config.json",
     "results/questions/example.parquet",
+    "results/catalogues/icd10gm-example/codes.parquet",
+    "results/catalogues/icdo3-example/codes.parquet",
     "private/texts/example/questions.parquet",
     "results/inputs.json",
     "results/options/tracking.json",

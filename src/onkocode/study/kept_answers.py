@@ -66,8 +66,8 @@ def places_of(study: Study) -> Iterator[Place]:
     for model, epoch in study.checkpoints(0):
         if model in study.language_models:  # other coders keep no answers
             yield Place(study, results, private, model, epoch, "free")
-    for model in study.thinking_models:
-        yield Place(study, results, private, model, 0, "thinking")
+    for model, epoch in study.thinking_checkpoints:
+        yield Place(study, results, private, model, epoch, "thinking")
 
 
 def keep_answers_of(place: Place) -> int:
