@@ -36,7 +36,7 @@ def test_answers_are_judged_and_measured(example_questions: QuestionSet, example
     said = pl.col("code").str.head(4) + pl.lit("z")
     answer = pl.when(pl.int_range(pl.len()) % 3 == 0).then("code").when(pl.int_range(pl.len()) % 3 == 1).then(said)
     facts = {"model": "m", "epoch": 1, "condition": "free", "dataset": "catalogue", "rank": 1, "tokens": 0}
-    facts |= {"score": None, "seconds": 0.1, "batch": 30}
+    facts |= {"score": None, "seconds": 0.1, "batch": 30, "truncated": None}
     rows = asked.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
     predictions = rows.with_columns(answer=answer.otherwise(pl.lit("9-999")))
     typed = predictions.select(pl.col(name).cast(dtype) for name, dtype in columns_of("predictions").items())

@@ -46,7 +46,7 @@ def test_published_adapter_is_fetched_and_tested_but_not_trained(project: Projec
     assert counts["fetch_adapter"] == 1
     assert counts["evaluate_checkpoint"] == 4 + 2
     assert counts["score_checkpoint"] == 4 + 2
-    assert counts["draw_figure"] == 4
+    assert counts["draw_figure"] == 4 + 2
     assert "Training published" not in output
     assert "results/models/published/adapter" in block(output, "Asking published, epoch 1")
     assert "adapter" not in block(output, "Asking published, epoch 0")
@@ -73,7 +73,7 @@ def test_study_without_any_training_is_planned_without_its_figure(project: Proje
     counts = job_counts(output)
     assert "train_epoch" not in counts
     assert counts["evaluate_checkpoint"] == 2 + 1
-    assert (counts["draw_figure"], counts["write_table"]) == (3, 3)
+    assert (counts["draw_figure"], counts["write_table"]) == (3 + 2, 3 + 9)
     assert "Drawing loss_curves" not in output
     assert job_counts(plan(project, ["published", "merged"], "training")) == {"training": 1, "total": 1}
     assert job_counts(plan(project, ["published"], "results/published.done"))["evaluate_checkpoint"] == 2

@@ -50,7 +50,10 @@ def test_every_model_learns(metrics, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_heldout_labels_are_reported_beside(metrics, model):
     rows = metrics.filter(
-        (pl.col("model") == model) & (pl.col("stratum") == "heldout_label") & (pl.col("task") == "icd10")
+        (pl.col("model") == model)
+        & (pl.col("stratum") == "heldout_label")
+        & (pl.col("task") == "icd10")
+        & (pl.col("condition") == "free")
     )
     assert sorted(rows["epoch"].unique().to_list()) == [0, 1, 2, 3]
     # Of the valid answers there may be few: base models hardly give one.
