@@ -228,7 +228,7 @@ def _wrapped(label: str) -> str:
 def _note(numbers: pl.DataFrame, target: Target) -> str:
     asked = numbers.filter(pl.col("metric") == "invalid_rate")
     differences = (
-        "\nAbove bars: paired difference to the base, points of all answers († p < 0.05, Holm); of trained models on "
+        "\nAbove bars: paired difference to the base, points of all answers († p < 0.05, Holm);\nof trained models on "
         "the whole test set."
     )
     return (
