@@ -201,22 +201,30 @@ def judged_baseline(condition):
     ]
 
 
-def questions_asked(condition):
+def questions_on(datasets):
     return lambda wildcards: [
         (
             questions_of_model(wildcards)
             if dataset == CATALOGUE
             else f"<private>/texts/{dataset}/questions.parquet"
         )
-        for dataset in study.datasets(condition)
+        for dataset in datasets
     ]
+
+
+def codes_on(datasets, catalogue):
+    return lambda wildcards: [
+        f"<results>/catalogues/{study.label_space(catalogue, dataset, wildcards.model)}/codes.parquet"
+        for dataset in datasets
+    ]
+
+
+def questions_asked(condition):
+    return questions_on(study.datasets(condition))
 
 
 def codes_asked(catalogue, condition):
-    return lambda wildcards: [
-        f"<results>/catalogues/{study.label_space(catalogue, dataset, wildcards.model)}/codes.parquet"
-        for dataset in study.judged_by(catalogue, condition)
-    ]
+    return codes_on(study.judged_by(catalogue, condition), catalogue)
 
 
 registries = [
@@ -233,28 +241,7 @@ def further(form):
     return [form.format(name) for name in study.conditions or ["none"]]
 
 
-def questions_asked_further(wildcards):
-    return [
-        (
-            questions_of_model(wildcards)
-            if Path(name).name == CATALOGUE
-            else f"<private>/texts/{Path(name).name}/questions.parquet"
-        )
-        for name in study.conditions
-    ]
-
-
-def codes_asked_further(catalogue):
-    return lambda wildcards: [
-        f"<results>/catalogues/{study.label_space(catalogue, Path(name).name, wildcards.model)}/codes.parquet"
-        for name in study.conditions
-    ]
-
-
-def codes_answered(catalogue):
-    return lambda wildcards: [
-        f"<results>/catalogues/{study.label_space(catalogue, CATALOGUE, wildcards.model)}/codes.parquet"
-    ]
+asked_further = [Path(name).name for name in study.conditions]  # a data set for each
 
 
 def results_of(checkpoints, below):

@@ -82,8 +82,8 @@ rule evaluate_conditions:
         adapter=adapter_of_checkpoint,
         questions=questions_of_model,
         texts=questions_of_texts,
-        icd10gm=codes_answered("icd10gm"),
-        icdo3=codes_answered("icdo3"),
+        icd10gm=codes_on([CATALOGUE], "icd10gm"),
+        icdo3=codes_on([CATALOGUE], "icdo3"),
     output:
         further("<private>/predictions/{{model}}/epoch-{{epoch}}/{}.parquet"),
     log:
@@ -187,9 +187,9 @@ use rule score_checkpoint as score_conditions with:
         predictions=further(
             "<private>/predictions/{{model}}/epoch-{{epoch}}/{}.parquet"
         ),
-        questions=questions_asked_further,
-        icd10gm=codes_asked_further("icd10gm"),
-        icdo3=codes_asked_further("icdo3"),
+        questions=questions_on(asked_further),
+        icd10gm=codes_on(asked_further, "icd10gm"),
+        icdo3=codes_on(asked_further, "icdo3"),
         ops=[],
         registries=registries,
         baseline=[],

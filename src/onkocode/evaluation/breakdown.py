@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from onkocode.evaluation.intervals import TOO_FEW, korn_graubard
+from onkocode.evaluation.intervals import of_rate
 from onkocode.evaluation.measuring import BY, measured
-from onkocode.evaluation.metrics import METRICS
+from onkocode.evaluation.metrics import LEADING, METRICS
 from onkocode.tasks import NO, TASKS
 
-MEASURES = ("accuracy", "partial_accuracy", "invalid_rate")
 TRAINING = "training labels"  # how many labels of the code were trained on
 FREQUENCIES = ((0, 0, "0"), (1, 1, "1"), (2, 5, "2–5"), (6, 20, "6–20"), (21, None, "21 and more"))
 WAYS = ("behaviour", "chapter", "group", "category", "code", TRAINING)
@@ -80,7 +79,7 @@ def _described(answers: pl.DataFrame, codes: pl.DataFrame, frequencies: pl.DataF
 
 
 def _rates(answers: pl.DataFrame, task: str) -> Iterator[Row]:
-    for key in MEASURES:
+    for key in LEADING:
         if task in METRICS[key].tasks:
             for row in measured(METRICS[key], answers, None, 1):
                 if row["denominator"] == "all" and row["method"] != "clopper-pearson":
@@ -90,7 +89,6 @@ def _rates(answers: pl.DataFrame, task: str) -> Iterator[Row]:
 def _macro(answers: pl.DataFrame) -> Row:
     """Return the mean accuracy of codes."""
     means = answers.group_by("code", maintain_order=True).agg(pl.col("exact").mean())["exact"].to_numpy()
-    low, high = korn_graubard(means, np.ones(len(means)))
     return {
         "metric": "macro_accuracy",
         "denominator": "all",
@@ -98,9 +96,7 @@ def _macro(answers: pl.DataFrame) -> Row:
         "n": answers.height,
         "clusters": len(means),
         "value": float(means.mean()),
-        "low": low,
-        "high": high,
-        "method": TOO_FEW if low is None else "korn-graubard",
+        **of_rate(means, np.ones(len(means))),
     }
 
 

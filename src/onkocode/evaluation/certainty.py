@@ -9,9 +9,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from onkocode.config.base import CATALOGUE, CONSTRAINED, FREE
-from onkocode.evaluation.intervals import LEAST_CLUSTERS, TOO_FEW, korn_graubard
+from onkocode.evaluation.chance import stream_of, with_replacement
+from onkocode.evaluation.intervals import LEAST_CLUSTERS, Bounds, interval, of_rate
+from onkocode.evaluation.measuring import over_clusters
+from onkocode.evaluation.selection import base_or_chosen
 from onkocode.evaluation.thresholds import STEPS, Ranked
-from onkocode.records.ids import digest
 from onkocode.records.schemas import columns_of
 
 BINS = 10
@@ -20,6 +22,7 @@ HALVES = 20  # random halves on which thresholds are found, the other half being
 WIDEST = 3.0  # limit of the logarithm of a temperature
 LEAST = 1e-6  # probabilities are kept away from 0 and 1 by it, where their log-odds end
 RESAMPLES = 500
+RIGHT = pl.col("right")
 Row = dict[str, Any]
 
 
@@ -33,10 +36,7 @@ def measure_certainty(judged: pl.DataFrame, chosen: Mapping[str, int]) -> pl.Dat
         chosen: epoch by model.
     """
     rows: list[Row] = []
-    epochs = pl.col("model").replace_strict(chosen, default=None, return_dtype=pl.Int64)
-    shown = judged.filter(
-        (pl.col("epoch") == 0) | (pl.col("epoch") == epochs), pl.col("condition").is_in([FREE, CONSTRAINED])
-    )
+    shown = judged.filter(base_or_chosen(chosen), pl.col("condition").is_in([FREE, CONSTRAINED]))
     for keys, answers in shown.group_by(["model", "epoch", "condition", "task"], maintain_order=True):
         head = dict(zip(("model", "epoch", "condition", "task"), keys, strict=True))
         held_out = _cases(answers.filter(pl.col("dataset") == CATALOGUE, pl.col("split") == "heldout_label"))
@@ -67,7 +67,7 @@ def _of_cases(cases: pl.DataFrame, temperature: float | None) -> Iterator[Row]:
     if not cases["score"].count():
         valid = cases.filter("valid")
         if valid.height:
-            yield _rate("coverage", valid.height / cases.height, valid, "right")
+            yield _rate("coverage", valid.height / cases.height, valid, RIGHT)
         return
     yield from _coverage(cases)
     if are_probabilities(cases):
@@ -84,20 +84,17 @@ def are_probabilities(cases: pl.DataFrame) -> bool:
     return bool(lowest is not None and lowest >= 0 and highest is not None and highest <= 1 + LEAST)  # type: ignore[operator]
 
 
-def _rate(measure: str, at: float, cases: pl.DataFrame, what: str) -> Row:
-    """Return a rate of cases with its interval over clusters."""
-    grouped = cases.group_by("cluster").agg(sums=pl.col(what).sum(), totals=pl.len()).sort("cluster")
-    sums, totals = grouped["sums"].to_numpy().astype(np.float64), grouped["totals"].to_numpy().astype(np.float64)
-    low, high = korn_graubard(sums, totals)
+def _rate(measure: str, at: float, cases: pl.DataFrame, what: pl.Expr, weight: pl.Expr | None = None) -> Row:
+    """Return a rate of cases with its interval over clusters; cases weigh alike where no weight is given."""
+    weighed = pl.lit(1.0) if weight is None else weight
+    sums, totals = over_clusters(cases.select("cluster", value=what.cast(pl.Float64), weight=weighed))
     return {
         "measure": measure,
         "at": at,
         "value": float(sums.sum() / totals.sum()),
-        "low": low,
-        "high": high,
         "n": cases.height,
         "clusters": len(totals),
-        "method": TOO_FEW if low is None else "korn-graubard",
+        **of_rate(sums, totals),
     }
 
 
@@ -107,7 +104,7 @@ def _coverage(cases: pl.DataFrame) -> Iterator[Row]:
     Equal scores are answered together: no order of the file tells them apart.
     """
     for number in _steps(cases):
-        yield _rate("coverage", number / cases.height, cases.head(number), "right")
+        yield _rate("coverage", number / cases.height, cases.head(number), RIGHT)
 
 
 def _steps(cases: pl.DataFrame) -> list[int]:
@@ -124,17 +121,14 @@ def _calibration(cases: pl.DataFrame, suffix: str) -> Iterator[Row]:
     """
     known = cases.drop_nulls("score").sort("score", "entry_id")
     for _, part in known.group_by(pl.Series(bins_of(known["score"].to_numpy())), maintain_order=True):
-        yield _rate(f"reliability{suffix}", float(part["score"].mean()), part, "right")  # type: ignore[arg-type]
-    low, high = _error_interval(known)
+        yield _rate(f"reliability{suffix}", float(part["score"].mean()), part, RIGHT)  # type: ignore[arg-type]
     yield {
         "measure": f"calibration_error{suffix}",
         "at": 0.0,
         "value": calibration_error(known["score"].to_numpy(), known["right"].to_numpy().astype(np.float64)),
-        "low": low,
-        "high": high,
         "n": known.height,
         "clusters": known["cluster"].n_unique(),
-        "method": TOO_FEW if low is None else "cluster-bootstrap",
+        **interval("cluster-bootstrap", _error_bounds(known)),
     }
 
 
@@ -150,18 +144,17 @@ def calibration_error(scores: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(scores))
 
 
-def _error_interval(known: pl.DataFrame) -> tuple[float | None, float | None]:
+def _error_bounds(known: pl.DataFrame) -> Bounds:
     """Return percentiles of the error over resamples of clusters."""
     groups = [part for _, part in known.with_row_index("place").group_by("cluster", maintain_order=True)]
     places = [part["place"].to_numpy() for part in groups]
     if len(places) < LEAST_CLUSTERS:
         return None, None
     scores, right = known["score"].to_numpy(), known["right"].to_numpy().astype(np.float64)
-    stream = np.random.PCG64(int(digest("calibration", len(places))[:16], 16))
+    stream = stream_of("calibration", len(places))
     errors = []
     for _ in range(RESAMPLES):
-        drawn = (stream.random_raw(len(places)) % np.uint64(len(places))).astype(np.int64)
-        chosen = np.concatenate([places[place] for place in drawn])
+        chosen = np.concatenate([places[place] for place in with_replacement(stream, len(places))])
         errors.append(calibration_error(scores[chosen], right[chosen]))
     # Resamples hold cases twice, which makes their errors larger: they are moved back by as much on average.
     low, high = np.quantile(errors, [0.025, 0.975]) - (np.mean(errors) - calibration_error(scores, right))
@@ -206,7 +199,7 @@ def _unattended(cases: pl.DataFrame) -> Iterator[Row]:
     """
     ranked = Ranked.of(cases)
     number = len(ranked.names)
-    stream = np.random.PCG64(int(digest("unattended", number)[:16], 16))
+    stream = stream_of("unattended", number)
     halves = [np.argsort(stream.random_raw(number), kind="stable") < number // 2 for _ in range(HALVES)]
     for error in ERRORS:
         if not ranked.could_prove(error, halves[0]):
@@ -217,26 +210,13 @@ def _unattended(cases: pl.DataFrame) -> Iterator[Row]:
             rest = ~half[ranked.clusters]
             counted += rest
             passed += rest & (ranked.scores >= (np.inf if found is None else found))
-        share = pl.Series("share", passed / np.maximum(counted, 1))
-        yield _rate("unattended", error, cases.with_columns(share), "share")
-        through = cases.with_columns(share).filter(pl.col("share") > 0)
+        shared = cases.with_columns(share=pl.Series(passed / np.maximum(counted, 1)))
+        share = pl.col("share")
+        yield _rate("unattended", error, shared, share)
+        through = shared.filter(share > 0)
         if through.height:
-            yield _weighted_rate("unattended_error", error, through)
+            yield _rate("unattended_error", error, through, ~RIGHT, share)
         found = ranked.threshold(error, np.ones(number, dtype=bool))
         if found is not None:
             row = {"measure": "threshold", "at": error, "value": found}
             yield row | {"n": cases.height, "method": "fixed-sequence"}
-
-
-def _weighted_rate(measure: str, at: float, cases: pl.DataFrame) -> Row:
-    """Return the share of wrong answers among cases that count by how often they pass."""
-    wrong = (pl.col("share") * ~pl.col("right")).sum()
-    grouped = cases.group_by("cluster").agg(sums=wrong, totals=pl.col("share").sum()).sort("cluster")
-    sums, totals = grouped["sums"].to_numpy(), grouped["totals"].to_numpy()
-    low, high = korn_graubard(sums, totals)
-    row: Row = {"measure": measure, "at": at, "value": float(sums.sum() / totals.sum()), "low": low, "high": high}
-    return row | {
-        "n": cases.height,
-        "clusters": len(totals),
-        "method": TOO_FEW if low is None else "korn-graubard",
-    }

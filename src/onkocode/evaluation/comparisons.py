@@ -12,14 +12,14 @@ from pydantic import Field
 from onkocode.config.base import Section
 from onkocode.config.schema import Primary
 from onkocode.evaluation.choosing import Rule
-from onkocode.evaluation.intervals import TOO_FEW, cluster_t
-from onkocode.evaluation.metrics import METRICS
+from onkocode.evaluation.intervals import of_difference
+from onkocode.evaluation.measuring import over_clusters
+from onkocode.evaluation.metrics import LEADING, METRICS
 from onkocode.evaluation.pairs import OF_CHOSEN, Asked, Pair
 from onkocode.evaluation.significance import holm, sign_flip
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import columns_of
 
-COMPARED = ("accuracy", "partial_accuracy", "invalid_rate")
 CORRECTED = ("primary", "p_holm")
 
 
@@ -74,18 +74,18 @@ def compare_two(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
         InputError: a side of several checkpoints, the same on both sides, or no question that both answered.
     """
     sides = []
-    for name, table in (("left", left), ("right", right)):
-        found = [Asked(*row) for row in table.select(Asked._fields).unique().iter_rows()]
+    for name, own in (("left", left), ("right", right)):
+        found = [Asked(*row) for row in own.select(Asked._fields).unique().iter_rows()]
         if len(found) != 1:
             raise InputError(f"--{name}: answers of {len(found)} checkpoints; give judged tables of one")
         sides.append(found[0])
     if sides[0] == sides[1]:
         raise InputError(f"--left and --right are both {sides[0].model}, epoch {sides[0].epoch}, {sides[0].condition}")
     datasets = sorted(set(left["dataset"]) & set(right["dataset"]))
-    found_rows = compare(pl.concat([left, right]), [Pair("coders", *sides)], datasets, None, {})
-    if found_rows.is_empty():
+    table = compare(pl.concat([left, right]), [Pair("coders", *sides)], datasets, None, {})
+    if table.is_empty():
         raise InputError("--left and --right have no question in common; give judged tables of the same data sets")
-    return found_rows
+    return table
 
 
 def _is_primary(primary: Primary | None, dataset: str) -> pl.Expr:
@@ -122,13 +122,13 @@ class Values:
 
     @cached_property
     def _parts(self) -> dict[Asked, pl.DataFrame]:
-        measures = [METRICS[key].value.cast(pl.Float64).alias(key) for key in COMPARED]
+        measures = [METRICS[key].value.cast(pl.Float64).alias(key) for key in LEADING]
         columns = self.judged.select("model", "epoch", "condition", "task", "question_id", "cluster", *measures)
         found = columns.partition_by("model", "epoch", "condition", as_dict=True)
         return {Asked(str(keys[0]), int(keys[1]), str(keys[2])): part for keys, part in found.items()}
 
     def of(self, asked: Asked, cross_fitted: bool) -> pl.DataFrame | None:
-        """Return columns task, question_id, cluster and `COMPARED`; None where it was not asked.
+        """Return columns task, question_id, cluster and `metrics.LEADING`; None where it was not asked.
 
         Cross-fitted, an answer is the mean of what the epochs say, each with its weight for the cluster.
         """
@@ -144,8 +144,8 @@ class Values:
             for other, part in self._parts.items()
             if other.model == asked.model and other.condition == asked.condition and other.epoch
         ]
-        joined = pl.concat(epochs).join(weights, on=["cluster", "epoch"])
-        means = [(pl.col(key) * pl.col("weight")).sum() / pl.col("weight").sum() for key in COMPARED]
+        joined = pl.concat(epochs).join(weights, on=["cluster", "epoch"], maintain_order="left")
+        means = [(pl.col(key) * pl.col("weight")).sum() / pl.col("weight").sum() for key in LEADING]
         self._fitted[asked] = joined.group_by("task", "question_id", "cluster", maintain_order=True).agg(means)
         return self._fitted[asked]
 
@@ -165,9 +165,9 @@ def _of_pair(pair: Pair, values: Values) -> Iterator[tuple[dict[str, Any], np.nd
     left, right = values.of(pair.left, fitted), values.of(pair.right, fitted)
     if left is None or right is None:
         return
-    both = left.join(right, on=["task", "question_id"], suffix="_right")
+    both = left.join(right, on=["task", "question_id"], suffix="_right", maintain_order="left")
     for (task,), part in both.group_by("task", maintain_order=True):
-        for key in COMPARED:
+        for key in LEADING:
             if task in METRICS[key].tasks:
                 yield _row(pair, str(task), key, part, values.clusters)
 
@@ -176,11 +176,9 @@ def _row(
     pair: Pair, task: str, metric: str, both: pl.DataFrame, clusters: Mapping[str, int]
 ) -> tuple[dict[str, Any], np.ndarray]:
     difference = pl.col(metric) - pl.col(f"{metric}_right")
-    grouped = both.group_by("cluster").agg(sums=difference.sum(), totals=pl.len()).sort("cluster")
-    sums, totals = grouped["sums"].to_numpy(), grouped["totals"].to_numpy().astype(np.float64)
-    low, high = cluster_t(sums, totals)
+    sums, totals = over_clusters(both.select("cluster", value=difference, weight=pl.lit(1.0)))
     spread = np.zeros(len(clusters))
-    spread[[clusters[name] for name in grouped["cluster"]]] = sums
+    spread[[clusters[name] for name in sorted(both["cluster"].unique())]] = sums
     sides = {f"left_{name}": value for name, value in pair.left._asdict().items()}
     sides |= {f"right_{name}": value for name, value in pair.right._asdict().items()}
     return sides | {
@@ -190,9 +188,7 @@ def _row(
         "left": both[metric].mean(),
         "right": both[f"{metric}_right"].mean(),
         "difference": float(sums.sum() / totals.sum()),
-        "low": low,
-        "high": high,
         "n": int(totals.sum()),
         "clusters": len(totals),
-        "method": TOO_FEW if low is None else "cluster-t",
+        **of_difference(sums, totals),
     }, spread

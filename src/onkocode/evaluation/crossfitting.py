@@ -7,17 +7,17 @@ import numpy as np
 import polars as pl
 
 from onkocode.config.base import CATALOGUE, FREE
+from onkocode.evaluation.chance import stream_of, with_replacement
 from onkocode.evaluation.choosing import Choice, Counts, Rule, choice_of
-from onkocode.evaluation.intervals import TOO_FEW, cluster_t, korn_graubard
-from onkocode.evaluation.metrics import METRICS
-from onkocode.records.ids import digest
+from onkocode.evaluation.intervals import of_difference, of_rate
+from onkocode.evaluation.measuring import over_clusters
+from onkocode.evaluation.metrics import LEADING, METRICS
 from onkocode.records.schemas import columns_of
 
 SPLITS = 500  # random halves
 RESAMPLES = 1000
 LEAST_CLUSTERS = 20  # ten in each half
 CROSS_FITTED = "cross-fitted"  # stratum of metrics
-REPORTED = ("accuracy", "partial_accuracy", "invalid_rate")
 FREQUENCIES = {
     "model": pl.String,
     "selected_by": pl.String,
@@ -41,7 +41,7 @@ def reporting_weights(counts: Counts, choose: Choice, splits: int = SPLITS) -> n
     if number < LEAST_CLUSTERS:
         return None
     weights = np.zeros(counts.right.shape)
-    stream = np.random.PCG64(int(digest("cross-fitting", number, splits)[:16], 16))
+    stream = stream_of("cross-fitting", number, splits)
     for _ in range(splits):
         half = np.zeros(number)
         half[np.argsort(stream.random_raw(number), kind="stable")[: number // 2]] = 1
@@ -52,18 +52,16 @@ def reporting_weights(counts: Counts, choose: Choice, splits: int = SPLITS) -> n
 def choice_shares(counts: Counts, choose: Choice, resamples: int = RESAMPLES) -> np.ndarray:
     """Return how often each epoch is chosen when clusters are drawn with replacement, shape (epochs,)."""
     number = len(counts.clusters)
-    stream = np.random.PCG64(int(digest("choice", number, resamples)[:16], 16))
+    stream = stream_of("choice", number, resamples)
     chosen = np.zeros(len(counts.epochs))
     for _ in range(resamples):
-        places = (stream.random_raw(number) % np.uint64(number)).astype(np.int64)
-        chosen[choose(counts, np.bincount(places, minlength=number).astype(np.float64))] += 1
+        drawn = np.bincount(with_replacement(stream, number), minlength=number)
+        chosen[choose(counts, drawn.astype(np.float64))] += 1
     return np.asarray(chosen / resamples)
 
 
 def deciding(judged: pl.DataFrame, model: str, dataset: str) -> pl.DataFrame:
-    """Return the answers by which an epoch of a model is chosen: to ICD-10, of trained epochs, of the catalogue those
-    to held-out labels.
-    """  # noqa: D205
+    """Return the answers to ICD-10 by which an epoch is chosen; of the catalogue, those to held-out labels."""
     rows = judged.filter(
         pl.col("model") == model,
         pl.col("dataset") == dataset,
@@ -182,10 +180,10 @@ def epoch_weights(judged: pl.DataFrame, model: str, dataset: str, choose: Choice
 
 def _weighted(judged: pl.DataFrame, weights: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the rates and gains of all tasks, each answer with the weight of its epoch for its text."""
-    answers = judged.join(weights, on=["cluster", "epoch"])
+    answers = judged.join(weights, on=["cluster", "epoch"], maintain_order="left")
     base = judged.filter(pl.col("epoch") == 0)
     for (task,), part in answers.group_by("task", maintain_order=True):
-        for key in REPORTED:
+        for key in LEADING:
             metric = METRICS[key]
             if task not in metric.tasks:
                 continue
@@ -196,27 +194,20 @@ def _weighted(judged: pl.DataFrame, weights: pl.DataFrame) -> Iterator[dict[str,
                 of = values.filter("valid") if denominator == "valid" else values
                 yield {"task": task, "metric": key, "denominator": denominator} | _rate(of)
             before = base.select("task", "question_id", before=metric.value.cast(pl.Float64))
-            paired = values.join(before, on=["task", "question_id"])
+            paired = values.join(before, on=["task", "question_id"], maintain_order="left")
             if metric.gain and paired.height:
                 gains = paired.with_columns(value=pl.col("value") - pl.col("before"))
                 yield {"task": task, "metric": f"gain_{key}", "denominator": "all"} | _rate(gains, gain=True)
 
 
 def _rate(values: pl.DataFrame, gain: bool = False) -> dict[str, Any]:
-    grouped = values.group_by("cluster").agg(
-        sums=(pl.col("value") * pl.col("weight")).sum(), totals=pl.col("weight").sum()
-    )
-    grouped = grouped.filter(pl.col("totals") > 0).sort("cluster")
-    sums, totals = grouped["sums"].to_numpy(), grouped["totals"].to_numpy()
-    low, high = (cluster_t if gain else korn_graubard)(sums, totals)
-    method = "cluster-t" if gain else "korn-graubard"
+    sums, totals = over_clusters(values)
+    sums, totals = sums[totals > 0], totals[totals > 0]
     return {
         "stratum": CROSS_FITTED,
         "k": float(sums.sum()),
         "n": max(round(float(totals.sum())), len(totals)),
         "clusters": len(totals),
         "value": float(sums.sum() / totals.sum()) if len(totals) else None,
-        "low": low,
-        "high": high,
-        "method": TOO_FEW if low is None else method,
+        **(of_difference if gain else of_rate)(sums, totals),
     }

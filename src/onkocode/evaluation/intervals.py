@@ -10,7 +10,7 @@ import numpy as np
 # Quantiles of the beta and of Student's distribution; scipy.stats takes twice as long to import.
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from onkocode.records.ids import digest
+from onkocode.evaluation.chance import stream_of, with_replacement
 
 LEVEL = 0.95
 LEAST_CLUSTERS = 10  # below, a variance between clusters says too little
@@ -20,7 +20,26 @@ UNSEEN = 0.1
 TOO_FEW = "too-few-clusters"
 
 
-def clopper_pearson(k: int, n: int) -> tuple[float | None, float | None]:
+Bounds = tuple[float | None, float | None]
+
+
+def of_rate(sums: np.ndarray, totals: np.ndarray) -> dict[str, float | str | None]:
+    """Return low, high and method of a rate over clusters."""
+    return interval("korn-graubard", korn_graubard(sums, totals))
+
+
+def of_difference(sums: np.ndarray, totals: np.ndarray) -> dict[str, float | str | None]:
+    """Return low, high and method of a paired difference over clusters."""
+    return interval("cluster-t", cluster_t(sums, totals))
+
+
+def interval(method: str, bounds: Bounds) -> dict[str, float | str | None]:
+    """Return low, high and the method that was used: none where there are too few clusters."""
+    low, high = bounds
+    return {"low": low, "high": high, "method": TOO_FEW if low is None else method}
+
+
+def clopper_pearson(k: int, n: int) -> Bounds:
     """Return the exact binomial interval; (None, None) for n = 0.
 
     Source: Clopper & Pearson 1934, Biometrika 26.
@@ -33,7 +52,7 @@ def clopper_pearson(k: int, n: int) -> tuple[float | None, float | None]:
     return low, high
 
 
-def korn_graubard(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, float | None]:
+def korn_graubard(sums: np.ndarray, totals: np.ndarray) -> Bounds:
     """Return the Clopper–Pearson interval of as many independent answers as tell as much.
 
     The effective number of answers is p(1−p)/v, with v the variance of the rate between clusters, times the square of
@@ -73,7 +92,7 @@ def _of_effective(sums: np.ndarray, totals: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-def cluster_t(sums: np.ndarray, totals: np.ndarray) -> tuple[float | None, float | None]:
+def cluster_t(sums: np.ndarray, totals: np.ndarray) -> Bounds:
     """Return the interval of a mean difference in −1…1 by Student's distribution; (None, None) below ten clusters.
 
     Args:
@@ -100,7 +119,7 @@ def effective_clusters(totals: np.ndarray) -> float:
     return float(totals.sum() ** 2 / (totals**2).sum())
 
 
-def cluster_bootstrap(sums: np.ndarray, totals: np.ndarray, resamples: int) -> tuple[float | None, float | None]:
+def cluster_bootstrap(sums: np.ndarray, totals: np.ndarray, resamples: int) -> Bounds:
     """Return the percentile interval of a mean when whole clusters are drawn with replacement.
 
     Args:
@@ -123,13 +142,10 @@ def cluster_bootstrap(sums: np.ndarray, totals: np.ndarray, resamples: int) -> t
 def _draws(clusters: int, resamples: int) -> np.ndarray:
     """Return for each resample how often each cluster is drawn, shape (resamples, clusters).
 
-    Kept for the next metric, since most are of the same number of clusters. The raw 64-bit stream of PCG64 is
-    guaranteed not to change between numpy versions, unlike the methods of its generators; modulo bias is below 2^-40
-    for any realistic number of clusters.
+    Kept for the next metric, since most are of the same number of clusters.
     """
-    stream = np.random.PCG64(int(digest("cluster-bootstrap", clusters, resamples)[:16], 16))
+    stream = stream_of("cluster-bootstrap", clusters, resamples)
     drawn = np.empty((resamples, clusters), dtype=np.uint16)  # no cluster comes near to being drawn 65,536 times
     for row in drawn:
-        places = (stream.random_raw(clusters) % np.uint64(clusters)).astype(np.int64)
-        row[:] = np.bincount(places, minlength=clusters)
+        row[:] = np.bincount(with_replacement(stream, clusters), minlength=clusters)
     return drawn

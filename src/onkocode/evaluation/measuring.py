@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from onkocode.evaluation.intervals import TOO_FEW, clopper_pearson, cluster_bootstrap, cluster_t, korn_graubard
+from onkocode.evaluation.intervals import clopper_pearson, cluster_bootstrap, interval, of_difference, of_rate
 from onkocode.evaluation.metrics import METRICS, Metric
 from onkocode.records.schemas import empty_table
 
@@ -82,21 +82,23 @@ def _differences(metric: Metric, answers: pl.DataFrame, baseline: pl.DataFrame |
 
 def _with_intervals(values: pl.DataFrame, metric: Metric, resamples: int) -> Iterator[Row]:
     """Yield the mean of the values, once with each of its intervals."""
-    hits = (pl.col("value") * pl.col("weight")).sum()
-    grouped = values.group_by("cluster").agg(hits=hits, total=pl.col("weight").sum()).sort("cluster")
-    sums, totals = grouped["hits"].to_numpy(), grouped["total"].to_numpy().astype(np.float64)
+    sums, totals = over_clusters(values)
     k, n = float(sums.sum()), values.height
     row: Row = {"k": k, "n": n, "clusters": len(totals), "value": k / n if n else None}
     if metric.unit == "%":
         if metric.balance is None:
-            yield row | _interval("clopper-pearson", clopper_pearson(int(k), n))
-        method, bounds = "korn-graubard", korn_graubard(sums, totals)
+            low, high = clopper_pearson(int(k), n)
+            yield row | {"low": low, "high": high, "method": "clopper-pearson"}
+        yield row | of_rate(sums, totals)
     elif metric.unit == "points":
-        method, bounds = "cluster-t", cluster_t(sums, totals)
+        yield row | of_difference(sums, totals)
     else:
-        method, bounds = "cluster-bootstrap", cluster_bootstrap(sums, totals, resamples)
-    yield row | _interval(TOO_FEW if bounds[0] is None else method, bounds)
+        yield row | interval("cluster-bootstrap", cluster_bootstrap(sums, totals, resamples))
 
 
-def _interval(method: str, bounds: tuple[float | None, float | None]) -> Row:
-    return {"low": bounds[0], "high": bounds[1], "method": method}
+def over_clusters(values: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted sums of value (column `value`) and the sums of weight (`weight`) of each cluster."""
+    sums = (pl.col("value") * pl.col("weight")).sum()
+    ordered = values.group_by("cluster", maintain_order=True)  # sums of weights hang on their order
+    grouped = ordered.agg(sums=sums, totals=pl.col("weight").sum()).sort("cluster")
+    return grouped["sums"].to_numpy(), grouped["totals"].to_numpy()

@@ -48,6 +48,7 @@ class Metric:
         return UNITS[self.unit]
 
 
+LEADING = ("accuracy", "partial_accuracy", "invalid_rate")  # what tables of parts and differences are about
 _POSITIVE = pl.col("expected") != NO
 _NO = (pl.col("predicted") == NO).fill_null(value=False)
 _YES = (pl.col("predicted") != NO).fill_null(value=False)

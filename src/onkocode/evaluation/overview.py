@@ -11,6 +11,7 @@ from onkocode.config.base import CATALOGUE, FREE, Section
 from onkocode.evaluation.breakdown import CONFUSIONS, break_down, confusions, training_frequencies
 from onkocode.evaluation.formulations import NO_INTERVAL, by_formulation
 from onkocode.evaluation.measuring import BY
+from onkocode.evaluation.selection import base_or_chosen
 from onkocode.evaluation.strata import heldout_of, measured_strata, samples_of, stem_of
 from onkocode.records.schemas import columns_of
 
@@ -115,10 +116,9 @@ def details(
         codes: label spaces (schema Codes), a code of a system once.
         settings: data key of each model, and the least number that confusions show.
     """
-    epochs = pl.col("model").replace_strict(chosen, default=None, return_dtype=pl.Int64)
     shown = judged.filter(
         pl.col("condition") == FREE,
-        (pl.col("epoch") == 0) | (pl.col("epoch") == epochs),
+        base_or_chosen(chosen),
         (pl.col("dataset") != CATALOGUE) | (pl.col("split") == "heldout_label"),
     )
     frequencies = {key: training_frequencies(table) for key, table in sources.questions.items()}

@@ -1,5 +1,6 @@
 """Which epoch of a model counts as its best: by held-out labels, by the test set, and the way the paper chose."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -66,16 +67,24 @@ def chosen_epochs(selection: pl.DataFrame) -> dict[str, int]:
 
     Over all answers both times: an epoch that only the paper's way chose is not taken.
     """
-    own = selection.filter(pl.col("selected_by") != "paper", pl.col("epoch").is_not_null())
-    preferred = own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
-    return dict(zip(preferred["model"].to_list(), preferred["epoch"].to_list(), strict=True))
+    return dict(_preferred(selection).select("model", "epoch").iter_rows())
 
 
 def chosen_ways(selection: pl.DataFrame) -> dict[str, tuple[str, str]]:
     """Return, of every model of `chosen_epochs`, the way by which its epoch was chosen, and the data set."""
+    rows = _preferred(selection).select("model", "selected_by", "dataset")
+    return {model: (way, dataset) for model, way, dataset in rows.iter_rows()}
+
+
+def _preferred(selection: pl.DataFrame) -> pl.DataFrame:
     own = selection.filter(pl.col("selected_by") != "paper", pl.col("epoch").is_not_null())
-    first = own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
-    return {row["model"]: (row["selected_by"], row["dataset"]) for row in first.iter_rows(named=True)}
+    return own.sort("model", "selected_by").unique("model", keep="first", maintain_order=True)
+
+
+def base_or_chosen(chosen: Mapping[str, int]) -> pl.Expr:
+    """Tell whether a row is of a base model, or of the epoch that stands for its model."""
+    epochs = pl.col("model").replace_strict(chosen, default=None, return_dtype=pl.Int64)
+    return (pl.col("epoch") == 0) | (pl.col("epoch") == epochs)
 
 
 def single_epochs(judged: pl.DataFrame) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from onkocode.records.ids import digest
+from onkocode.evaluation.chance import stream_of
 
 FLIPS = 99_999  # so that the least p, 1 / 100,000, survives a correction for a thousand comparisons
 AT_ONCE = 2_000
@@ -28,7 +28,7 @@ def sign_flip(differences: np.ndarray, flips: int = FLIPS) -> np.ndarray:
     clusters, tests = differences.shape
     observed = np.abs(differences.sum(axis=0))
     least = observed - SLACK * np.abs(differences).sum(axis=0)
-    stream = np.random.PCG64(int(digest("sign-flip", clusters)[:16], 16))
+    stream = stream_of("sign-flip", clusters)
     values, reached = differences.astype(np.float32), np.zeros(tests, dtype=np.int64)
     for start in range(0, flips, AT_ONCE):
         signs = _signs(stream, min(AT_ONCE, flips - start), clusters)

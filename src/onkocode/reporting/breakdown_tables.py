@@ -4,7 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from onkocode.evaluation.breakdown import MEASURES, TRAINING
+from onkocode.evaluation.breakdown import TRAINING
+from onkocode.evaluation.metrics import LEADING
 from onkocode.reporting.grids import shown_checkpoints, state_of
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import TASKS, Model, in_task_order
@@ -24,7 +25,7 @@ _NOTES = [
 
 def tabulate(results: Results) -> Page:
     """Return accuracy by kind of code; raises InputError where nothing of it was measured."""
-    rates = results.breakdown.filter(pl.col("metric").is_in([*MEASURES, "macro_accuracy"]))
+    rates = results.breakdown.filter(pl.col("metric").is_in([*LEADING, "macro_accuracy"]))
     rates = rates.filter(~pl.col("stratum").str.starts_with("formulation: "))
     if rates.is_empty():
         why = "no task with codes was asked of test sets or held-out labels"

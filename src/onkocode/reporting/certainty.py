@@ -75,13 +75,12 @@ def _certainty_rows(frame: pl.DataFrame, names: dict[str, str], texts: Sequence[
         part = frame.filter(pl.col("dataset") == dataset)
         for keys, own in part.group_by(["model", "epoch", "condition"], maintain_order=True):
             found = {(row["measure"], row["at"]): row for row in own.iter_rows(named=True)}
-            asked = next((row["n"] for row in own.filter(pl.col("measure") == "coverage").iter_rows(named=True)), None)
-            full = max(own.filter(pl.col("measure") == "coverage")["n"].drop_nulls().to_list(), default=0)
+            full = max(own.filter(pl.col("measure") == "coverage")["n"].to_list(), default=0)
             cells = [_percent(found.get((name, 0.0))) for name in ("calibration_error", "calibration_error_scaled")]
             temperature = found.get(("temperature", 0.0))
             cells.append("–" if temperature is None else f"{temperature['value']:.2f}")
             cells += [_passed(found.get(("unattended", at)), found.get(("unattended_error", at))) for at in ERRORS]
-            if asked is not None and any(cell != "–" for cell in cells):
+            if full and any(cell != "–" for cell in cells):
                 place = f"Test set {dataset}" if dataset != CATALOGUE else "Catalogue, held-out labels"
                 rows.append([_coder(names, *keys), place, f"{full:,}", *cells])
     return rows

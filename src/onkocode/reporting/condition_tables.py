@@ -12,6 +12,8 @@ from onkocode.reporting.outputs import Page, empty_page
 from onkocode.reporting.results import Results
 
 _RATES = (("accuracy", "Exact"), ("partial_accuracy", "Partial"), ("invalid_rate", "Invalid"))
+FREE_GROUP = "As in the study: base models with the sentence, trained ones without"
+SWAPPED_GROUP = "The other way round: base models without it, trained ones with it"
 BOTH_CLASSES = "Tumours and non-tumours that were held out"
 CATALOGUE_ROWS = [(CATALOGUE, "Catalogue")]
 
@@ -29,10 +31,6 @@ def prompts(results: Results) -> Page:
         "answer.",
     ]
     return _page("Prompt and training", [*as_asked, *swapped], results, notes)
-
-
-FREE_GROUP = "As in the study: base models with the sentence, trained ones without"
-SWAPPED_GROUP = "The other way round: base models without it, trained ones with it"
 
 
 def constrained(results: Results) -> Page:
@@ -82,13 +80,7 @@ def heldout(results: Results) -> Page:
         Cell("By stem", strata, "partial_accuracy", "heldout_label, new stem", group="Partial, held-out labels"),
         Cell("All", metrics, "partial_accuracy", "heldout_label", group="Partial, held-out labels"),
         Cell("Recall", metrics, "recall", "heldout_label", group=BOTH_CLASSES),
-        Cell(
-            "Specificity",
-            metrics,
-            "specificity",
-            "heldout_negative",
-            group=BOTH_CLASSES,
-        ),
+        Cell("Specificity", metrics, "specificity", "heldout_negative", group=BOTH_CLASSES),
         Cell("Balanced", strata, "balanced_accuracy", "heldout", group=BOTH_CLASSES),
     ]
     notes = [
@@ -115,8 +107,8 @@ def formulations(results: Results) -> Page:
         for key, title in measures
     ]
     notes = [
-        "Over the texts that were asked all formulations. The rest is what depends on text and formulation together. A "
-        "single formulation is one draw from them: a difference below the range is no difference between models.",
+        "Over the texts that were asked all formulations. The rest is what depends on text and formulation together. "
+        "Who used one formulation alone would report any accuracy in this range.",
     ]
     return _page("Formulations", cells, results, notes)
 

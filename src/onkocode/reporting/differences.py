@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 SURE = 0.05  # corrected p below which a difference is marked
+FACTORS = {"difference": 100.0, "low": 100.0, "high": 100.0, "p": 1.0, "p_holm": 1.0}
 Key = tuple[str, str, str, str]  # data set, model, task, metric
 
 
@@ -15,6 +16,11 @@ def to_base(comparisons: pl.DataFrame, kind: str = "training") -> dict[Key, dict
     # Thinking is asked of the base, and perhaps of a trained epoch.
     rows = rows.filter(pl.col("left_epoch") == 0) if kind == "thinking" else rows
     return {(row["dataset"], row["left_model"], row["task"], row["metric"]): row for row in rows.iter_rows(named=True)}
+
+
+def in_points(row: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """Return difference and interval of a row of Comparisons in points, and its p values; None where there is none."""
+    return {name: None if row is None or row[name] is None else factor * row[name] for name, factor in FACTORS.items()}
 
 
 def p_text(p: float | None) -> str:
@@ -45,13 +51,6 @@ def with_differences(
         found.get(row["state"], {}).get((dataset, row["model"], row["task"], row["metric"]))
         for row in numbers.iter_rows(named=True)
     ]
-    names = {"difference": 100.0, "low": 100.0, "high": 100.0, "p": 1.0, "p_holm": 1.0}
-    columns = [
-        pl.Series(
-            f"difference_{name}" if name in ("low", "high") else name,
-            [None if row is None or row[name] is None else factor * row[name] for row in rows],
-            dtype=pl.Float64,
-        )
-        for name, factor in names.items()
-    ]
-    return numbers.with_columns(columns)
+    names = [f"difference_{name}" if name in ("low", "high") else name for name in FACTORS]
+    found_rows = [list(in_points(row).values()) for row in rows]
+    return numbers.hstack(pl.DataFrame(found_rows, schema=dict.fromkeys(names, pl.Float64), orient="row"))

@@ -25,7 +25,6 @@ NUMBERS = {
     "low": pl.Float64,
     "high": pl.Float64,
 }
-UNITS = {"formulation_range": "points", "macro_accuracy": "%", "formulation_agreement": "%"}
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def draw(results: Results) -> Drawing:
 
 
 def heldout_numbers(metrics: pl.DataFrame, models: Sequence[Model]) -> pl.DataFrame:
-    """Return the exact accuracy over all answers on the three parts of the catalogue questions.
+    """Return the exact accuracy over all answers on the parts of the catalogue questions.
 
     Columns as in `accuracy_numbers`.
     """

@@ -10,7 +10,8 @@ import polars as pl
 
 from onkocode import tasks
 from onkocode.config.base import CATALOGUE
-from onkocode.evaluation.metrics import METRICS
+from onkocode.evaluation.metrics import LEADING, METRICS
+from onkocode.evaluation.selection import single_epochs
 from onkocode.records.errors import InputError
 from onkocode.records.schemas import read_table
 
@@ -24,7 +25,7 @@ STRATA = {
     "test": "test questions",
     "heldout_label, new stem": "held-out labels, new stems",
 }
-MEASURES = {key: METRICS[key].label for key in ("accuracy", "partial_accuracy", "invalid_rate")}
+MEASURES = {key: METRICS[key].label for key in LEADING}
 OF_ANSWERS = "clopper-pearson"  # of answers as if each stood alone
 
 
@@ -148,8 +149,7 @@ def single_checkpoints(rows: pl.DataFrame, models: Sequence[Model]) -> dict[str,
 
     Not of a further seed of a recipe, whose base stands with the first one.
     """
-    epochs = rows.group_by("model").agg(pl.col("epoch").unique())
-    single = {model: found[0] for model, found in epochs.iter_rows() if len(found) == 1}
+    single = single_epochs(rows)
     return {model.key: single[model.key] for model in models if model.key in single and model.replicate_of is None}
 
 

@@ -11,7 +11,7 @@ from onkocode.evaluation.crossfitting import CROSS_FITTED
 from onkocode.evaluation.metrics import METRICS
 from onkocode.evaluation.selection import CHOICES
 from onkocode.reporting.choices import choice_notes
-from onkocode.reporting.differences import Key, p_text, to_base
+from onkocode.reporting.differences import FACTORS, Key, in_points, p_text, to_base
 from onkocode.reporting.html import Column, Section, changes, html_page
 from onkocode.reporting.inputs import (
     TASKS,
@@ -59,8 +59,7 @@ INTERVAL_NOTE = (
     "Below each rate: 95 % interval over texts (Korn–Graubard; all formulations of a text count together), none below "
     "ten texts."
 )
-DIFFERENCE = {"difference": 100.0, "low": 100.0, "high": 100.0, "p": 1.0, "p_holm": 1.0}
-DIFFERENCE_NAMES = {name: "difference" if name == "difference" else f"difference_{name}" for name in DIFFERENCE}
+DIFFERENCE_NAMES = {name: "difference" if name == "difference" else f"difference_{name}" for name in FACTORS}
 
 
 def tabulate(results: Results) -> Page:
@@ -139,9 +138,7 @@ def _difference_columns(
     for task in tasks:
         pair = differences.get((row["dataset"], row["model"], task, "accuracy")) if stands else None
         chosen = pair if pair is not None and pair["left_epoch"] == row["epoch"] else None
-        for name, factor in DIFFERENCE.items():
-            value = None if chosen is None else chosen[name]
-            found[f"{task}_{DIFFERENCE_NAMES[name]}"] = None if value is None else factor * value
+        found |= {f"{task}_{DIFFERENCE_NAMES[name]}": value for name, value in in_points(chosen).items()}
     return found
 
 

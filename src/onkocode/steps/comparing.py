@@ -78,7 +78,7 @@ def compare_checkpoints(
         output: table of differences to write
     """
     from onkocode.config.base import CATALOGUE
-    from onkocode.evaluation.choosing import best_of_all, choice_of
+    from onkocode.evaluation.choosing import choice_of
     from onkocode.evaluation.comparisons import compare
     from onkocode.evaluation.crossfitting import epoch_weights
     from onkocode.evaluation.pairs import Asked, planned_pairs
@@ -90,7 +90,7 @@ def compare_checkpoints(
     )
     answers = _read_judged(judged)
     ways, chosen = chosen_ways(read_selection(selection)), _chosen(answers, selection)
-    choose = best_of_all if settings.choice == "best" else choice_of("test", settings.choice, 0)
+    choose = choice_of("test", settings.choice, 0)
     weights = {
         (model, dataset): table
         for model, (way, dataset) in ways.items()

@@ -59,8 +59,8 @@ def evaluate_checkpoint(
         raise InputError("--questions and --output must have the same names")
     if (base is None) == (coder is None):
         raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
-    if base is not None and (epoch > 0) != (adapter is not None):
-        raise InputError("--adapter is needed from epoch 1 on, and only there")
+    if base is not None:
+        _check_adapter(epoch, adapter)
     for path in [*outputs.values(), scratch / "answers"]:
         restrict_to_owner(path)
 
@@ -117,8 +117,7 @@ def evaluate_conditions(
         raise InputError(f"--output {wrong[0]}: not of the form <condition>/<name of --questions>")
     if base is None:
         raise InputError("give --base: a language model alone is asked under further conditions")
-    if (epoch > 0) != (adapter is not None):
-        raise InputError("--adapter is needed from epoch 1 on, and only there")
+    _check_adapter(epoch, adapter)
     for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
         restrict_to_owner(path)
 
@@ -140,6 +139,11 @@ def evaluate_conditions(
             record.write(outputs[name])
             write_table(frame, "predictions", outputs[name])
     say(found.finish())
+
+
+def _check_adapter(epoch: int, adapter: Path | None) -> None:
+    if (epoch > 0) != (adapter is not None):
+        raise InputError("--adapter is needed from epoch 1 on, and only there")
 
 
 def _language_model(

@@ -67,7 +67,7 @@ _STATES = re.compile(
     r"indicates|represents|denotes|means|"
     r"bedeutet|gilt|zählt|wird|wurde|was|has|hat|haben|leidet|suffers|besteht|findet|lautet|nennt|enthält|"
     r"contains|mentions|gehört|counts|qualifies|constitutes|confirms|"
-    r"bestätigt|presence|es un\w*|c'est|è|это|это)\b|这是|です",
+    r"bestätigt|presence|es un\w*|c'est|è|это)\b|这是|です",
     re.IGNORECASE,
 )
 _GIVEN = re.compile(
