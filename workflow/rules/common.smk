@@ -1,6 +1,7 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
+from onkocode.cluster import executor
 from onkocode.config.base import CATALOGUE
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
@@ -11,6 +12,7 @@ from onkocode.study import Study, reports, requests, slices
 from onkocode.terminal import make_readable
 
 make_readable()
+executor.install()
 
 # Snakemake lists the files of the command line first, but they are merged last.
 given = [Path(file) for file in workflow.overwrite_configfiles]
@@ -44,6 +46,7 @@ onstart:
             workflow.executor_settings, "pass_command_as_script", False
         )
         check_names(names, as_script)
+        executor.end_on_signals(workflow)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
     # Before Snakemake makes folders in it, or on the way to it, that all may read.

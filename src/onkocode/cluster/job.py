@@ -1,0 +1,191 @@
+"""What runs on the node: the commands of a job, its owner's marks, and a record of how it went.
+
+`python -m onkocode.cluster.job` is started by SLURM and reads what to do from its input. It comes before Snakemake on
+the node, because that removes the outputs of a job before it starts it, also those that another copy has just written.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from onkocode.records.ownership import BEAT, VARIABLE, OwnedError, owning
+
+STOP = "stop"  # in a scratch folder: leave soon
+TRY_AGAIN = 75  # of sysexits.h: nothing is wrong, start it again later
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a job is to do.
+
+    Attributes:
+        folder: of the records.
+        names: of the steps, as they are shown.
+        keys: of the steps, as they are known again.
+        commands: of the steps, one after the other.
+        own: folders that it writes to, and nobody else may at the same time.
+        scratch: folders in which a file asks a step to leave.
+    """
+
+    folder: str
+    names: list[str]
+    keys: list[str]
+    commands: list[str]
+    own: list[str] = field(default_factory=list)
+    scratch: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Record:
+    """How one start of a job went; a job that is requeued has several.
+
+    `status` is running, ended, owned (somebody else was at it) or refused (the site started a failed job again);
+    `codes` are the exit codes of the steps that ran, in order; `told` the signals that came.
+    """
+
+    file: Path
+    names: list[str]
+    keys: list[str]
+    node: str
+    began: str
+    status: str = "running"
+    codes: list[int] = field(default_factory=list)
+    message: str = ""
+    told: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write it; a disk that is full stops no job."""
+        temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}.tmp")
+        content = {name: value for name, value in asdict(self).items() if name != "file"}
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            temporary.replace(self.file)
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it ended by itself, and neither well nor to go on later."""
+        ended = self.status in ("ended", "refused") and not self.told
+        return ended and any(self.codes) and TRY_AGAIN not in self.codes
+
+    def beats(self) -> bool:
+        """Tell whether its job gave a sign of life lately; clocks of machines may differ by a minute."""
+        with suppress(OSError):
+            return time.time() - self.file.stat().st_mtime < 5 * BEAT
+        return False
+
+
+def read_records(folder: Path, job: str) -> list[Record]:
+    """Return the records of all starts of a job, the first one first, but for what cannot be read."""
+    found = []
+    for file in sorted(folder.glob(f"{job}-*.json"), key=lambda file: int(file.stem.rpartition("-")[2])):
+        with suppress(OSError, ValueError, TypeError):
+            found.append(Record(file, **json.loads(file.read_text(encoding="utf-8"))))
+    return found
+
+
+class _Running:
+    """The steps of a job, and what is done when SLURM says that it must end."""
+
+    def __init__(self, payload: Payload, record: Record) -> None:
+        self.payload, self.record = payload, record
+        self.process: subprocess.Popen[bytes] | None = None
+        self.asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Ask the running step to leave: by a file where it looks for one, else by the signal."""
+        self.record.told.append(signal.Signals(number).name)
+        self.record.write()
+        self.asked = True
+        for scratch in map(Path, self.payload.scratch):
+            with suppress(OSError):
+                if scratch.is_dir():
+                    (scratch / STOP).touch()
+        if not self.payload.scratch and number == signal.SIGTERM and self.process is not None:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+
+    def steps(self) -> int:
+        """Run them one after the other; one that fails leaves the others to run. Returns the worst exit code."""
+        for command in self.payload.commands:
+            if self.asked:
+                break
+            self.process = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL)  # noqa: S603
+            code = self.process.wait()
+            self.record.codes.append(code if code >= 0 else 128 - code)
+            self.record.write()
+        codes = self.record.codes
+        return TRY_AGAIN if len(codes) < len(self.payload.commands) and not any(codes) else max(codes, default=0)
+
+
+def work(payload: Payload) -> int:
+    """Run a job on its node; returns its exit code."""
+    job, folder = os.environ.get("SLURM_JOB_ID", str(os.getpid())), Path(payload.folder)
+    before = read_records(folder, job)
+    number = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+    node, began = os.environ.get("SLURMD_NODENAME", socket.gethostname()), datetime.now(UTC)
+    file = folder / f"{job}-{number}.json"
+    record = Record(file, payload.names, payload.keys, node, began.isoformat(timespec="seconds"))
+    if before and before[-1].failed:
+        return _refuse(record, before[-1], job)
+    record.write()
+    return _run(payload, record)
+
+
+def _run(payload: Payload, record: Record) -> int:
+    """Run the steps with the folders marked, and write down how that ended."""
+    running = _Running(payload, record)
+    for number in SIGNALS:
+        signal.signal(number, running)
+    threading.Thread(target=_beat, args=(record,), daemon=True).start()
+    with ExitStack() as marks:
+        try:
+            owned = marks.enter_context(owning(*map(Path, payload.own)))
+        except OwnedError as error:
+            record.status, record.message = "owned", str(error)
+            record.write()
+            _tell(str(error))
+            return TRY_AGAIN
+        os.environ[VARIABLE] = owned.owner.token
+        code = running.steps()
+    record.status = "ended"
+    record.write()
+    return code
+
+
+def _refuse(record: Record, before: Record, job: str) -> int:
+    """End a failed job that the site started again by itself, in a way that it does not do so a third time."""
+    record.status, record.codes = "refused", before.codes
+    record.message = f"the site started this job again after it had failed with exit code {max(before.codes)}"
+    record.write()
+    _tell(f"{record.message}; it is cancelled, and the workflow decides what comes next")
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(["scancel", job], timeout=60, check=False)  # noqa: S603, S607
+        time.sleep(60)  # until that arrives
+    return max(before.codes)
+
+
+def _beat(record: Record) -> None:
+    while True:
+        time.sleep(BEAT)
+        with suppress(OSError):
+            os.utime(record.file)
+
+
+def _tell(message: str) -> None:
+    print(f"onkocode: {message}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(work(Payload(**json.load(sys.stdin))))

@@ -1,0 +1,157 @@
+"""What is asked of SLURM, and what it answers."""
+
+import getpass
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Of a job that is waiting, running, or between the two.
+WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+ALIVE = WAITING | {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+# In messages of sbatch about a controller that is down or busy; what it refuses has other words.
+BUSY = (
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "temporarily unable",
+    "Connection refused",
+    "timed out",
+)
+SUBMIT_LIMIT = ("MaxSubmitJob", "job submit limit", "MaxJobs", "QOSMaxSubmit", "AssocMaxSubmit", "GrpSubmit")
+
+
+class SlurmError(Exception):
+    """A command of SLURM failed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A job, as squeue or sacct shows it: `reason` is why it waits, `code` its exit code where that is known."""
+
+    id: str
+    state: str
+    reason: str = ""
+    node: str = ""
+    comment: str = ""
+    code: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it is waiting or running."""
+        return self.state in ALIVE
+
+
+def run(command: Sequence[str], given: str | None = None, seconds: float = 60) -> str:
+    """Run a command of SLURM and return what it prints.
+
+    Raises:
+        SlurmError: it is not there, failed, or took too long.
+    """
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SlurmError(f"{command[0]}: {error}") from None
+    if done.returncode:
+        raise SlurmError(done.stderr.strip() or done.stdout.strip() or f"{command[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def queue() -> dict[str, Row]:
+    """Return the jobs of this user that the controller knows, finished ones too, by id; raises SlurmError."""
+    format_ = "--format=%i|%T|%r|%N|%k"  # the comment last: it may hold the separator
+    text = run(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", format_])
+    rows = [line.split("|", 4) for line in text.splitlines() if line.count("|") >= 4]
+    return {row[0]: Row(row[0], _word(row[1]), row[2], row[3], row[4]) for row in rows}
+
+
+def accounted(job: str) -> Row | None:
+    """Return a job that the controller has forgotten, from the accounting; None where that does not know it either."""
+    format_ = "--format=JobIDRaw,State,ExitCode,NodeList"
+    try:
+        text = run(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}", format_])
+    except SlurmError:
+        return None  # no accounting on this cluster
+    rows = [line.split("|") for line in text.splitlines() if line.count("|") == 3]
+    found = [Row(row[0], _word(row[1]), node=row[3], code=_exit_code(row[2])) for row in rows if row[0] == job]
+    return found[-1] if found else None
+
+
+def details(job: str) -> dict[str, str]:
+    """Return all that the controller knows of a job by its names (JobState, ExitCode, Restarts); empty: not known."""
+    try:
+        text = run(["scontrol", "--oneliner", "show", "job", job])
+    except SlurmError:
+        return {}
+    return dict(re.findall(r"(\S+?)=(\S*)", text))
+
+
+def exit_code(job: str) -> int | None:
+    """Return the exit code of a finished job; None where the controller does not know it."""
+    return _exit_code(details(job).get("ExitCode", ""))
+
+
+def settings() -> dict[str, str]:
+    """Return the configuration of the cluster by its names (MinJobAge, EnforcePartLimits); raises SlurmError."""
+    pairs = (line.partition("=") for line in run(["scontrol", "show", "config"]).splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def cancel(jobs: Sequence[str]) -> None:
+    """Cancel jobs; those that are gone already are passed over."""
+    if jobs:
+        run(["scancel", *jobs])
+
+
+def hopeless(reason: str) -> str | None:
+    """Return why a waiting job will never start, and what to do; None while there is hope.
+
+    The names are those of the section "Job reason codes" of squeue's manual.
+    """
+    for names, advice in HOPELESS:
+        if reason.strip("()").split(",")[0] in names:
+            return advice
+    return None
+
+
+HOPELESS = (
+    (
+        {"PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "AssocMaxWallDurationPerJobLimit"},
+        "it asks for more time than is allowed there; set the limit of the partition (`hours`) in config/site.yaml",
+    ),
+    (
+        {"PartitionNodeLimit", "PartitionConfig", "BadConstraints", "NodeDown", "AssocMaxNodePerJobLimit"}
+        | {
+            "QOSMaxNodePerUserLimit",
+            "QOSMaxGRESPerJob",
+            "QOSMaxCpuPerJobLimit",
+            "QOSMaxMemoryPerJob",
+            "ReqNodeNotAvail",
+        }
+        | {"AssocMaxCpuPerJobLimit", "AssocMaxMemPerJob", "AssocMaxGRESPerJob", "QOSMaxTRESPerJob"},
+        "no node there has what it asks for; compare config/site.yaml with `sinfo -N -o '%N %P %c %m %G'`",
+    ),
+    (
+        {"InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "AssociationJobLimit"},
+        "account or QOS are not allowed there; set `account` and `qos` in config/site.yaml",
+    ),
+    ({"DependencyNeverSatisfied"}, "a job that it waits for has failed"),
+    ({"PartitionDown", "PartitionInactive"}, "the partition is closed; ask the site, or name another one"),
+    (
+        {"JobHeldAdmin", "launch_failed_requeued_held"},
+        "the site holds it, often since it could not be started on a node",
+    ),
+)
+
+
+def _word(state: str) -> str:
+    """Return the state alone: sacct says by whom a job was cancelled, and cuts long states with a plus."""
+    return state.split()[0].rstrip("+") if state.split() else ""
+
+
+def _exit_code(text: str) -> int | None:
+    """Return the code of `code:signal`; of a signal the code that a shell gives it."""
+    found = re.fullmatch(r"(\d+):(\d+)", text.strip())
+    if found is None:
+        return None
+    code, number = map(int, found.groups())
+    return 128 + number if number else code

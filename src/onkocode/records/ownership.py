@@ -1,0 +1,183 @@
+"""One owner at a time: a mark in the folders that a job writes to, with its job id, its node and signs of life.
+
+A second copy of a job (after a node came back, or by a second start of the workflow) finds the mark and leaves all as
+it is. The mark of a process that died counts no longer: at once on the same machine, after two minutes on others.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from onkocode.records.errors import StoppedError
+
+MARK = "owner.json"
+BEAT, SILENCE = 20.0, 120.0  # seconds between two signs of life, and of silence after which an owner counts as dead
+VARIABLE = "ONKOCODE_OWNER"  # hands the token of a job's mark down to the processes that it starts
+SETTLED = 0.2  # seconds after which two that took a dead owner's place at once both see who of them has it
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who writes to a folder.
+
+    `job` is the SLURM job, "" outside of SLURM; `node` is SLURM's name of the machine `host`; `started` tells a process
+    from a later one of the same number.
+    """
+
+    token: str
+    job: str
+    node: str
+    host: str
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        what = f"SLURM job {self.job}" if self.job else f"process {self.pid}"
+        return f"{what} on node {self.node}"
+
+
+class OwnedError(StoppedError):
+    """Somebody else writes to a folder; nothing was touched."""
+
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        super().__init__(
+            f"{folder}: {owner} works at this already; nothing was changed. Wait for it, or end it "
+            f"({f'scancel {owner.job}' if owner.job else f'kill {owner.pid}'}) and start this again"
+        )
+        self.owner = owner
+
+
+class LostError(StoppedError):
+    """Somebody else took over what this job worked at, while it was taken for dead."""
+
+
+def this_process(token: str | None = None) -> Owner:
+    """Return this process as an owner."""
+    pid, host = os.getpid(), socket.gethostname()
+    job, node = os.environ.get("SLURM_JOB_ID", ""), os.environ.get("SLURMD_NODENAME", host)
+    return Owner(token or uuid.uuid4().hex, job, node, host, pid, _started(pid) or 0)
+
+
+def living(folder: Path) -> Owner | None:
+    """Return who writes to a folder; None when nobody does, or when who did is dead."""
+    owner, here = read_mark(folder), this_process()
+    if owner is None:
+        return None
+    if (owner.node, owner.host) == (here.node, here.host):
+        return owner if _started(owner.pid) == owner.started else None
+    return owner if _age(folder / MARK) < SILENCE else None
+
+
+def read_mark(folder: Path) -> Owner | None:
+    """Return the owner that a mark names, dead or alive."""
+    try:
+        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        return Owner(**{name: found[name] for name in Owner.__dataclass_fields__})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+class Ownership:
+    """The marks of this process in some folders."""
+
+    def __init__(self, folders: Sequence[Path], owner: Owner, held: bool = False) -> None:
+        self.folders, self.owner, self.held = folders, owner, held
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def check(self) -> None:
+        """Raise LostError where a folder has another owner by now."""
+        for folder in self.folders:
+            now = read_mark(folder)
+            if now is not None and now.token != self.owner.token:
+                raise LostError(f"{folder}: {now} took this over; what this job did since is left out")
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            for folder in self.folders:
+                now = read_mark(folder)
+                with suppress(OSError):
+                    if now is not None and now.token == self.owner.token:
+                        os.utime(folder / MARK)
+
+    def _release(self) -> None:
+        self._over.set()
+        for folder in self.folders:
+            now = read_mark(folder)
+            if now is not None and now.token == self.owner.token:
+                with suppress(OSError):
+                    (folder / MARK).unlink()
+                    folder.rmdir()  # where nothing else is in it
+
+
+@contextmanager
+def owning(*folders: Path) -> Iterator[Ownership]:
+    """Mark folders as this process' own while the block runs.
+
+    Inside of a job that has marked them already, its mark stays.
+
+    Raises:
+        OwnedError: somebody else, who lives, has marked one of them.
+    """
+    token = os.environ.get(VARIABLE)
+    if token is not None and all((found := read_mark(folder)) and found.token == token for folder in folders):
+        yield Ownership(folders, this_process(token), held=True)
+        return
+    mine = Ownership(folders, this_process(token))
+    try:
+        for folder in folders:
+            _take(folder, mine.owner)
+        mine._thread.start()
+        yield mine
+    finally:
+        mine._release()
+
+
+def _take(folder: Path, owner: Owner) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    mark, own = folder / MARK, folder / f".{MARK}.{owner.token}.tmp"
+    own.write_text(json.dumps(asdict(owner)), encoding="utf-8")
+    try:
+        try:
+            os.link(own, mark)  # fails where there is a mark, on shared file systems too
+        except OSError:
+            other = living(folder)
+            if other is not None and other.token != owner.token:
+                raise OwnedError(folder, other) from None
+            own.replace(mark)
+            time.sleep(SETTLED)
+    finally:
+        own.unlink(missing_ok=True)
+    now = read_mark(folder)
+    if now is None or now.token != owner.token:
+        raise OwnedError(folder, now or owner)
+
+
+def _age(mark: Path) -> float:
+    """Return the seconds since the last sign of life, by the clock of the file system that holds the mark."""
+    probe = mark.with_name(f".{mark.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - mark.stat().st_mtime
+    except OSError:
+        return 0.0  # nothing can be written there, so nothing is taken over
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process started, in ticks since the machine did; None when there is none, 0 where nothing tells."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else 0
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
