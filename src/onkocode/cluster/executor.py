@@ -31,12 +31,14 @@ from onkocode.cluster.job import Payload, read_records
 from onkocode.cluster.slurm import Row, SlurmError
 from onkocode.cluster.verdicts import PATIENCE, Seen, Verdict, judge
 from onkocode.config.site import Site, read_site
-from onkocode.records.endings import Ending, read_endings
+from onkocode.records.endings import Ending, conclude_memory, read_endings
 from onkocode.records.ownership import living
 
 PROGRESS_FILE = "progress.json"
 LONGEST_PAUSE = 60  # seconds between two looks
 SILENCE = 600.0  # seconds without an answer of SLURM, of which a person is told again and again
+TAIL = 20_000  # bytes at the end of a log that are read
+MEMORY_WORDS = ("exceeded memory limit", "exceeded job memory limit", "oom-kill", "oom_kill", "out of memory")
 SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on jobs, is waited for
 
 
@@ -334,6 +336,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         if row is not None and not row.alive and row.code is None:
             row = Row(row.id, row.state, row.reason, row.node, row.comment, slurm.exit_code(row.id))
         watched.row = row
+        if row is not None and not row.alive and row.state != "COMPLETED":
+            self._conclude_memory(watched)
         records = read_records(self.records, watched.id)
         scratch, outputs = self._scratch(watched.job), self._outputs(watched.job)
         endings = self._endings(watched.job)[watched.began_with :]
@@ -349,6 +353,12 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             outputs=finished and all(Path(file).exists() for file in outputs),
             owned=scratch is not None and finished and living(scratch) is not None,
         )
+
+    def _conclude_memory(self, watched: Watched) -> None:
+        """Let the step's record say so where SLURM ended it for its memory: it had no time to write that itself."""
+        scratch, given = self._scratch(watched.job), watched.job.resources.get("mem_mb")
+        if scratch is not None and given and _exceeded_memory(watched.log):
+            conclude_memory(scratch, int(given))
 
     def _in_vain(self, watched: Watched) -> int:
         """Count the ends of a job since it came further last."""
@@ -414,6 +424,17 @@ def refusal(message: str) -> str:
 def _numbered(log: Path, job: str) -> Path:
     """Return the log of a job from the pattern that SLURM is given."""
     return log.with_name(log.name.replace("%j", job))
+
+
+def _exceeded_memory(log: Path) -> bool:
+    """Tell whether SLURM wrote into the log of a job that it ended it for its memory."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - TAIL))
+            text = stream.read().decode(errors="replace").casefold()
+    except OSError:
+        return False
+    return any(word in text for word in MEMORY_WORDS)
 
 
 def _progress(scratch: Path) -> float:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from onkocode.records.limits import MEMORY_VARIABLE, memory_given
 from onkocode.records.ownership import BEAT, VARIABLE, OwnedError, owning
 
 STOP = "stop"  # in a scratch folder: leave soon
@@ -140,6 +141,9 @@ def work(payload: Payload) -> int:
     if before and before[-1].failed:
         return _refuse(record, before[-1], job)
     record.write()
+    given = memory_given()
+    if given is not None:
+        os.environ[MEMORY_VARIABLE] = str(given)
     return _run(payload, record)
 
 

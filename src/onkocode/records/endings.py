@@ -10,7 +10,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -67,6 +67,24 @@ def read_endings(folder: Path) -> list[Ending]:
     except (OSError, ValueError, TypeError):
         return []
     return [replace(item, cause=item.used_up or "killed") if item.cause == "running" else item for item in found]
+
+
+def conclude_memory(folder: Path, given_mb: int) -> None:
+    """Write down that the last try ran out of main memory, where only the cluster could tell.
+
+    Args:
+        folder: scratch of the job.
+        given_mb: what it was given.
+    """
+    found = read_endings(folder) or [Ending("killed")]
+    if found[-1].cause in ("killed", "failed"):
+        found[-1] = replace(found[-1], cause="memory", given_mb=given_mb)
+        _write_endings(folder, found)
+
+
+def _write_endings(folder: Path, endings: Sequence[Ending]) -> None:
+    with suppress(OSError):
+        write_text(folder / ENDINGS_FILE, json.dumps([asdict(item) for item in endings], indent=1) + "\n")
 
 
 @contextmanager
@@ -148,9 +166,7 @@ class _Record:
         return time.monotonic() - self.start
 
     def _write(self) -> None:
-        with suppress(OSError):
-            text = json.dumps([asdict(item) for item in [*self.before, self.now]], indent=1)
-            write_text(self.folder / ENDINGS_FILE, text + "\n")
+        _write_endings(self.folder, [*self.before, self.now])
 
 
 def resident_mb() -> float:

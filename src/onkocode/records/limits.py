@@ -4,9 +4,13 @@ import os
 import re
 import subprocess
 
+MEMORY_VARIABLE = "ONKOCODE_MEMORY_MB"  # hands it down: Snakemake's plugin removes SLURM's own before the last step
+
 
 def memory_given() -> int | None:
     """Return the main memory in MB that SLURM gives this job on this node; None outside of SLURM, or without limit."""
+    if os.environ.get(MEMORY_VARIABLE, "").isdecimal():
+        return int(os.environ[MEMORY_VARIABLE]) or None
     whole, per_core = os.environ.get("SLURM_MEM_PER_NODE", ""), os.environ.get("SLURM_MEM_PER_CPU", "")
     cores = os.environ.get("SLURM_CPUS_ON_NODE", "")
     if whole.isdecimal():
