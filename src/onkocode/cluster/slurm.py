@@ -72,7 +72,7 @@ def accounted(job: str) -> Row | None:
     except SlurmError:
         return None  # no accounting on this cluster
     rows = [line.split("|") for line in text.splitlines() if line.count("|") == 3]
-    found = [Row(row[0], _word(row[1]), node=row[3], code=_exit_code(row[2])) for row in rows if row[0] == job]
+    found = [Row(row[0], _word(row[1]), node=row[3], code=code_of(row[2])) for row in rows if row[0] == job]
     return found[-1] if found else None
 
 
@@ -87,7 +87,7 @@ def details(job: str) -> dict[str, str]:
 
 def exit_code(job: str) -> int | None:
     """Return the exit code of a finished job; None where the controller does not know it."""
-    return _exit_code(details(job).get("ExitCode", ""))
+    return code_of(details(job).get("ExitCode", ""))
 
 
 def settings() -> dict[str, str]:
@@ -148,7 +148,7 @@ def _word(state: str) -> str:
     return state.split()[0].rstrip("+") if state.split() else ""
 
 
-def _exit_code(text: str) -> int | None:
+def code_of(text: str) -> int | None:
     """Return the code of `code:signal`; of a signal the code that a shell gives it."""
     found = re.fullmatch(r"(\d+):(\d+)", text.strip())
     if found is None:

@@ -1,0 +1,121 @@
+"""One owner at a time."""
+
+import json
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from onkocode.records import ownership
+from onkocode.records.ownership import MARK, OwnedError, Ownership, living, owning, read_mark, this_process
+
+
+@pytest.fixture(autouse=True)
+def _no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (ownership.VARIABLE, "SLURM_JOB_ID", "SLURMD_NODENAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def other(folder: Path, **changed: object) -> None:
+    """Mark a folder as somebody else's."""
+    folder.mkdir(exist_ok=True)
+    mark = vars(this_process("other")) | {"node": "gpu9", "host": "gpu9", "job": "7"} | changed
+    (folder / MARK).write_text(json.dumps(mark))
+
+
+def test_marks_and_leaves_nothing(tmp_path: Path) -> None:
+    with owning(tmp_path / "a", tmp_path / "b") as mine:
+        assert living(tmp_path / "a") == living(tmp_path / "b") == mine.owner
+        with pytest.raises(OwnedError, match="works at this already"), owning(tmp_path / "b"):
+            pytest.fail("two owners")
+        mine.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "result").touch()
+    with owning(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_an_owner_elsewhere_counts_while_it_gives_signs_of_life(tmp_path: Path) -> None:
+    other(tmp_path)
+    with pytest.raises(OwnedError, match=r"SLURM job 7 on node gpu9.*scancel 7"), owning(tmp_path):
+        pytest.fail("two owners")
+    before = (tmp_path / MARK).read_text()
+    silent = time.time() - ownership.SILENCE - 5
+    os.utime(tmp_path / MARK, (silent, silent))
+    with owning(tmp_path) as mine:
+        assert read_mark(tmp_path) == mine.owner
+    assert before != ""
+
+
+def test_a_dead_process_of_this_machine_counts_no_longer(tmp_path: Path) -> None:
+    here = this_process()
+    other(tmp_path, node=here.node, host=here.host, pid=here.pid, started=here.started + 1)  # its number was given again
+    assert living(tmp_path) is None
+    other(tmp_path, node=here.node, host=here.host)
+    assert living(tmp_path) is not None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"token": "x"}'])
+def test_a_broken_mark_is_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / MARK).write_text(content)
+    assert living(tmp_path) is None
+    with owning(tmp_path) as mine:
+        assert read_mark(tmp_path) == mine.owner
+
+
+def test_who_lost_a_folder_is_told_and_takes_nothing_away(tmp_path: Path) -> None:
+    with owning(tmp_path) as mine:
+        other(tmp_path)
+        with pytest.raises(ownership.LostError, match="took this over"):
+            mine.check()
+    assert read_mark(tmp_path) is not None
+
+
+def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "BEAT", 0.05)
+    with owning(tmp_path):
+        os.utime(tmp_path / MARK, (0, 0))
+        time.sleep(0.5)
+        assert (tmp_path / MARK).stat().st_mtime > 0
+
+
+def test_steps_of_a_job_share_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with owning(tmp_path) as job:
+        monkeypatch.setenv(ownership.VARIABLE, job.owner.token)
+        with owning(tmp_path) as step:
+            assert isinstance(step, Ownership)
+            step.check()
+        assert read_mark(tmp_path) == job.owner
+
+
+def _try(folder: Path, barrier: "multiprocessing.synchronize.Barrier", results: "multiprocessing.Queue[bool]") -> None:
+    barrier.wait()
+    try:
+        with owning(folder):
+            results.put(True)
+            time.sleep(1.5)
+    except OwnedError:
+        results.put(False)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_of_many_at_once_one_gets_it(tmp_path: Path, stale: bool) -> None:
+    folder = tmp_path / "scratch"
+    if stale:
+        other(folder)
+        os.utime(folder / MARK, (0, 0))
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(8), context.Queue()
+    processes = [context.Process(target=_try, args=(folder, barrier, results)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    got = [results.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sum(got) == 1
