@@ -18,7 +18,7 @@ SNAKEFILE = """
 import json
 from pathlib import Path
 
-from onkocode.cluster import executor
+from onkocode.cluster import executor, signals
 from onkocode.records.endings import read_endings
 
 executor.install()
@@ -27,7 +27,7 @@ jobs = json.loads(Path("jobs.json").read_text())
 
 onstart:
     if workflow.non_local_exec:
-        executor.end_on_signals(workflow)
+        signals.end_on_signals(workflow)
 
 
 def memory(wildcards):

@@ -355,7 +355,7 @@ def environment_of_children(pid: int) -> dict[str, str]:
 
 
 @contextmanager
-def cluster(folder: Path, options: Options = Options()) -> Iterator[Cluster]:  # noqa: B008
+def cluster(folder: Path, options: Options = Options()) -> Iterator[Cluster]:
     """Start a cluster, and stop it at the end of the block."""
     running = Cluster(folder, options)
     try:

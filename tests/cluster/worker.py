@@ -49,7 +49,7 @@ def work(given: argparse.Namespace, owned: object) -> None:
     state, stop = given.scratch / "state.json", given.scratch / "stop"
     stop.unlink(missing_ok=True)
     step, value = json.loads(state.read_text()) if state.exists() else (0, "")
-    held = bytearray(given.memory * 2**20)  # noqa: F841
+    held = bytearray(given.memory * 2**20)
     for number in range(0, len(held), 4096):
         held[number] = 1
     while step < given.steps:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onkocode.cluster.job import Record
-from onkocode.cluster.slurm import ALIVE, Row, hopeless, code_of
+from onkocode.cluster.slurm import ALIVE, Row, code_of, hopeless
 from onkocode.cluster.verdicts import IN_VAIN, PATIENCE, Seen, judge
 from onkocode.records.endings import Ending
 

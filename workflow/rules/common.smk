@@ -1,7 +1,7 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from onkocode.cluster import executor
+from onkocode.cluster import executor, signals
 from onkocode.config.base import CATALOGUE
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
@@ -46,7 +46,7 @@ onstart:
             workflow.executor_settings, "pass_command_as_script", False
         )
         check_names(names, as_script)
-        executor.end_on_signals(workflow)
+        signals.end_on_signals(workflow)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
     # Before Snakemake makes folders in it, or on the way to it, that all may read.

@@ -24,6 +24,14 @@ class SlurmError(Exception):
     """A command of SLURM failed."""
 
 
+class RefusedError(Exception):
+    """A job cannot be submitted, and no further try could change that."""
+
+
+class BusyError(Exception):
+    """SLURM takes no job at the moment."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A job, as squeue or sacct shows it: `reason` is why it waits, `code` its exit code where that is known."""
@@ -141,6 +149,24 @@ HOPELESS = (
         "the site holds it, often since it could not be started on a node",
     ),
 )
+
+
+REFUSALS = {
+    "account": "set `account` in config/site.yaml (yours: `sacctmgr show associations user=$USER`)",
+    "partition": "correct the partitions in config/site.yaml (`sinfo`)",
+    "QOS": "set `qos` in config/site.yaml, or lower `jobs` in profiles/slurm/config.yaml",
+    "Requested node configuration": "ask for less, or correct what nodes have in config/site.yaml",
+    "time limit": "correct the time limit (`hours`) of the partition in config/site.yaml",
+    "gres": "set `gpu_request` and the GPU types in config/site.yaml",
+    "gpus": "set `gpu_request: gres` in config/site.yaml",
+    "limit": "lower `jobs` in profiles/slurm/config.yaml",
+}
+
+
+def refusal(message: str) -> str:
+    """Return what sbatch said, and what to do about it."""
+    advice = next((text for word, text in REFUSALS.items() if word.casefold() in message.casefold()), "ask the site")
+    return f"sbatch refused it ({' '.join(message.split())}); {advice}, and start Snakemake again"
 
 
 def _word(state: str) -> str:

@@ -3,12 +3,13 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from onkocode.cluster.job import Payload
+from onkocode.cluster.slurm import RefusedError, Row
 from onkocode.records.ids import digest
 
 COMMENT = "onkocode"
@@ -39,6 +40,32 @@ def keys_in(comment: str) -> dict[str, str]:
     if not words or words[0] != COMMENT:
         return {}
     return dict(word.split(":", 1) for word in words[1:] if ":" in word)
+
+
+def adoptable(rows: Iterable[Row], key: str, contents: str, fresh: Callable[[Row], bool]) -> Row | None:
+    """Return a job that waits or runs and writes what another one would; None where there is none.
+
+    Args:
+        rows: jobs of this user.
+        key: what the other one is known by.
+        contents: what it computes from.
+        fresh: tells of an ended job whether its outputs came after what the workflow has looked at.
+
+    Raises:
+        RefusedError: it is still at it, but computes that from something else.
+    """
+    for row in rows:
+        found = keys_in(row.comment)
+        if key not in found or not (row.alive or fresh(row)):
+            continue
+        if found[key] == contents:
+            return row
+        if row.alive:
+            raise RefusedError(
+                f"SLURM job {row.id} of an earlier run is still at it with other settings; wait until it has ended, or "
+                f"end it (scancel {row.id}), and start Snakemake again"
+            )
+    return None
 
 
 def name_of(rule: str, wildcards: Iterable[str]) -> str:

@@ -76,10 +76,14 @@ def conclude_memory(folder: Path, given_mb: int) -> None:
         folder: scratch of the job.
         given_mb: what it was given.
     """
-    found = read_endings(folder) or [Ending("killed")]
+    found = read_endings(folder) or [Ending("killed", began=_now())]
     if found[-1].cause in ("killed", "failed"):
         found[-1] = replace(found[-1], cause="memory", given_mb=given_mb)
         _write_endings(folder, found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _write_endings(folder: Path, endings: Sequence[Ending]) -> None:
@@ -122,7 +126,7 @@ class _Record:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.before, self.start = folder, read_endings(folder), time.monotonic()
-        self.now = Ending("running", began=datetime.now(UTC).isoformat(timespec="seconds"), given_mb=memory_given())
+        self.now = Ending("running", began=_now(), given_mb=memory_given())
         self._write()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)

@@ -1,0 +1,22 @@
+"""Signals that end Snakemake while it waits for jobs on the cluster."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+
+def end_on_signals(workflow: Any) -> None:
+    """Let SIGTERM and SIGHUP (a closed connection) end Snakemake; its jobs go on, and the next start adopts them."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        words = (
+            f"{signal.Signals(number).name}: Snakemake ends; its jobs in SLURM go on, and the next start adopts them"
+        )
+        # In a thread of its own: the handler may have come while the scheduler held the lock that this takes.
+        threading.Thread(target=workflow.scheduler.executor_error_callback, args=(WorkflowError(words),)).start()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)

@@ -1,0 +1,92 @@
+"""What Snakemake's jobs are to the cluster: what they write and where, what they are known by, and how far they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from snakemake_executor_plugin_slurm.utils import get_job_wildcards
+
+from onkocode.cluster import submission
+from onkocode.cluster.job import Payload
+from onkocode.records.endings import Ending, read_endings
+
+PROGRESS_FILE = "progress.json"
+TAIL = 20_000  # bytes at the end of a log that are read
+MEMORY_WORDS = ("exceeded memory limit", "exceeded job memory limit", "oom-kill", "oom_kill", "out of memory")
+
+
+def outputs(job: Any) -> list[str]:
+    """Return the files that a job, or a group of jobs, writes."""
+    return [str(file) for file in job.output]
+
+
+def key(job: Any, folder: Path) -> str:
+    """Return what a job of a working directory is known by."""
+    return submission.key_of(outputs(job), folder)
+
+
+def contents(job: Any) -> str:
+    """Return a hash of what a job computes from."""
+    return submission.contents_of([dict(item.params.items()) for item in (job.jobs if job.is_group() else [job])])
+
+
+def title(job: Any) -> str:
+    """Return the name of a job for people."""
+    return submission.name_of(job.name, () if job.is_group() else job.wildcards or ())
+
+
+def scratch(job: Any) -> Path | None:
+    """Return the folder of a job's saves; None where it has none."""
+    found = None if job.is_group() else job.params.get("scratch")
+    return Path(found) if found else None
+
+
+def endings(job: Any) -> list[Ending]:
+    """Return how the tries of a job ended so far."""
+    folder = scratch(job)
+    return read_endings(folder) if folder else []
+
+
+def log_pattern(job: Any, logs: Path) -> Path:
+    """Return the file of SLURM's log, with %j for the number of the job, in a folder that is there."""
+    file: Path = logs / f"{'group' if job.is_group() else 'rule'}_{job.name}" / get_job_wildcards(job) / "%j.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+def numbered(log: Path, id_: str) -> Path:
+    """Return the log of a job from its pattern."""
+    return log.with_name(log.name.replace("%j", id_))
+
+
+def payload(job: Any, folder: Path, records: Path, command: str) -> Payload:
+    """Return what a job does on its node."""
+    saves = scratch(job)
+    own = [str(saves), str(submission.common_folder(outputs(job)))] if saves else []
+    return Payload(str(records), [title(job)], [key(job, folder)], [command], own, [str(saves)] if saves else [])
+
+
+def asked(job: Any) -> str:
+    """Return what a job asks for, in words."""
+    given = job.resources
+    gpus = given.get("gres") or f"{given.get('gpu') or 0} GPUs {given.get('gpu_model') or ''}".strip()
+    return f"{gpus}, {given.get('mem_mb')} MB, {job.threads} cores, {given.get('runtime')} minutes"
+
+
+def exceeded_memory(log: Path) -> bool:
+    """Tell whether SLURM wrote into the log of a job that it ended it for its memory."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - TAIL))
+            text = stream.read().decode(errors="replace").casefold()
+    except OSError:
+        return False
+    return any(word in text for word in MEMORY_WORDS)
+
+
+def progress(folder: Path) -> float:
+    """Return how far a job has come by its own account, -1 where it says nothing."""
+    try:
+        return float(json.loads((folder / PROGRESS_FILE).read_text(encoding="utf-8"))["done"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1.0
