@@ -61,7 +61,8 @@ rule count:
         key=lambda wildcards: json.dumps(jobs[wildcards.name].get("words", [])),
         words=lambda wildcards: jobs[wildcards.name].get("words", []),
     shell:
-        "python -m tests.cluster.worker --scratch {params.scratch:q} --output {output:q} {params.words:q} >> {log:q} 2>&1"
+        "python -m tests.cluster.worker --scratch {params.scratch:q} --output {output:q} {params.words:q} "
+        ">> {log:q} 2>&1"
 """
 SITE = {
     "partitions": {

@@ -1,8 +1,8 @@
 """A real SLURM on this machine, from Debian's packages, with three made-up nodes and made-up GPUs.
 
-It needs root and Debian's archive, neither systemd nor cgroups nor a GPU. Everything lies in one folder but the packages,
-and the link /etc/slurm/slurm.conf: the plugin of Snakemake drops SLURM_CONF inside jobs. Ports are fixed, so there is one
-cluster at a time.
+It needs root and Debian's archive, neither systemd nor cgroups nor a GPU. Everything lies in one folder but the
+packages, and the link /etc/slurm/slurm.conf: the plugin of Snakemake drops SLURM_CONF inside jobs. Ports are fixed, so
+there is one cluster at a time.
 """
 
 import json
@@ -138,7 +138,8 @@ class Cluster:
 
     def launch(self, name: str, *command: str) -> None:
         """Start a daemon detached from this process."""
-        path = os.environ | {"PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}", "SLURM_CONF": str(self.folder / "slurm.conf")}
+        path = os.environ | {"PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
+        path |= {"SLURM_CONF": str(self.folder / "slurm.conf")}
         with (self.folder / "log" / f"{name}.out").open("ab") as log:
             self.daemons[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=path, start_new_session=True
@@ -160,9 +161,10 @@ class Cluster:
             grant = f"create user {user} identified by 'slurm'; grant all on slurm_acct_db.* to {user};"
             subprocess.run([*sql, f"create database if not exists slurm_acct_db; {grant}"], check=True)
         self.launch("slurmdbd", "slurmdbd", "-D")
-        wait_until(lambda: subprocess.run(["sacctmgr", "-n", "list", "cluster"], capture_output=True).returncode == 0, 60, "slurmdbd")
-        for words in (["cluster", "lab"], ["account", "lab", "cluster=lab"], ["user", "root", "account=lab", "cluster=lab"]):
-            subprocess.run(["sacctmgr", "-i", "add", *words], capture_output=True, check=True)
+        listing = ["sacctmgr", "-n", "list", "cluster"]
+        wait_until(lambda: subprocess.run(listing, capture_output=True).returncode == 0, 60, "slurmdbd")
+        for words in ("cluster lab", "account lab cluster=lab", "user root account=lab cluster=lab"):
+            subprocess.run(["sacctmgr", "-i", "add", *words.split()], capture_output=True, check=True)
 
     # -- configuration ------------------------------------------------------------------------------------------------
 
@@ -305,8 +307,8 @@ StorageLoc=slurm_acct_db
         if "slurmctld" in self.daemons:
             ids = answer("squeue", "-h", "-o", "%A").split()
             if ids:
-                subprocess.run(["scancel", "--signal=KILL", "--full", *ids], capture_output=True, timeout=30, check=False)
-                subprocess.run(["scancel", *ids], capture_output=True, timeout=30, check=False)
+                for how in (["--signal=KILL", "--full"], []):
+                    subprocess.run(["scancel", *how, *ids], capture_output=True, timeout=30, check=False)
                 with suppress(AssertionError):
                     wait_until(lambda: not answer("squeue", "-h", "-t", "R,CG,S", "-o", "%i").split(), 15, "jobs")
         for process in reversed(list(self.daemons.values())):

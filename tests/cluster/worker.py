@@ -1,4 +1,4 @@
-"""A step that counts, as light as can be, with all that real steps do on a cluster: it saves, is told to leave, goes on.
+"""A step that counts, and does all that real steps do on a cluster: it saves, is told to leave, and goes on.
 
 Its result is a chain of hashes over all steps, so that a step that was left out or done twice shows.
 """

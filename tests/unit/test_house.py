@@ -24,7 +24,8 @@ ORDER = (
         "models",
         "tracking",
     ),
-    *("training", "coders", "evaluation", "reporting", "export", "study", "datasets", "planning", "cluster", "steps", "cli"),
+    *("training", "coders", "evaluation", "reporting", "export"),
+    *("study", "datasets", "planning", "cluster", "steps", "cli"),
 )
 ROOMS = {"tracking_process": "tracking"}
 

@@ -55,7 +55,8 @@ def test_an_owner_elsewhere_counts_while_it_gives_signs_of_life(tmp_path: Path) 
 
 def test_a_dead_process_of_this_machine_counts_no_longer(tmp_path: Path) -> None:
     here = this_process()
-    other(tmp_path, node=here.node, host=here.host, pid=here.pid, started=here.started + 1)  # its number was given again
+    # Its number was given to another process.
+    other(tmp_path, node=here.node, host=here.host, pid=here.pid, started=here.started + 1)
     assert living(tmp_path) is None
     other(tmp_path, node=here.node, host=here.host)
     assert living(tmp_path) is not None
