@@ -26,6 +26,22 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reporting.smk"
 
 
+# What computes for more than seconds is a job of the cluster, unless the site wants it where Snakemake runs.
+if site and site.login_node:
+
+    localrules:
+        build_questions,
+        check_leakage,
+        export_questions,
+        score_checkpoint,
+        score_thinking,
+        score_conditions,
+        collect_metrics,
+        compare_checkpoints,
+        break_down,
+        measure_certainty,
+
+
 rule all:
     default_target: True
     input:

@@ -27,6 +27,7 @@ jobs = json.loads(Path("jobs.json").read_text())
 
 onstart:
     if workflow.non_local_exec:
+        executor.check_fits(workflow)
         signals.end_on_signals(workflow)
 
 
@@ -56,6 +57,7 @@ rule count:
         runtime=of("runtime", 10),
         gpu=of("gpu", 0),
         gres=of("gres", ""),
+        bundle=of("bundle", 1),
     params:
         scratch=lambda wildcards: f"scratch/{wildcards.name}",
         key=lambda wildcards: json.dumps(jobs[wildcards.name].get("words", [])),

@@ -157,6 +157,19 @@ def test_partition_is_shorter_than_the_site_file_says(tmp_path: Path, limits: st
         assert not answer("squeue", "-h", "-o", "%i").split()
 
 
+def test_small_jobs_are_sent_together(tmp_path: Path) -> None:
+    with cluster(tmp_path / "slurm"):
+        jobs = {name: {**words(2), "bundle": 3} for name in "abcdef"}
+        study = Counting(tmp_path / "study", jobs | {"f": {**words(1, fail=3), "bundle": 3}})
+        assert study.run("--retries", "1", "--keep-going") == 1
+        for name in "abcde":
+            assert study.is_exact(name, 2)
+            assert study.steps(name) == [1, 2]
+        assert [job["TimeLimit"] for job in submissions()] == ["00:30:00", "00:30:00", "00:10:00"]
+        assert "count.f" in submissions()[-1]["JobName"]
+        assert study.said.count("Error in rule count") == 2
+
+
 def test_gres_only(tmp_path: Path) -> None:
     with cluster(tmp_path / "slurm", Options(gres_only=True)):
         study = Counting(tmp_path / "study", {"a": {**words(5), "gres": "gpu:a40:2"}}, {**SITE, "gpu_request": "gres"})

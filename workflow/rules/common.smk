@@ -3,6 +3,7 @@ import os
 
 from onkocode.cluster import executor, signals
 from onkocode.config.base import CATALOGUE
+from onkocode.config.site import read_site
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
@@ -20,14 +21,19 @@ files = [Path(file) for file in workflow.configfiles if Path(file) not in given]
 
 try:
     study = Study(config, files, Path(workflow.basedir))
+    site = read_site()  # None where no file describes one
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
 pathvars:
     private="private",
-    scratch="scratch",
+    scratch=site.scratch_of(Path.cwd()) if site else "scratch",
     benchmarks="logs/benchmarks",
+
+
+if site and site.cache:
+    os.environ["HF_HOME"] = str(site.cache)
 
 
 # Jobs close all folders of private files to others, up to this one.
@@ -46,6 +52,7 @@ onstart:
             workflow.executor_settings, "pass_command_as_script", False
         )
         check_names(names, as_script)
+        executor.check_fits(workflow)
         signals.end_on_signals(workflow)
     for warning in study.warnings(os.environ):
         logger.warning(warning)

@@ -142,6 +142,7 @@ rule score_checkpoint:
     resources:
         mem_mb=8000,
         runtime=60,
+        bundle=8,
     params:
         predictions=lambda wildcards, input: named(data_sets(input), input.predictions),
         questions=lambda wildcards, input: named(data_sets(input), input.questions),

@@ -6,28 +6,25 @@ ends in is seen, and only what another try could mend is tried again.
 """
 
 import asyncio
-import shlex
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
-from snakemake_executor_plugin_slurm.submit_string import get_submit_command
-from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from onkocode.cluster import slurm, submission, work
 from onkocode.cluster.job import read_records
+from onkocode.cluster.sending import Sending, send
 from onkocode.cluster.slurm import BusyError, RefusedError, Row, SlurmError
 from onkocode.cluster.verdicts import Verdict, judge
 from onkocode.cluster.watching import Watch, Watched
-from onkocode.config.site import Site, read_site
+from onkocode.config.site import read_site
+from onkocode.records.errors import first_of
 
 LONGEST_PAUSE = 60  # seconds between two looks
 SILENCE = 600.0  # seconds without an answer of SLURM, of which a person is told again and again
@@ -37,77 +34,90 @@ SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on
 class Executor(SlurmExecutor):  # type: ignore[misc]
     """Submits to SLURM and watches; see the module."""
 
-    site: Site | None
-
     def __post_init__(self, test_mode: bool = False) -> None:
         """Read the site before the plugin looks for its partition file."""
-        self.site = read_site()
-        settings = self.workflow.executor_settings
-        if self.site is not None and settings.partition_config is None:
-            settings.partition_config = self._partition_file(self.site)
+        settings, folder = self.workflow.executor_settings, Path(self.workflow.workdir_init)
+        logs = folder / (settings.logdir or ".snakemake/slurm_logs")
+        self.sending = Sending(settings, read_site(), folder, logs)
+        settings.partition_config = settings.partition_config or self.sending.partition_file()
         super().__post_init__(test_mode)
-        self.folder = Path(self.workflow.workdir_init)
-        self.records = Path(self.slurm_logdir) / "jobs"
-        self.watch = Watch(self.records)
+        self.watch = Watch(self.sending.records)
         self.answered = time.monotonic()
         self.submitting = threading.Lock()
         self.rows: dict[str, Row] = {}
         self.looked = -float("inf")
 
-    def _partition_file(self, site: Site) -> Path:
-        folder = self.workflow.executor_settings.logdir or ".snakemake/slurm_logs"
-        file = Path(self.workflow.workdir_init) / folder / "partitions.yaml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump(site.for_plugin(), sort_keys=False), encoding="utf-8")
-        return file
-
     # -- submitting ---------------------------------------------------------------------------------------------------
 
-    def run_job(self, job: Any) -> None:
-        """Submit a job, or adopt the one of an earlier Snakemake that does the same."""
-        try:
-            info = self._adopted(job) or self._patiently(job)
-        except (RefusedError, SlurmError, WorkflowError) as error:
-            self._give_up(SubmittedJobInfo(job), str(error))
-        except Exception as error:
-            self.logger.error(f"{work.title(job)}: cannot be submitted", exc_info=True)
-            self._give_up(SubmittedJobInfo(job), f"cannot be submitted: {error!r}")
-        else:
-            self._report_job_submission_threadsafe(info)
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Submit jobs, small ones together."""
+        for bundle in work.bundles(jobs):
+            for job in bundle:
+                self.run_job_pre(job)
+            self._job_submission_executor.submit(self.run_bundle, bundle)
 
-    def _submitted(self, job: Any) -> SubmittedJobInfo:
-        log = work.log_pattern(job, Path(self.slurm_logdir))
-        script = submission.script_of(
-            sys.executable, self.folder, work.payload(job, self.folder, self.records, self.format_job_exec(job))
-        )
-        arguments = self._arguments(job, log)
-        id_ = self._sbatch(arguments, script)
+    def run_job(self, job: Any) -> None:
+        """Submit a job."""
+        self.run_bundle([job])
+
+    def run_bundle(self, jobs: list[Any]) -> None:
+        """Submit jobs together, but for those that a job of an earlier Snakemake does already."""
+        left = list(jobs)
+        try:
+            for job in jobs:
+                info = self._adopted(job)
+                if info is not None:
+                    left.remove(job)
+                    self.report_job_submission(info)
+            for info in self._patiently(left) if left else []:
+                left.remove(info.job)
+                self.report_job_submission(info)
+        except (RefusedError, SlurmError, WorkflowError) as error:
+            self._give_up_all(left, str(error))
+        except Exception as error:
+            self.logger.error(f"{work.title(jobs[0])}: cannot be submitted", exc_info=True)
+            self._give_up_all(left, f"cannot be submitted: {error!r}")
+
+    def _patiently(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
+        """Submit; wait for a controller that is down, for a while, and for own jobs to end, as long as it takes."""
+        end, told = time.monotonic() + SUBMITTING, False
+        while self.wait:
+            try:
+                return self._submitted(jobs)
+            except BusyError as error:
+                if time.monotonic() > end and not any(words in str(error) for words in slurm.SUBMIT_LIMIT):
+                    raise RefusedError(slurm.refusal(str(error))) from None
+                if not told:
+                    self.logger.warning(f"SLURM takes no job now ({error}); trying again every 10 s")
+                told = True
+                time.sleep(10)
+                # It may have taken the job, although its answer did not come.
+                adopted = self._adopted(jobs[0]) if len(jobs) == 1 else None
+                if adopted is not None:
+                    return [adopted]
+        raise RefusedError("Snakemake ends")
+
+    def _submitted(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
+        log = work.log_pattern(jobs[0], self.sending.logs)
+        script = self.sending.script(jobs, [self.format_job_exec(job) for job in jobs])
+        account, partition = self._account(jobs[0]), self.get_partition_arg(jobs[0])
+        arguments = self.sending.arguments(jobs, log, account, partition, self._failed_nodes)
+        id_ = send(arguments, script, bool(self.watch.jobs))
         log = work.numbered(log, id_)
-        self.logger.info(f"{work.title(job)}: submitted as SLURM job {id_} (log: {log})")
-        self.watch.jobs[id_] = Watched(job, id_, work.key(job, self.folder), log)
+        names = ", ".join(map(work.title, jobs))
+        self.logger.info(f"{names}: submitted as SLURM job {id_} (log: {log})")
+        return [self._info(job, id_, log) for job in jobs]
+
+    def _info(self, job: Any, id_: str, log: Path) -> SubmittedJobInfo:
+        key = work.key(job, self.sending.folder)
+        self.watch.jobs[id_, key] = Watched(job, id_, key, log)
         return SubmittedJobInfo(job, external_jobid=id_, aux={"slurm_logfile": log})
 
-    def _arguments(self, job: Any, log: Path) -> list[str]:
-        params = {
-            "run_uuid": work.title(job),
-            "slurm_logfile": log,
-            "comment_str": submission.comment_of([(work.key(job, self.folder), work.contents(job))]),
-            "account": self._account(job),
-            "partition": self.get_partition_arg(job),
-            "workdir": self.workflow.workdir_init,
-        }
-        call = get_submit_command(job, params, self.workflow.executor_settings, self._failed_nodes)
-        call += set_gres_string(job)
-        site = self.site
-        further = [*(site.options if site else []), *([f"--qos={site.qos}"] if site and site.qos else [])]
-        # An end that is told leaves time to save; logs of a job that SLURM starts again go on.
-        warning = min(submission.WARNING_SECONDS, 15 * int(job.resources.get("runtime") or 60))
-        return [*shlex.split(call), "--open-mode=append", f"--signal=B:USR1@{warning}", *further]
-
     def _account(self, job: Any) -> str:
-        if job.resources.get("slurm_account") or self.site is None or self.site.account is None:
+        site = self.sending.site
+        if job.resources.get("slurm_account") or site is None or site.account is None:
             return str(next(self.get_account_arg(job)))
-        return f" -A {self.site.account}"
+        return f" -A {site.account}"
 
     def get_partition_arg(self, job: Any) -> str:
         """Return the partition, as the plugin chooses it; raises RefusedError where none has room for the job."""
@@ -122,30 +132,17 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             )
         return f" -p {max(fitting)[1]}"
 
-    def _sbatch(self, arguments: Sequence[str], script: str) -> str:
-        """Submit; raises BusyError where the controller is down, or own jobs fill a limit, RefusedError else."""
-        try:
-            return slurm.run(arguments, script).strip().split(";")[0].split()[-1]
-        except SlurmError as error:
-            full = any(words in str(error) for words in slurm.SUBMIT_LIMIT) and bool(self.watch.jobs)
-            if full or any(words in str(error) for words in slurm.BUSY):
-                raise BusyError(str(error)) from None
-            raise RefusedError(slurm.refusal(str(error))) from None
-
-    def _patiently(self, job: Any) -> SubmittedJobInfo:
-        """Submit; wait for a controller that is down, for a while, and for own jobs to end, as long as it takes."""
-        end, told = time.monotonic() + SUBMITTING, False
-        while self.wait:
+    def refuse_unfit(self, jobs: Iterable[Any]) -> None:
+        """Raise WorkflowError where there are jobs that no partition has room for, before any is submitted."""
+        unfit: dict[str, list[str]] = {}
+        for job in jobs:
             try:
-                return self._submitted(job)
-            except BusyError as error:
-                if time.monotonic() > end and not any(words in str(error) for words in slurm.SUBMIT_LIMIT):
-                    raise RefusedError(slurm.refusal(str(error))) from None
-                if not told:
-                    self.logger.warning(f"SLURM takes no job now ({error}); trying again every 10 s")
-                told = True
-                time.sleep(10)
-        raise RefusedError("Snakemake ends")
+                self.get_partition_arg(job)
+            except RefusedError as error:
+                unfit.setdefault(str(error), []).append(work.title(job))
+        if unfit:
+            lines = [f"{first_of(names, 3)}\n  {message}" for message, names in unfit.items()]
+            raise WorkflowError("nothing was submitted:\n" + "\n".join(lines))
 
     def additional_general_args(self) -> str:
         """Leave outputs alone on the node when a job fails there: they may be those of another copy."""
@@ -155,21 +152,19 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _adopted(self, job: Any) -> SubmittedJobInfo | None:
         """Return a job of an earlier Snakemake that waits or runs, and writes the same."""
-        key = work.key(job, self.folder)
-        free = [row for row in self._queue().values() if row.id not in self.watch.jobs]
+        key = work.key(job, self.sending.folder)
+        free = [row for row in self._queue().values() if (row.id, key) not in self.watch.jobs]
         row = submission.adoptable(free, key, work.contents(job), self._fresh)
         if row is None:
             return None
-        log = work.numbered(work.log_pattern(job, Path(self.slurm_logdir)), row.id)
         self.logger.info(f"{work.title(job)}: SLURM job {row.id} of an earlier run goes on ({row.state.lower()})")
-        self.watch.jobs[row.id] = Watched(job, row.id, key, log)
-        return SubmittedJobInfo(job, external_jobid=row.id, aux={"slurm_logfile": log})
+        return self._info(job, row.id, work.numbered(work.log_pattern(job, self.sending.logs), row.id))
 
     def _fresh(self, row: Row) -> bool:
         """Tell whether a job came to a good end after this Snakemake looked at what is there."""
         if row.state != "COMPLETED":
             return False
-        records = read_records(self.records, row.id)
+        records = read_records(self.sending.records, row.id)
         return bool(records) and records[-1].file.stat().st_mtime > STARTED
 
     def _queue(self) -> dict[str, Row]:
@@ -223,14 +218,14 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _treat(self, info: SubmittedJobInfo, rows: dict[str, Row]) -> SubmittedJobInfo | None:
         """Do what is to be done about a job; returns it, or its successor, while it goes on."""
-        watched = self.watch.jobs[info.external_jobid]
+        watched = self.watch.jobs[info.external_jobid, work.key(info.job, self.sending.folder)]
         verdict = judge(self.watch.look(watched, rows.get(watched.id)))
         if verdict.action == "wait":
             self._tell_once(watched, verdict.message)
             return info
         if verdict.action == "again":
             return self._again(info, watched, verdict)
-        self.watch.jobs.pop(watched.id)
+        self.watch.jobs.pop((watched.id, watched.key))
         if verdict.action == "done":
             self.watch.forget(watched.key)
             self.report_job_success(info)
@@ -248,13 +243,13 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         self._tell_once(watched, verdict.message)
         self._exclude_node(watched)
         try:
-            following = self._submitted(info.job)
+            following = self._submitted([info.job])[0]
         except BusyError:
             return info  # at the next look
         except (RefusedError, SlurmError, WorkflowError) as error:
             following = None
             self._give_up(info, str(error))
-        self.watch.jobs.pop(watched.id)
+        self.watch.jobs.pop((watched.id, watched.key))
         return following
 
     def _exclude_node(self, watched: Watched) -> None:
@@ -267,10 +262,14 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             watched.told = message
             self.logger.info(f"{work.title(watched.job)}: {message}")
 
+    def _give_up_all(self, jobs: Iterable[Any], message: str) -> None:
+        for job in jobs:
+            self._give_up(SubmittedJobInfo(job), message)
+
     def _give_up(self, info: SubmittedJobInfo, message: str) -> None:
         """Report an error that no further try could mend."""
         info.job.attempt = info.job.restart_times + 1
-        self._report_job_error_threadsafe(info, f"{message}. ")
+        self.report_job_error(info, f"{message}. ")
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -288,6 +287,17 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
 
 STARTED = time.time()
+
+
+def check_fits(workflow: Any) -> None:
+    """Refuse a run on the cluster, before it submits anything, where jobs fit no partition; raises WorkflowError."""
+    found = workflow.scheduler.get_executor(_NotLocal())
+    if isinstance(found, Executor):
+        found.refuse_unfit(job for job in workflow.dag.needrun_jobs() if not job.is_local)
+
+
+class _NotLocal:
+    is_local = False
 
 
 def install() -> None:

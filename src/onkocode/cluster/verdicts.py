@@ -43,6 +43,7 @@ class Seen:
         waiting: seconds that it has waited for the same reason.
         outputs: all its outputs are there.
         owned: somebody else is still at it.
+        index: its place among small jobs that were sent together; None = it was sent alone.
     """
 
     row: Row | None
@@ -54,6 +55,7 @@ class Seen:
     waiting: float = 0.0
     outputs: bool = False
     owned: bool = False
+    index: int | None = None
 
 
 PATIENCE = 60.0  # seconds that a job may be missing, or wait for a reason that will not pass, before something is done
@@ -61,6 +63,8 @@ PATIENCE = 60.0  # seconds that a job may be missing, or wait for a reason that 
 
 def judge(seen: Seen) -> Verdict:
     """Return what is to be done about a job."""
+    if seen.index is not None and seen.index < len(seen.records[-1].codes):
+        return _in_bundle(seen, seen.records[-1].codes[seen.index])
     if seen.row is None:
         return _gone(seen)
     if seen.row.alive:
@@ -68,6 +72,13 @@ def judge(seen: Seen) -> Verdict:
     if seen.row.state == "COMPLETED":
         return Verdict("done")
     return _ended(seen, seen.row.state, seen.row.code)
+
+
+def _in_bundle(seen: Seen, code: int) -> Verdict:
+    """Decide about one of several small jobs that has had its turn, while the others may still run."""
+    if code == 0:
+        return Verdict("done")
+    return Verdict("retry", f"it failed with exit code {code}; {_where(seen)} says why")
 
 
 def _alive(seen: Seen, row: Row) -> Verdict:
@@ -97,6 +108,8 @@ def _ended(seen: Seen, state: str, code: int | None) -> Verdict:
         return _after_owner(seen, last)
     if state == "PREEMPTED":
         return _again(seen, "it was pre-empted")
+    if seen.index is not None:
+        return _again(seen, "its turn did not come")
     if state in ("NODE_FAIL", "BOOT_FAIL"):
         return _again(seen, "its node failed")
     if last is None and state == "FAILED":

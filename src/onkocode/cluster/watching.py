@@ -34,7 +34,7 @@ class Watch:
 
     def __init__(self, records: Path) -> None:
         self.records = records
-        self.jobs: dict[str, Watched] = {}
+        self.jobs: dict[tuple[str, str], Watched] = {}  # by the number of the SLURM job and the key
         self._far: dict[str, tuple[float, int]] = {}  # by key: how far a job had come, and how often no further since
 
     def forget(self, key: str) -> None:
@@ -59,6 +59,7 @@ class Watch:
             missing=now - watched.seen,
             waiting=now - watched.since,
             outputs=ended and all(Path(file).exists() for file in work.outputs(watched.job)),
+            index=_index(watched, records),
             owned=ended and folder is not None and living(folder) is not None,
         )
 
@@ -84,6 +85,12 @@ class Watch:
             watched.in_vain = 0 if far > before else count + 1
             self._far[watched.key] = (max(far, before), watched.in_vain)
         return watched.in_vain
+
+
+def _index(watched: Watched, records: list[Record]) -> int | None:
+    """Return the place of a small job among those that were sent together; None where it was sent alone."""
+    keys = records[-1].keys if records else []
+    return keys.index(watched.key) if len(keys) > 1 and watched.key in keys else None
 
 
 def _ending(watched: Watched, records: list[Record]) -> Ending | None:

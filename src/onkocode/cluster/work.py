@@ -1,15 +1,16 @@
 """What Snakemake's jobs are to the cluster: what they write and where, what they are known by, and how far they are."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 
 from onkocode.cluster import submission
-from onkocode.cluster.job import Payload
 from onkocode.records.endings import Ending, read_endings
 
+ALIKE = ("mem_mb", "runtime", "gpu", "gpu_model", "gres", "slurm_partition", "slurm_account")  # of a bundle
 PROGRESS_FILE = "progress.json"
 TAIL = 20_000  # bytes at the end of a log that are read
 MEMORY_WORDS = ("exceeded memory limit", "exceeded job memory limit", "oom-kill", "oom_kill", "out of memory")
@@ -59,11 +60,29 @@ def numbered(log: Path, id_: str) -> Path:
     return log.with_name(log.name.replace("%j", id_))
 
 
-def payload(job: Any, folder: Path, records: Path, command: str) -> Payload:
-    """Return what a job does on its node."""
-    saves = scratch(job)
-    own = [str(saves), str(submission.common_folder(outputs(job)))] if saves else []
-    return Payload(str(records), [title(job)], [key(job, folder)], [command], own, [str(saves)] if saves else [])
+def own(job: Any) -> list[Path]:
+    """Return the folders that nobody else may write to while a job does: of its saves, and of its outputs."""
+    folder = scratch(job)
+    return [] if folder is None else [folder, submission.common_folder(outputs(job))]
+
+
+def bundles(jobs: Iterable[Any]) -> list[list[Any]]:
+    """Put small jobs together that are ready at the same time, so that they wait in the queue once.
+
+    The resource `bundle` of a rule says how many of its jobs may share a submission; those of one submission ask for
+    the same and run one after the other.
+    """
+    found: list[list[Any]] = []
+    open_: dict[Any, list[Any]] = {}
+    for job in jobs:
+        most = 1 if job.is_group() else int(job.resources.get("bundle") or 1)
+        alike = (most, job.threads, *(str(job.resources.get(name)) for name in ALIKE))
+        bundle = open_.get(alike)
+        if most == 1 or bundle is None or len(bundle) >= most:
+            bundle = open_[alike] = []
+            found.append(bundle)
+        bundle.append(job)
+    return found
 
 
 def asked(job: Any) -> str:

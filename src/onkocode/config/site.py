@@ -8,6 +8,7 @@ from pydantic import Field
 
 from onkocode.config.base import PositiveInt, Section, validated
 from onkocode.config.loading import read_yaml
+from onkocode.records.ids import digest
 
 SITE_FILE = Path("config/site.yaml")
 
@@ -54,6 +55,10 @@ class Site(Section):
         """Return the longest time in minutes that such a job may ask for; None where no partition has room for it."""
         fitting = [item.hours for item in self.partitions.values() if item.holds(gpus, gpu_type, memory_mb, cores)]
         return int(60 * max(fitting)) if fitting else None
+
+    def scratch_of(self, folder: Path) -> str:
+        """Return the scratch directory of the study in a working directory; studies share none."""
+        return "scratch" if self.scratch is None else str(self.scratch / f"{folder.name}-{digest(folder)[:8]}")
 
     def gpu_types(self) -> list[str]:
         """Return the GPU types of all partitions."""
