@@ -18,7 +18,7 @@ SNAKEFILE = """
 import json
 from pathlib import Path
 
-from onkocode.cluster import executor, signals
+from onkocode.cluster import executor, hooks
 from onkocode.records.endings import read_endings
 
 executor.install()
@@ -27,8 +27,8 @@ jobs = json.loads(Path("jobs.json").read_text())
 
 onstart:
     if workflow.non_local_exec:
-        executor.check_fits(workflow)
-        signals.end_on_signals(workflow)
+        hooks.check_fits(workflow)
+        hooks.end_on_signals(workflow)
 
 
 def memory(wildcards):

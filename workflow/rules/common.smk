@@ -1,7 +1,7 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from onkocode.cluster import executor, signals
+from onkocode.cluster import executor, hooks
 from onkocode.config.base import CATALOGUE
 from onkocode.config.site import read_site
 from onkocode.records.arguments import as_argument, check_names
@@ -52,8 +52,8 @@ onstart:
             workflow.executor_settings, "pass_command_as_script", False
         )
         check_names(names, as_script)
-        executor.check_fits(workflow)
-        signals.end_on_signals(workflow)
+        hooks.check_fits(workflow)
+        hooks.end_on_signals(workflow)
     for warning in study.warnings(os.environ):
         logger.warning(warning)
     # Before Snakemake makes folders in it, or on the way to it, that all may read.

@@ -289,17 +289,6 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 STARTED = time.time()
 
 
-def check_fits(workflow: Any) -> None:
-    """Refuse a run on the cluster, before it submits anything, where jobs fit no partition; raises WorkflowError."""
-    found = workflow.scheduler.get_executor(_NotLocal())
-    if isinstance(found, Executor):
-        found.refuse_unfit(job for job in workflow.dag.needrun_jobs() if not job.is_local)
-
-
-class _NotLocal:
-    is_local = False
-
-
 def install() -> None:
     """Let the executor `slurm` of Snakemake be this one."""
     ExecutorPluginRegistry().get_plugin("slurm").executor = Executor

@@ -1,4 +1,4 @@
-"""Signals that end Snakemake while it waits for jobs on the cluster."""
+"""What the workflow does at its start where its jobs run on a cluster."""
 
 import signal
 import threading
@@ -6,6 +6,19 @@ from types import FrameType
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
+
+from onkocode.cluster.executor import Executor
+
+
+def check_fits(workflow: Any) -> None:
+    """Refuse a run on the cluster, before it submits anything, where jobs fit no partition; raises WorkflowError."""
+    found = workflow.scheduler.get_executor(_NotLocal())
+    if isinstance(found, Executor):
+        found.refuse_unfit(job for job in workflow.dag.needrun_jobs() if not job.is_local)
+
+
+class _NotLocal:
+    is_local = False
 
 
 def end_on_signals(workflow: Any) -> None:
