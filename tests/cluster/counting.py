@@ -147,7 +147,7 @@ def ended(process: "subprocess.Popen[bytes]", seconds: float = 300) -> int:
     return int(process.returncode)
 
 
-def running_job(name: str) -> str:
+def running_job(name: str, seconds: float = 60) -> str:
     """Return the SLURM job that runs under a name; waits for it."""
     found: list[str] = []
 
@@ -155,5 +155,5 @@ def running_job(name: str) -> str:
         found[:] = answer("squeue", "-h", "-t", "RUNNING", f"--name={name}", "-o", "%i").split()
         return bool(found)
 
-    wait_until(look, 60, f"a running job {name}")
+    wait_until(look, seconds, f"a running job {name}")
     return found[0]

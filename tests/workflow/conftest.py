@@ -27,13 +27,16 @@ class Project:
     def command(
         self, command: Sequence[str], environment: Mapping[str, str] | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        variables = {key: value for key, value in os.environ.items() if key != "ONKOCODE_CATALOGUES"}
-        variables |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-        variables |= environment or {}
+        variables = self.variables(environment or {})
         done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, encoding="utf-8")
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
         return done
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        variables = {key: value for key, value in os.environ.items() if key != "ONKOCODE_CATALOGUES"}
+        variables |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+        return {**variables, **environment}
 
 
 def copy_project(target: Path, further: Sequence[str] = ()) -> Project:
