@@ -115,9 +115,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _account(self, job: Any) -> str:
         site = self.sending.site
-        if job.resources.get("slurm_account") or site is None or site.account is None:
+        if job.resources.get("slurm_account"):
             return str(next(self.get_account_arg(job)))
-        return f" -A {site.account}"
+        # Without one SLURM takes the user's default; the plugin would guess, from the last job of all.
+        return "" if site is None or site.account is None else f" -A {site.account}"
 
     def get_partition_arg(self, job: Any) -> str:
         """Return the partition, as the plugin chooses it; raises RefusedError where none has room for the job."""
