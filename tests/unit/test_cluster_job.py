@@ -104,6 +104,16 @@ def test_a_failed_job_that_the_site_starts_again_ends_itself(payload: Payload, t
     assert [record.status for record in read_records(tmp_path / "jobs", "7")] == ["ended", "refused"]
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["outputs are there", "outputs are gone"])
+def test_what_an_earlier_start_has_done_is_not_done_again(payload: Payload, tmp_path: Path, there: bool) -> None:
+    once = replace(payload, commands=["echo x >> ran; touch result"], outputs=["result"])
+    assert start(once, tmp_path).wait() == 0
+    if not there:
+        (tmp_path / "result").unlink()
+    assert start(replace(once, before=["7"]), tmp_path, SLURM_JOB_ID="8").wait() == 0
+    assert (tmp_path / "ran").read_text() == ("x\n" if there else "x\nx\n")
+
+
 def test_a_requeued_job_that_left_goes_on(payload: Payload, tmp_path: Path) -> None:
     leaving = replace(payload, commands=[f"echo x >> ran; exit {TRY_AGAIN}"])
     assert start(leaving, tmp_path).wait() == TRY_AGAIN

@@ -98,6 +98,12 @@ def test_a_copy_waits_for_the_owner() -> None:
     assert judge(seen("FAILED", record=owned)).action == "again"
 
 
+def test_a_node_that_was_taken_for_dead_has_done_it() -> None:
+    good = replace(RECORD, codes=[0])
+    assert judge(seen("NODE_FAIL", record=good, outputs=True)).action == "done"
+    assert judge(seen("NODE_FAIL", record=good)).action == "again"
+
+
 @pytest.mark.parametrize("code", [126, 127])
 def test_environment_is_missing(code: int) -> None:
     verdict = judge(replace(seen("FAILED", record=None), row=Row("1", "FAILED", node="gpu1", code=code)))

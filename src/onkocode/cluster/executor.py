@@ -99,7 +99,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _submitted(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
         log = work.log_pattern(jobs[0], self.sending.logs)
-        script = self.sending.script(jobs, [self.format_job_exec(job) for job in jobs])
+        before = self.watch.before[work.key(jobs[0], self.sending.folder)] if len(jobs) == 1 else []
+        script = self.sending.script(jobs, [self.format_job_exec(job) for job in jobs], before)
         account, partition = self._account(jobs[0]), self.get_partition_arg(jobs[0])
         arguments = self.sending.arguments(jobs, log, account, partition, self._failed_nodes)
         id_ = send(arguments, script, bool(self.watch.jobs))
@@ -109,8 +110,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         return [self._info(job, id_, log) for job in jobs]
 
     def _info(self, job: Any, id_: str, log: Path) -> SubmittedJobInfo:
-        key = work.key(job, self.sending.folder)
-        self.watch.jobs[id_, key] = Watched(job, id_, key, log)
+        self.watch.add(Watched(job, id_, work.key(job, self.sending.folder), log))
         return SubmittedJobInfo(job, external_jobid=id_, aux={"slurm_logfile": log})
 
     def _account(self, job: Any) -> str:

@@ -37,6 +37,8 @@ class Payload:
         commands: of the steps, one after the other.
         own: folders that it writes to, and nobody else may at the same time.
         scratch: folders in which a file asks a step to leave.
+        outputs: what the steps write.
+        before: SLURM jobs that were sent for the same before.
     """
 
     folder: str
@@ -45,6 +47,8 @@ class Payload:
     commands: list[str]
     own: list[str] = field(default_factory=list)
     scratch: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -73,6 +77,11 @@ class Record:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
             temporary.replace(self.file)
+
+    @property
+    def good(self) -> bool:
+        """Tell whether it came to a good end."""
+        return self.status == "ended" and len(self.codes) == len(self.keys) and not any(self.codes)
 
     @property
     def failed(self) -> bool:
@@ -140,6 +149,8 @@ def work(payload: Payload) -> int:
     record = Record(file, payload.names, payload.keys, node, began.isoformat(timespec="seconds"))
     if before and before[-1].failed:
         return _refuse(record, before[-1], job)
+    if _is_done(payload, job):
+        return _nothing_left(record)
     record.write()
     given = memory_given()
     if given is not None:
@@ -166,6 +177,21 @@ def _run(payload: Payload, record: Record) -> int:
     record.status = "ended"
     record.write()
     return code
+
+
+def _is_done(payload: Payload, job: str) -> bool:
+    """Tell whether an earlier start has done all of it: a node that was taken for dead may have gone on."""
+    records = [record for id_ in [*payload.before, job] for record in read_records(Path(payload.folder), id_)]
+    alike = [record for record in records if record.keys == payload.keys]
+    return any(record.good for record in alike) and all(Path(file).exists() for file in payload.outputs)
+
+
+def _nothing_left(record: Record) -> int:
+    record.status, record.codes = "ended", [0] * len(record.keys)
+    record.message = "an earlier start of this job has done it"
+    record.write()
+    _tell(record.message)
+    return 0
 
 
 def _refuse(record: Record, before: Record, job: str) -> int:

@@ -38,8 +38,14 @@ class Sending:
         """Folder of what jobs write of themselves."""
         return self.logs / "jobs"
 
-    def script(self, jobs: Sequence[Any], commands: Sequence[str]) -> str:
-        """Return the script of a job that does the work of some of Snakemake's jobs, one after the other."""
+    def script(self, jobs: Sequence[Any], commands: Sequence[str], before: Sequence[str] = ()) -> str:
+        """Return the script of a job that does the work of some of Snakemake's jobs, one after the other.
+
+        Args:
+            jobs: of Snakemake.
+            commands: of each.
+            before: SLURM jobs that were sent for the same before.
+        """
         folders = [folder for job in jobs if (folder := work.scratch(job)) is not None]
         own = [str(place) for job in jobs if work.scratch(job) for place in work.own(job)]
         payload = Payload(
@@ -49,6 +55,8 @@ class Sending:
             list(commands),
             own,
             [str(folder) for folder in folders],
+            [file for job in jobs for file in work.outputs(job)],
+            list(before),
         )
         return submission.script_of(sys.executable, self.folder, payload)
 

@@ -104,6 +104,8 @@ def _gone(seen: Seen) -> Verdict:
 
 def _ended(seen: Seen, state: str, code: int | None) -> Verdict:
     last = seen.records[-1] if seen.records else None
+    if seen.outputs and any(record.good for record in seen.records):
+        return Verdict("done")  # on a node that SLURM took for dead
     if last is not None and last.status == "owned":
         return _after_owner(seen, last)
     if state == "PREEMPTED":

@@ -1,6 +1,7 @@
 """The jobs that are watched, and what is seen of each: by SLURM, by its own records, and in its folders."""
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,13 @@ class Watch:
     def __init__(self, records: Path) -> None:
         self.records = records
         self.jobs: dict[tuple[str, str], Watched] = {}  # by the number of the SLURM job and the key
+        self.before: dict[str, list[str]] = defaultdict(list)  # by key: the SLURM jobs that were sent for it
         self._far: dict[str, tuple[float, int]] = {}  # by key: how far a job had come, and how often no further since
+
+    def add(self, watched: Watched) -> None:
+        """Watch a job from now on."""
+        self.jobs[watched.id, watched.key] = watched
+        self.before[watched.key].append(watched.id)
 
     def forget(self, key: str) -> None:
         """Forget how far a job had come: it is done."""
