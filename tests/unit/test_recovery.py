@@ -20,11 +20,11 @@ from onkocode.config.training import Training
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.limits import parse_time_left, seconds_left
+from onkocode.records.stopping import EARLY, StopRequest
 from onkocode.training import processes
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.fit import PATIENCE
-from onkocode.training.stopping import EARLY, StopRequest
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
 from tests.unit import ranks
 from tests.unit.training_jobs import (

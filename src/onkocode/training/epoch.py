@@ -44,7 +44,6 @@ from onkocode.training.checkpoints import (
 )
 from onkocode.training.fit import EpochData, Outcome, fit, step_size
 from onkocode.training.sampler import EpochOrder
-from onkocode.training.stopping import STOP_FILE
 
 Launch = Callable[[Training, Path | None, int], Outcome]
 
@@ -246,5 +245,4 @@ def _open_scratch(
         for name in (LOG_FILE, ATTEMPTS_FILE):
             (job.scratch / name).unlink(missing_ok=True)
     job.scratch.mkdir(parents=True, exist_ok=True)
-    (job.scratch / STOP_FILE).unlink(missing_ok=True)
     write_text(mark, key)

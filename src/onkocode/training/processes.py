@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from onkocode.config.training import Training
 from onkocode.records.files import write_text
+from onkocode.records.stopping import StopRequest, listening
 from onkocode.training.epoch import EpochJob, Launch
 from onkocode.training.fit import Outcome
-from onkocode.training.stopping import StopRequest, listening
 
 ATTEMPT_VARIABLE = "ONKOCODE_ATTEMPT"  # tells a process of torchrun where its attempt is described
 
@@ -36,13 +37,15 @@ def launcher(job: EpochJob, questions: Path) -> Launch:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += [f"--nproc_per_node={settings.processes}", "--module", "onkocode.training.worker"]
         env = os.environ | {ATTEMPT_VARIABLE: str(job.scratch / "attempt.json")}
-        request = StopRequest(job.scratch)
+        request, told = StopRequest(job.scratch), False
         with listening(request):
             # Sessions of their own: a signal to the parent's group would make torchrun kill them before they save.
             process = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
             while True:
-                if request.asked:
-                    request.file.touch()
+                if request.asked and not told:
+                    with suppress(OSError):
+                        request.file.touch()
+                        told = True
                 try:
                     code = process.wait(timeout=0.5)
                     break
