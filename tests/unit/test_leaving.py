@@ -64,7 +64,9 @@ def tries(arguments: list[str]) -> list[int]:
     return found
 
 
-def before_batch(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, act: Callable[[], None]) -> None:
+def before_batch(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, act: Callable[[], object]
+) -> None:
     """Do something when a batch with a number, from 1 on, is about to be answered."""
     original, count = getattr(module, name), [0]
 
@@ -92,7 +94,7 @@ def test_an_evaluation_of_many_time_limits_ends_like_an_undisturbed_one(
 def test_conditions_of_many_time_limits_end_like_undisturbed_ones(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    few = {"testing": {"precision": "fp32", "batch_size": 8, "max_new_tokens": 6}}
+    few: dict[str, Any] = {"testing": {"precision": "fp32", "batch_size": 8, "max_new_tokens": 6}}
     few |= {"conditions": {"share": 0.5, "questions": 2, "top": 3, "batch_size": 5}}
     arguments = arguments_of_conditions(place, 1, **few)
     outputs = {name: place.private / "predictions" / name / "clinic.parquet" for name in ALL}

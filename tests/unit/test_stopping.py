@@ -136,13 +136,8 @@ def read(folder: Path) -> dict[str, object]:
 def test_progress_is_written_at_the_first_and_last_step_and_every_ten_seconds(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written, write = [], progress.write_text
-
-    def counted(path: Path, text: str) -> None:
-        written.append(json.loads(text)["done"])
-        write(path, text)
-
-    monkeypatch.setattr(progress, "write_text", counted)
+    written: list[int] = []
+    monkeypatch.setattr(progress, "write_text", lambda path, text: written.append(json.loads(text)["done"]))
     headway = Progress(tmp_path, "training", total=100, done=20)
     for done in range(21, 101):
         clock.now += 1

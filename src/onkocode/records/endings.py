@@ -21,6 +21,7 @@ from onkocode.records.errors import InputError, Lack, ShortageError, StoppedErro
 from onkocode.records.files import is_disk_full, write_text
 from onkocode.records.limits import memory_given, seconds_left
 from onkocode.records.progress import PROGRESS_FILE
+from onkocode.records.room import full_disk
 from onkocode.records.stopping import STOP_FILE
 
 ENDINGS_FILE = "endings.json"
@@ -85,12 +86,18 @@ def recorded(folder: Path) -> Iterator[None]:
     """Record in a folder how the block ends. A block that ends well leaves no record, since its job is done.
 
     Where the record cannot be written the block goes on.
+
+    Raises:
+        ShortageError: in place of an error that says that the disk is full, with what a person can do.
     """
     record = _Record(folder)
     try:
         yield
     except BaseException as error:
-        record.close(cause_of(error))
+        cause = cause_of(error)
+        record.close(cause)
+        if cause == "disk-full" and not isinstance(error, ShortageError):
+            raise full_disk(error, folder) from error
         raise
     record.close(None)
 
@@ -157,9 +164,15 @@ class _Record:
         return time.monotonic() - self.start
 
     def _write(self) -> None:
-        with suppress(OSError):
-            text = json.dumps([asdict(item) for item in [*self.before, self.now]], indent=1)
-            write_text(self.folder / ENDINGS_FILE, text + "\n")
+        file = self.folder / ENDINGS_FILE
+        text = json.dumps([asdict(item) for item in [*self.before, self.now]], indent=1) + "\n"
+        try:
+            write_text(file, text)
+        except OSError:
+            # A full disk takes no new file, but the block of the old one has room for a few lines more.
+            with suppress(OSError), file.open("r+", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.truncate()
 
 
 def resident_mb() -> float:
