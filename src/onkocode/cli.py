@@ -11,12 +11,16 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from inspect import BoundArguments
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, StoppedError
+from onkocode.records.files import is_disk_full
+from onkocode.records.room import full_disk
 from onkocode.steps.app import load_steps
 from onkocode.terminal import CLOSED_PIPE, OutputError, drop_output, make_readable, say
 
@@ -73,15 +77,25 @@ def _run(words: list[str]) -> int:
             raise
         message = f"the name of a file cannot be written in this locale ({error.encoding}); "
         return _told(verb, f"{message}set LC_ALL=C.UTF-8, or rename the file", 2)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _told(verb, f"{error.filename}: {error.strerror}", 1)
+    except OutputError:
+        raise
+    except Exception as error:
+        return _told(verb, *_unforeseen(error))
     return 0
 
 
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """Return what is said of an error of the machine, and the exit status; any other one goes through."""
+    if is_disk_full(error):
+        return str(full_disk(error, Path())), 2
+    if not isinstance(error, OSError) or error.filename is None:
+        raise error
+    return f"{error.filename}: {error.strerror}", 1
+
+
 def _told(verb: str, message: str, status: int) -> int:
-    print(f"{verb}: {message}", file=sys.stderr)  # noqa: T201
+    with suppress(OSError):  # the disk of the log may be the full one
+        print(f"{verb}: {message}", file=sys.stderr, flush=True)  # noqa: T201
     return status
 
 

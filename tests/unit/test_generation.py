@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from onkocode.coders import generation
 from onkocode.coders.answers import AnswerStore, Decoding, answer_keys
+from onkocode.coders.course import Course
 from onkocode.coders.generation import answer_missing, stop_tokens
 from onkocode.config.schema import Thinking
 from onkocode.models.loading import load_base
@@ -49,7 +50,7 @@ class Asked:
         keys = answer_keys(coder, decoding, prompts, ids)
         store = AnswerStore(folder / "kept", folder, coder)
         asked = dict(zip(keys, prompts, strict=True))
-        self.asked = answer_missing(lambda: model, self.tokenizer, asked, decoding, store, shard)
+        self.asked = answer_missing(lambda: model, self.tokenizer, asked, decoding, store, shard, Course(folder))
         return pl.concat([pl.DataFrame({"question_id": ids}), store.answers(keys)], how="horizontal")
 
 
@@ -201,9 +202,9 @@ def test_model_is_not_loaded_where_nothing_is_to_be_asked(asked: Asked, tmp_path
     keys = answer_keys("coder", GREEDY, asked.prompts, [""] * len(QUESTIONS))
     prompts = dict(zip(keys, asked.prompts, strict=True))
     store = AnswerStore(tmp_path / "kept", tmp_path, "coder")
-    assert answer_missing(load, asked.tokenizer, prompts, GREEDY, store, 3) == 0
+    assert answer_missing(load, asked.tokenizer, prompts, GREEDY, store, 3, Course(tmp_path)) == 0
     with pytest.raises(AssertionError, match="loaded"):
-        answer_missing(load, asked.tokenizer, prompts | {"new": [1]}, GREEDY, store, 3)
+        answer_missing(load, asked.tokenizer, prompts | {"new": [1]}, GREEDY, store, 3, Course(tmp_path))
 
 
 def test_equal_prompts_share_an_answer_unless_it_is_sampled(asked: Asked, tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_closed_store_keeps_every_answer_in_one_file_and_removes_the_saves(asked
     store = AnswerStore(kept, scratch, "coder")
     with pytest.raises(ValueError, match="9 answers are missing"):
         store.answers(keys)
-    answer_missing(lambda: asked.model, asked.tokenizer, prompts, GREEDY, store, 4)
+    answer_missing(lambda: asked.model, asked.tokenizer, prompts, GREEDY, store, 4, Course(tmp_path))
     left = store.answers(keys)
     (scratch / "coder" / ".half.123.tmp.parquet").write_bytes(b"a save that was cut off")
     assert AnswerStore(kept, scratch, "coder").answers(keys).equals(left)  # killed before it was closed

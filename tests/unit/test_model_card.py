@@ -16,6 +16,7 @@ from huggingface_hub import ModelCard
 from onkocode.catalogues.fetching.sources import TERMS_SENTENCE
 from onkocode.cli import main
 from onkocode.coders.answers import AnswerStore, Decoding
+from onkocode.coders.course import Course
 from onkocode.coders.generation import answer_missing
 from onkocode.export.card import LICENCES, CheckpointFacts, adapter_card, rate_rows, training_facts
 from onkocode.models.loading import load_adapter, load_base
@@ -185,7 +186,7 @@ def test_code_of_the_card_asks_as_the_evaluation_does(
     assert variables["prompt"]["input_ids"].tolist() == ids
     model = load_adapter(load_base(base, quantisation, "fp32"), made.adapter).eval()
     store = AnswerStore(tmp_path / "kept", tmp_path / "saves", "coder")
-    answer_missing(lambda: model, tokenizer, {"key": ids[0]}, Decoding(1, 32), store, 8)
+    answer_missing(lambda: model, tokenizer, {"key": ids[0]}, Decoding(1, 32), store, 8, Course(tmp_path))
     assert printed == store.answers(["key"])["answer"][0]
 
 

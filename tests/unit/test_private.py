@@ -14,6 +14,8 @@ from onkocode.records.private import FOLDERS, VARIABLE, close_folder, find_priva
 from onkocode.records.provenance import Provenance
 from onkocode.records.schemas import empty_table, write_table
 
+OF_JOBS = ("endings.json", "failure.json", "owner.json", "progress.json", "stop")
+
 pytestmark = pytest.mark.usefixtures("umask")
 
 
@@ -136,7 +138,8 @@ def private(tmp_path: Path) -> Path:
         Provenance("v", {}, {}).write(table)
         (table.parent / ".x.parquet.77.tmp.parquet").write_bytes(b"half")
         (table.parent / ".x.parquet.provenance.json.77.tmp.json").write_bytes(b"half")
-        (table.parent / "endings.json").write_text("[]")
+        for file in (*OF_JOBS, ".progress.json.77.tmp.json"):
+            (table.parent / file).write_text("")
     return root
 
 
@@ -145,7 +148,7 @@ def test_one_command_removes_everything_private(private: Path, capsys: pytest.Ca
     assert "--yes" in capsys.readouterr().err
     assert private.is_dir()
     assert main(["remove-private", str(private), "--yes"]) == 0
-    assert f"{len(FOLDERS) * 5} files" in capsys.readouterr().out
+    assert f"{len(FOLDERS) * 10} files" in capsys.readouterr().out
     assert not private.exists()
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from safetensors.torch import load_file, save_file
 
 from onkocode.cli import main
 from onkocode.config.training import Training
+from onkocode.records import progress, stopping
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.limits import parse_time_left, seconds_left
+from onkocode.records.progress import PROGRESS_FILE
+from onkocode.records.stopping import EARLY, STOP_FILE, StopRequest
 from onkocode.training import processes
 from onkocode.training.attempts import Attempt, check_gpus, in_force, next_attempt, read_attempts, write_attempts
 from onkocode.training.checkpoints import latest_checkpoint
 from onkocode.training.fit import PATIENCE
-from onkocode.training.stopping import EARLY, StopRequest
 from onkocode.training.trainer import EpochTrainer, NonFiniteError, Standstill
 from tests.unit import ranks
 from tests.unit.training_jobs import (
@@ -441,6 +444,51 @@ def test_a_signal_saves_and_leaves(
     rows = without_clock(rows_of(tmp_path / "left/epoch-1"))
     assert rows == without_clock(rows_of(tmp_path / "calm/epoch-1"))
     assert [row["step"] for row in rows] == [1, 3, 6, 7]
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], object]) -> None:
+    """Do something in the middle of an optimizer step."""
+    original = EpochTrainer.training_step
+
+    def training_step(trainer: EpochTrainer, *rest: Any) -> Any:
+        if trainer.state.global_step + 1 == step:
+            act()
+        return original(trainer, *rest)
+
+    monkeypatch.setattr(EpochTrainer, "training_step", training_step)
+
+
+def test_the_stop_file_saves_and_leaves_and_binds_no_later_job(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "LOOK", 0.0)
+    train(tiny_models["llama"], small_questions, tmp_path / "calm")
+    arguments, scratch = command(tiny_models["llama"], small_questions, tmp_path, 1), tmp_path / "scratch"
+    with monkeypatch.context() as patch:
+        at_step(patch, 4, (scratch / STOP_FILE).touch)
+        assert main(arguments) == 75
+    assert step_of_save(scratch) == 4
+    assert [ending.cause for ending in read_endings(scratch)] == ["stopped"]
+    assert (scratch / STOP_FILE).exists()
+    found = json.loads((scratch / PROGRESS_FILE).read_text(encoding="utf-8"))
+    assert (found["task"], found["done"], found["total"], found["unit"]) == ("training", 4, STEPS, "step")
+    assert found["loss"] > 0
+    assert main(arguments) == 0
+    assert same(tmp_path / "calm/epoch-1", tmp_path / "epoch-1")
+    assert not scratch.exists()
+
+
+def test_progress_counts_the_steps_of_the_epoch(
+    tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(progress, "write_text", lambda path, text: written.append(json.loads(text)))
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    for epoch in (1, 2):
+        train(tiny_models["llama"], small_questions, tmp_path, epoch)
+    assert [row["done"] for row in written] == [*range(1, STEPS + 1)] * 2
+    assert {row["total"] for row in written} == {STEPS}
+    assert all(row["left_seconds"] is not None for row in written)
 
 
 def test_a_job_that_is_told_to_leave_ends_with_75_and_goes_on(

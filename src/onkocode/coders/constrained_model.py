@@ -12,6 +12,7 @@ from tqdm import tqdm
 from onkocode.coders.answer_trie import AnswerTrie
 from onkocode.coders.answers import AnswerStore
 from onkocode.coders.constrained import Ranking, rank_candidates
+from onkocode.coders.course import Course
 from onkocode.coders.language_model import Checkpoint
 from onkocode.coders.prompting import Answering
 from onkocode.coders.searches import GREEDY, Beam, BestFirst, Search
@@ -62,6 +63,7 @@ class ConstrainedModel:
         kept: directory of the answers that outlive jobs.
         scratch: directory of this job's saves.
         load: returns the model; called only when something is to be asked.
+        course: of the job.
         facts: of the answers, when there are some.
     """
 
@@ -72,6 +74,7 @@ class ConstrainedModel:
     kept: Path
     scratch: Path
     load: Callable[[], Any]
+    course: Course
     facts: dict[str, Any] = field(default_factory=dict)
     _store: AnswerStore | None = None
 
@@ -80,12 +83,13 @@ class ConstrainedModel:
 
         Raises:
             InputError: as of a free language model; a label space without codes, or with codes alike in tokens.
+            StoppedError: the job is to leave; what was answered is saved.
         """
         coder = self.checkpoint.identity(self.settings.testing)
         store = self._store = AnswerStore(self.kept, self.scratch, coder)
         tokenizer, prompts = self.checkpoint.prompts(coder, CONSTRAINED, questions, self.settings)
         keys = {name: [""] * asked.height for name, asked in questions.items()}
-        new = 0
+        spaces: list[tuple[AnswerTrie, dict[str, list[int]]]] = []
         for task in sorted({task for asked in questions.values() for task in asked["task"]}):
             answers = candidates_of(task, self.codes)
             trie = AnswerTrie.build(tokenizer, prompts.form, answers)
@@ -96,7 +100,10 @@ class ConstrainedModel:
                     if found == task:
                         keys[name][place] = digest(how, key)
                         asked_for[keys[name][place]] = prompts.tokens[key]
-            new += self._ask(tokenizer.pad_token_id, trie, asked_for, store)
+            spaces.append((trie, asked_for))
+        total, kept = sum(len(asked_for) for _, asked_for in spaces), store.keys
+        self.course.announce(total, sum(key in kept for _, asked_for in spaces for key in asked_for))
+        new = sum(self._ask(tokenizer.pad_token_id, trie, asked_for, store) for trie, asked_for in spaces)
         self.facts = {"prompt_sha256": prompts.form.sha256, "prompts": sum(map(len, keys.values())), "asked": new}
         return {
             name: store.answers(keys[name], asked["question_id"])
@@ -118,10 +125,14 @@ class ConstrainedModel:
         if not missing:
             return 0
         model, size, search = self.load(), self.conditions.batch_size, search_of(self.conditions)
-        for start in tqdm(range(0, len(missing), size), desc="ranking", unit="batch", mininterval=2):
-            batch, began = missing[start : start + size], time.perf_counter()
-            found = rank_candidates(model, pad, [prompts[key] for key in batch], trie, search, batch_size=size)
-            store.add(_rows(batch, found, (time.perf_counter() - began) / len(batch)))
+        with self.course.answering():
+            for start in tqdm(range(0, len(missing), size), desc="ranking", unit="batch", mininterval=2):
+                self.course.go_on()
+                batch, began = missing[start : start + size], time.perf_counter()
+                found = rank_candidates(model, pad, [prompts[key] for key in batch], trie, search, batch_size=size)
+                seconds = time.perf_counter() - began
+                store.add(_rows(batch, found, seconds / len(batch)))
+                self.course.answered(len(batch), seconds)
         return len(missing)
 
 

@@ -14,6 +14,7 @@ from onkocode.config.coders import FitSettings, fit_settings
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json
+from onkocode.records.progress import Progress
 
 SETTINGS_FILE = "settings.json"
 ENTRY = ["task", "entry_id", "origin_id", "text", "answer"]
@@ -54,19 +55,24 @@ class FittedCoder:
 
     Args:
         folder: what `fit_coder` wrote.
+        progress: where to say how far it is.
 
     Raises:
         InputError: the folder holds no fitted coder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, progress: Progress | None = None) -> None:
         settings = _read_settings(folder)
+        self._progress = progress
         self._answer = find_kind(settings.kind).load(settings, folder)
         self.facts: Mapping[str, Any] = {"coder": settings.model_dump(mode="json")}
         self._answered = 0
 
     def answer(self, questions: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """Return ranked answers by data set."""
+        if self._progress is not None:
+            self._progress.total = sum(asked.height for asked in questions.values())
+            self._progress.advance(0)
         return {name: self._answers(asked) for name, asked in questions.items()}
 
     def finish(self) -> str:
@@ -79,6 +85,8 @@ class FittedCoder:
         answers = self._answer(texts)
         seconds = (time.perf_counter() - began) / max(1, asked.height)
         self._answered += asked.height
+        if self._progress is not None:
+            self._progress.advance(self._answered)
         found = asked.select("question_id", "task", "text").join(answers, on=["task", "text"], maintain_order="left")
         return (
             found.with_columns(tokens=0, seconds=pl.lit(seconds), batch=asked.height, truncated=None)

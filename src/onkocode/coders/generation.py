@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from onkocode.coders.answers import AnswerStore, Decoding
+from onkocode.coders.course import Course
 from onkocode.models.tokenizing import stop_ids
 from onkocode.records.endings import cause_of
 from onkocode.records.errors import ShortageError
@@ -26,6 +27,7 @@ def answer_missing(
     decoding: Decoding,
     store: AnswerStore,
     shard_size: int,
+    course: Course,
 ) -> int:
     """Let a model answer what the store has no answer to; returns how many prompts that were.
 
@@ -41,31 +43,37 @@ def answer_missing(
         store: where answers are looked up and saved.
         shard_size: questions between two saves at least, in whole batches, so that it changes no answer. Where answers
             are sampled, thoughts are long, and every batch is saved.
+        course: of the job, which may have to leave before all is answered.
 
     Raises:
         ShortageError: memory is missing for a single question.
+        StoppedError: somebody asked to stop, or time is up; what was answered is saved.
     """
     # Sorting by length keeps padding small. Order and draws follow from the prompts, never from keys, which hold when
     # the weights were written: a study that is made again, or a job that goes on, asks in the same way.
     order, kept = sorted(prompts, key=lambda key: (len(prompts[key]), prompts[key])), store.keys
     missing = [key for key in order if key not in kept]
+    start, total = 0, len(prompts)
+    course.announce(total, total - len(missing))
     if not missing:
         return 0
     model = load()
-    start, total = 0, len(prompts)
-    with tqdm(total=total, initial=total - len(missing), desc="answering", unit="question", mininterval=2) as bar:
+    bar = tqdm(total=total, initial=total - len(missing), desc="answering", unit="question", mininterval=2)
+    with bar, course.answering():
         while start < len(missing):
             batches = 1 if decoding.sampling else math.ceil(shard_size / decoding.batch_size)
             keys = missing[start : start + batches * decoding.batch_size]
             asked = [prompts[key] for key in keys]
             if decoding.sampling is not None:
                 torch.manual_seed(int(digest(decoding.sampling.seed, order.index(keys[0]), *asked)[:12], 16))
-            part = _answer_shard(model, tokenizer, asked, decoding, bar)
+            part = _answer_shard(model, tokenizer, asked, decoding, bar, course)
             if part.height:
                 store.add(part.with_columns(key=pl.Series(keys[: part.height], dtype=pl.String)))
+            start += part.height
+            if start < len(missing):
+                course.go_on()
             if part.height < len(keys):
                 decoding = _smaller(decoding, len(keys) - part.height)
-            start += part.height
     return len(missing)
 
 
@@ -77,9 +85,9 @@ def _smaller(decoding: Decoding, left: int) -> Decoding:
 
 
 def _answer_shard(
-    model: Any, tokenizer: Any, prompts: Sequence[list[int]], decoding: Decoding, bar: "tqdm[Any]"
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], decoding: Decoding, bar: "tqdm[Any]", course: Course
 ) -> pl.DataFrame:
-    """Return the answers in order; fewer than there are prompts where memory was missing for the next batch."""
+    """Return the answers in order; not all where memory was missing for the next batch, or the job is to leave."""
     rows: list[dict[str, Any]] = []
     stops = stop_tokens(model, tokenizer)
     for start in range(0, len(prompts), decoding.batch_size):
@@ -88,7 +96,8 @@ def _answer_shard(
         generated = _generate_within_memory(model, tokenizer.pad_token_id, stops, batch, decoding)
         if generated is None:
             break
-        seconds = (time.perf_counter() - began) / len(batch)
+        together = time.perf_counter() - began
+        seconds = together / len(batch)
         for ids in generated:
             length = _length(ids, stops)
             text = tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
@@ -96,6 +105,9 @@ def _answer_shard(
                 {"rank": 1, "answer": text, "score": None, "tokens": length, "seconds": seconds, "batch": len(batch)}
             )
         bar.update(len(batch))
+        course.answered(len(batch), together)
+        if course.leaving:
+            break
     return pl.DataFrame(rows, schema_overrides={"score": pl.Float64})
 
 

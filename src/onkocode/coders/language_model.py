@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.coders.answers import AnswerStore
+from onkocode.coders.course import Course
 from onkocode.coders.generation import answer_missing
 from onkocode.coders.prompting import Answering, Prompts, prompts_of
 from onkocode.config.base import THINKING
@@ -72,6 +73,7 @@ class LanguageModel:
         scratch: directory of this job's saves.
         shard: questions between two saves.
         load: returns the model, where others use it too; None = it is loaded here.
+        course: of the job, where there is more to it; None = this is all.
         facts: of the answers, when there are some.
     """
 
@@ -82,6 +84,7 @@ class LanguageModel:
     scratch: Path
     shard: int
     load: Callable[[], Any] | None = None
+    course: Course | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     _store: AnswerStore | None = None
 
@@ -90,13 +93,15 @@ class LanguageModel:
 
         Raises:
             InputError: weights are missing, a tokenizer that cannot be used, or kept answers that cannot be read.
+            StoppedError: the job is to leave; what was answered is saved.
         """
         coder = self.checkpoint.identity(self.settings.testing)
         tokenizer, prompts = self.checkpoint.prompts(coder, self.condition, questions, self.settings)
         store = self._store = AnswerStore(self.kept, self.scratch, coder)
         load = self.load or partial(self.checkpoint.load, self.settings.testing)
         decoding = self.settings.decoding(self.condition)
-        new = answer_missing(load, tokenizer, prompts.tokens, decoding, store, self.shard)
+        course = self.course or Course(self.scratch)
+        new = answer_missing(load, tokenizer, prompts.tokens, decoding, store, self.shard, course)
         self.facts = {"prompt_sha256": prompts.form.sha256, "prompts": len(prompts.tokens), "asked": new}
         # Where the prompt opens the thought, the answer alone does not show it.
         opened = pl.lit(prompts.form.opened if self.condition == THINKING else "")

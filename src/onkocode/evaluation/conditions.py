@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from onkocode.coders.constrained_model import ConstrainedModel
+from onkocode.coders.course import Course
 from onkocode.coders.interface import Coder
 from onkocode.coders.language_model import Checkpoint, LanguageModel
 from onkocode.config.base import CONSTRAINED
@@ -46,6 +47,9 @@ def answer_under(
         settings: how is asked.
         identity: model key and epoch.
         folders: of kept answers, and of this job's saves; each condition has one in them.
+
+    Raises:
+        StoppedError: the job is to leave; what was answered is saved.
     """
     names: dict[str, list[str]] = {}
     for name in wanted:
@@ -54,13 +58,23 @@ def answer_under(
     load = cache(lambda: checkpoint.load(settings.testing))
     predictions: dict[str, pl.DataFrame] = {}
     coders: list[Coder] = []
-    for condition, datasets in names.items():
-        coder = _coder(checkpoint, condition, codes, settings, folders, load)
-        asked = choose_questions({name: tables[name] for name in datasets}, condition, settings)
-        found = ask(coder, asked, *identity, condition)
+    asked = {
+        condition: choose_questions({name: tables[name] for name in datasets}, condition, settings)
+        for condition, datasets in names.items()
+    }
+    course = Course(folders[1])
+    course.later = sum(map(_count, asked.values()))
+    for condition, questions in asked.items():
+        course.later -= _count(questions)
+        coder = _coder(checkpoint, condition, codes, settings, folders, load, course)
+        found = ask(coder, questions, *identity, condition)
         predictions |= {f"{condition}/{name}": frame for name, frame in found.items()}
         coders.append(coder)
     return Answered(predictions, coders)
+
+
+def _count(questions: Mapping[str, pl.DataFrame]) -> int:
+    return sum(table.height for table in questions.values())
 
 
 def _coder(
@@ -70,9 +84,12 @@ def _coder(
     settings: Asking,
     folders: tuple[Path, Path],
     load: Any,
+    course: Course,
 ) -> Coder:
     kept, scratch = (folder / condition for folder in folders)
     shard = settings.evaluation.shard
     if condition == CONSTRAINED:
-        return ConstrainedModel(checkpoint, pl.concat(codes), settings, settings.conditions, kept, scratch, load)
-    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard, load)
+        return ConstrainedModel(
+            checkpoint, pl.concat(codes), settings, settings.conditions, kept, scratch, load, course
+        )
+    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard, load, course)

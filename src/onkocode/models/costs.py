@@ -11,6 +11,7 @@ Targets = Sequence[str] | str
 # What PEFT adapts where the recipe names nothing; a test compares it with PEFT's own table. PEFT has an entry for
 # Mixtral as well, but does not reach it: since transformers fused the experts, it asks for names.
 DEFAULT_TARGETS = dict.fromkeys(("qwen2", "qwen3", "llama", "mistral"), ("q_proj", "v_proj"))
+FP32, ADAMW = 4, 8  # bytes of a trained parameter, and of its two moments in float32
 EXPERT_PARTS = ("gate", "w1", "w2", "w3")  # parameters, not modules: PEFT adapts them without dropout only
 
 
@@ -56,6 +57,11 @@ def trainable_parameters(rank: int, matrices: Iterable[Matrix]) -> int:
     A matrix of (inputs, outputs) gets A with (rank, inputs) and B with (outputs, rank). Source: Hu et al. 2021, "LoRA".
     """
     return rank * sum(matrix.ranks * (matrix.inputs + matrix.outputs) for matrix in matrices)
+
+
+def save_bytes(trainable: int) -> int:
+    """Return the bytes on disk of an adapter and the state of its optimizer: float32, and AdamW's two moments."""
+    return trainable * (FP32 + ADAMW)
 
 
 def lora_rank_for(parameters_wanted: int, shapes: Mapping[str, Matrix], targets: Targets) -> int:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields
 
 from onkocode.config.training import Training
 from onkocode.models.architectures import Architecture, Matrix
-from onkocode.models.costs import trainable_parameters
+from onkocode.models.costs import ADAMW, FP32, save_bytes, trainable_parameters
 
-BF16, FP32 = 2, 4
-ADAMW = 8  # two moments in float32
+BF16 = 2
 NF4_BLOCK, NF4_GROUP = 64, 256  # weights with one scale; scales with one scale of their own (double quantisation)
 NF4 = 0.5 + 1 / NF4_BLOCK + FP32 / (NF4_BLOCK * NF4_GROUP)  # 0.516; Dettmers et al. 2023, "QLoRA", section 3
 HEAD_TILE = (4096, 32_768)  # tokens and columns of the vocabulary that trl's output layer computes at once
@@ -182,5 +181,5 @@ def disk_bytes(base: float, trainable: int, epochs: int) -> dict[str, float]:
 
     An epoch keeps the adapter and AdamW's state, all in float32; a save holds the same and the tokenizer.
     """
-    epoch = trainable * (FP32 + ADAMW)
+    epoch = save_bytes(trainable)
     return {"base": base, "scratch": SAVES * (epoch + TOKENIZER), "epochs": float(epochs * epoch)}

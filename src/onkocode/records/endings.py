@@ -20,6 +20,9 @@ from typing import Literal
 from onkocode.records.errors import InputError, Lack, ShortageError, StoppedError
 from onkocode.records.files import is_disk_full, write_text
 from onkocode.records.limits import memory_given, seconds_left
+from onkocode.records.progress import PROGRESS_FILE
+from onkocode.records.room import full_disk
+from onkocode.records.stopping import STOP_FILE
 
 ENDINGS_FILE = "endings.json"
 LOOK, BEAT = 1.0, 20.0  # seconds between two looks at the memory, and at most between two signs of life
@@ -30,12 +33,16 @@ GPU_WORDS = ("CUDA", "HIP")
 # MB that a job's memory holds besides: the two processes of Snakemake that run it.
 BESIDES = 500
 
-Cause = Literal["running", "stopped", "failed", "killed", "time"] | Lack
+Cause = Literal["running", "stopped", "refused", "failed", "killed", "time"] | Lack
+IN_VAIN: tuple[Cause, ...] = ("refused", "disk-full")  # the next try ends the same until a person has done something
 
 
 @dataclass(frozen=True)
 class Ending:
     """How one try ended.
+
+    `cause` is `refused` where the user's input was wrong (status 2), and `failed` where the program was. Older files
+    say `failed` for both.
 
     `seconds` it had run and `peak_mb` of main memory it had taken, up to its end or last sign of life; `given_mb` and
     `given_seconds` are what the cluster gave it, None where that is not known.
@@ -47,6 +54,11 @@ class Ending:
     peak_mb: int = 0
     given_mb: int | None = None
     given_seconds: float | None = None
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether another try would end the same, whatever it is given."""
+        return self.cause in IN_VAIN
 
     @property
     def used_up(self) -> Cause | None:
@@ -96,12 +108,18 @@ def recorded(folder: Path) -> Iterator[None]:
     """Record in a folder how the block ends. A block that ends well leaves no record, since its job is done.
 
     Where the record cannot be written the block goes on.
+
+    Raises:
+        ShortageError: in place of an error that says that the disk is full, with what a person can do.
     """
     record = _Record(folder)
     try:
         yield
     except BaseException as error:
-        record.close(cause_of(error), isinstance(error, InputError | StoppedError))
+        cause = cause_of(error)
+        record.close(cause)
+        if cause == "disk-full" and not isinstance(error, ShortageError):
+            raise full_disk(error, folder) from error
         raise
     record.close(None)
 
@@ -112,10 +130,12 @@ def cause_of(error: BaseException) -> Cause:
         return error.cause
     if isinstance(error, StoppedError | KeyboardInterrupt):
         return "stopped"
+    if isinstance(error, InputError):
+        return "refused"
     if is_disk_full(error):
         return "disk-full"
     lacking = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if isinstance(error, InputError) or not (lacking or any(word in str(error) for word in MEMORY_WORDS)):
+    if not (lacking or any(word in str(error) for word in MEMORY_WORDS)):
         return "failed"
     on_gpu = type(error).__name__ == "OutOfMemoryError" or any(word in str(error) for word in GPU_WORDS)
     return "gpu-memory" if on_gpu else "memory"
@@ -132,23 +152,19 @@ class _Record:
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
-    def close(self, cause: Cause | None, known: bool = False) -> None:
-        """End the record.
-
-        Args:
-            cause: why the job ended; None = it is done.
-            known: there can be no other cause behind.
-        """
+    def close(self, cause: Cause | None) -> None:
+        """End the record; `cause` is why the job ended, None = it is done."""
         self.over.set()
         self.thread.join(timeout=LOOK + 5)  # it may wait for SLURM's answer, and writes nothing after it
         if cause is None:
             with suppress(OSError):
-                (self.folder / ENDINGS_FILE).unlink(missing_ok=True)
+                for name in (ENDINGS_FILE, PROGRESS_FILE, STOP_FILE):
+                    (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()  # where nothing else is in it
             return
         self._look()
         # Of several processes that train together, one may have been killed.
-        used_up = self.now.used_up if cause == "failed" and not known else None
+        used_up = self.now.used_up if cause == "failed" else None
         self.now = replace(self.now, cause=used_up or cause)
         self._write()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What the writers of weights and of optimizer states say when the disk is full; they raise no OSError.
 FULL_WORDS = ("No space left", "File too large", "Disk quota", "PytorchStreamWriter", "unexpected pos", "os error 28")
+TEMPORARY = "No usable temporary directory"  # Python looks for one that takes a file, and says no more than this
 PROJECT = Path(__file__).resolve().parents[3]  # where the package is used from a checkout
 
 
@@ -31,6 +32,10 @@ def new_file(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # writing, other than opening, does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -66,7 +71,7 @@ def write_text(path: Path, text: str) -> None:
 def is_disk_full(error: BaseException) -> bool:
     """Tell a full disk, a used up quota and a limit on file sizes from other errors."""
     full = isinstance(error, OSError) and error.errno in FULL
-    return full or any(word in str(error) for word in FULL_WORDS)
+    return full or any(word in str(error) for word in (*FULL_WORDS, TEMPORARY))
 
 
 def _flush(path: Path) -> None:

@@ -13,7 +13,8 @@ VARIABLE = "ONKOCODE_PRIVATE"  # the workflow's folder of private files; the wor
 DEFAULT = "private"
 FOLDERS = ("texts", "leakage", "predictions", "answers", "scratch")  # all that is ever written in it
 # Half-written files too.
-WRITTEN = re.compile(r"\.?([^/]*\.(parquet|provenance\.json)|endings\.json)(\.\d+\.tmp(\.\w+)?)?")
+OF_JOBS = "(endings|failure|owner|progress)\\.json|stop"  # what stands beside the saves of a job
+WRITTEN = re.compile(rf"\.?([^/]*\.(parquet|provenance\.json)|{OF_JOBS})(\.\d+\.tmp(\.\w+)?)?")
 
 
 def restrict_to_owner(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Steps of the stage evaluation."""
+"""Steps of the stage evaluation, from the judging of answers on; those in which coders answer are in `answering`."""
 
 from __future__ import annotations
 
@@ -6,164 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from onkocode.models.record import read_model
-from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
-from onkocode.records.private import restrict_to_owner
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
-from onkocode.steps.options import SETTINGS, Condition, NamedPaths, SomeNamedPaths
-from onkocode.terminal import say
+from onkocode.steps.options import SETTINGS, NamedPaths, SomeNamedPaths
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from onkocode.coders.interface import Coder
     from onkocode.config.schema import Tracking
-    from onkocode.evaluation.asking import Asking
     from onkocode.evaluation.checking import Scored
-
-
-@step()
-def evaluate_checkpoint(
-    *,
-    model: str,
-    epoch: int,
-    condition: Condition,
-    base: Path | None = None,
-    adapter: Path | None = None,
-    coder: Path | None = None,
-    questions: SomeNamedPaths,
-    settings: Annotated[Asking, SETTINGS],
-    scratch: Path,
-    answers: Path,
-    output: SomeNamedPaths,
-) -> None:
-    """Let a coder answer all data sets; the base of a language model is loaded once.
-
-    Args:
-        model: the {model} key
-        epoch: 0 is the base model
-        condition: how it is asked
-        base: base.json of prepare-model, for a language model
-        adapter: its adapter directory (from epoch 1 on)
-        coder: directory of fit-coder, for a coder that is no language model
-        questions: question tables
-        settings: testing, evaluation, thinking: JSON, or @FILE; keys left out have their defaults (`onkocode settings`)
-        scratch: directory for saves within the evaluation
-        answers: directory of answers that are kept, so that nothing is asked twice
-        output: predictions; they hold raw answers
-    """
-    outputs, asked_for = dict(output), dict(questions)
-    if set(outputs) != set(asked_for):
-        raise InputError("--questions and --output must have the same names")
-    if (base is None) == (coder is None):
-        raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
-    if base is not None:
-        _check_adapter(epoch, adapter)
-    for path in [*outputs.values(), scratch / "answers"]:
-        restrict_to_owner(path)
-
-    from onkocode.evaluation.asking import ask, choose_questions
-    from onkocode.evaluation.checking import check_questions
-    from onkocode.records.schemas import read_table, write_table
-
-    asked, made_of = _fitted(coder) if coder else _language_model(base, adapter, condition, settings, answers, scratch)
-    with recorded(scratch):
-        record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
-        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-        for name, table in tables.items():
-            check_questions(table, asked_for[name])
-        predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
-        record.add(**asked.facts)
-        for name, frame in predictions.items():
-            record.write(outputs[name])
-            write_table(frame, "predictions", outputs[name])
-    say(asked.finish())
-
-
-@step()
-def evaluate_conditions(
-    *,
-    model: str,
-    epoch: int,
-    base: Path | None = None,
-    adapter: Path | None = None,
-    questions: SomeNamedPaths,
-    icd10gm: Path | None = None,
-    icdo3: Path | None = None,
-    settings: Annotated[Asking, SETTINGS],
-    scratch: Path,
-    answers: Path,
-    output: SomeNamedPaths,
-) -> None:
-    """Let a language model answer under further conditions; it is loaded once.
-
-    Args:
-        model: the {model} key
-        epoch: 0 is the base model
-        base: base.json of prepare-model
-        adapter: its adapter directory (from epoch 1 on)
-        questions: question tables
-        icd10gm: label space of ICD-10-GM that constrained answers come from
-        icdo3: label space of ICD-O-3 that constrained answers come from
-        settings: testing, evaluation, conditions: JSON, or @FILE; keys left out have defaults (`onkocode settings`)
-        scratch: directory for saves within the evaluation
-        answers: directory of answers that are kept, a folder per condition
-        output: predictions by <condition>/<questions>; they hold raw answers
-    """
-    outputs, asked_for = dict(output), dict(questions)
-    if wrong := [name for name in outputs if name.partition("/")[2] not in asked_for]:
-        raise InputError(f"--output {wrong[0]}: not of the form <condition>/<name of --questions>")
-    if base is None:
-        raise InputError("give --base: a language model alone is asked under further conditions")
-    _check_adapter(epoch, adapter)
-    for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
-        restrict_to_owner(path)
-
-    from onkocode.coders.language_model import Checkpoint
-    from onkocode.evaluation.conditions import answer_under
-    from onkocode.records.schemas import read_table, write_table
-
-    if any(name.startswith("constrained/") for name in outputs) and None in (icd10gm, icdo3):
-        raise InputError("give --icd10gm and --icdo3: constrained answers are codes of these label spaces")
-    checkpoint = Checkpoint(read_model(base), adapter)
-    spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
-    files = {"base": base} | ({"adapter": adapter} if adapter else {})
-    with recorded(scratch):
-        record = Provenance("evaluate-conditions", settings.model_dump(), files | spaces | asked_for)
-        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-        codes = [read_table(path, "codes") for path in spaces.values()]
-        found = answer_under(checkpoint, list(outputs), tables, codes, settings, (model, epoch), (answers, scratch))
-        for name, frame in found.predictions.items():
-            record.write(outputs[name])
-            write_table(frame, "predictions", outputs[name])
-    say(found.finish())
-
-
-def _check_adapter(epoch: int, adapter: Path | None) -> None:
-    if (epoch > 0) != (adapter is not None):
-        raise InputError("--adapter is needed from epoch 1 on, and only there")
-
-
-def _language_model(
-    base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
-) -> tuple[Coder, dict[str, Path]]:
-    """Return a language model as a coder, and the files that make it."""
-    restrict_to_owner(kept / "answers")
-    from onkocode.coders.language_model import Checkpoint, LanguageModel
-
-    inputs = {"base": base, "adapter": adapter}
-    files = {role: path for role, path in inputs.items() if path is not None}
-    checkpoint, shard = Checkpoint(read_model(files["base"]), adapter), settings.evaluation.shard
-    return LanguageModel(checkpoint, condition, settings, kept, scratch, shard), files
-
-
-def _fitted(folder: Path) -> tuple[Coder, dict[str, Path]]:
-    """Return a fitted coder, and the files that make it."""
-    from onkocode.coders.fitted import FittedCoder, files_of
-
-    return FittedCoder(folder), {f"coder {name}": path for name, path in files_of(folder).items()}
 
 
 @step()

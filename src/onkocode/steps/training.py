@@ -11,6 +11,7 @@ from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
 from onkocode.records.provenance import Provenance
+from onkocode.records.stopping import forget_stop
 from onkocode.steps.app import step
 from onkocode.steps.options import SETTINGS
 
@@ -49,27 +50,29 @@ def train_epoch(
         raise InputError(f"--epoch {epoch} is outside 1…{settings.epochs} (training.epochs)")
     if (epoch > 1) != (previous is not None):
         raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
-    located = read_model(base)
 
-    from onkocode.config.schema import Tracking
-    from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
-    from onkocode.records.schemas import read_table
-    from onkocode.tracking import TrackedRun
-    from onkocode.training import processes
-    from onkocode.training.epoch import EpochJob
-    from onkocode.training.epoch import train_epoch as train
+    forget_stop(scratch)
+    with recorded(scratch):  # closed last: W&B may take its time
+        from onkocode.config.schema import Tracking
+        from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
+        from onkocode.records.schemas import read_table
+        from onkocode.tracking import TrackedRun
+        from onkocode.training import processes
+        from onkocode.training.epoch import EpochJob
+        from onkocode.training.epoch import train_epoch as train
 
-    job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
-    inputs = {"base": base, "questions": questions}
-    inputs |= {"previous": previous / "adapter"} if previous is not None else {}
-    record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
-    run = TrackedRun(tracking or Tracking(), model, "train", epoch, settings.model_dump(), scratch.parent)
-    launch = processes.launcher(job, questions) if settings.processes > 1 else None
-    with recorded(scratch), run:  # closed last: W&B may take its time
-        record.add(**train(job, read_table(questions, "questions"), settings, run, launch))
-        chosen = record.record["settings"]
-        record.add(**training_facts(model, epoch, located, questions, output, chosen))
-        card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
-        write_text(output / "adapter" / "README.md", card)
-        record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
+        located = read_model(base)
+        job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
+        inputs = {"base": base, "questions": questions}
+        inputs |= {"previous": previous / "adapter"} if previous is not None else {}
+        record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
+        run = TrackedRun(tracking or Tracking(), model, "train", epoch, settings.model_dump(), scratch.parent)
+        launch = processes.launcher(job, questions) if settings.processes > 1 else None
+        with run:
+            record.add(**train(job, read_table(questions, "questions"), settings, run, launch))
+            chosen = record.record["settings"]
+            record.add(**training_facts(model, epoch, located, questions, output, chosen))
+            card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
+            write_text(output / "adapter" / "README.md", card)
+            record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
     shutil.rmtree(scratch)

@@ -1,4 +1,4 @@
-"""Trainer callbacks: the log, saves by the clock, and the end of the epoch."""
+"""Trainer callbacks: the log, saves by the clock, the end of the epoch, and how far it is."""
 
 import json
 import resource
@@ -13,9 +13,11 @@ from torch import distributed
 from transformers import TrainerCallback
 
 from onkocode.models.costs import throughput
+from onkocode.records.progress import Progress
+from onkocode.records.stopping import StopRequest
 from onkocode.tracking import TrackedRun
+from onkocode.training.agreement import agree, in_parallel
 from onkocode.training.checkpoints import mark_complete
-from onkocode.training.stopping import StopRequest, agree, in_parallel
 
 LOGGED = {
     "loss": "loss",
@@ -107,7 +109,7 @@ class Saves(TrainerCallback):  # type: ignore[misc]
             return
         if agree(time.monotonic() - self.saved >= self.seconds):  # a clock of its own would part the processes
             control.should_save = True
-        if self.request.here():
+        if agree(self.request.here()):
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -122,6 +124,41 @@ class Saves(TrainerCallback):  # type: ignore[misc]
             distributed.barrier()  # every process has written its own files before the save counts as whole
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step, self.epoch)
+
+
+class Headway(TrainerCallback):  # type: ignore[misc]
+    """Writes how far the epoch is.
+
+    Args:
+        scratch: of the job.
+        first_step: global step at which the epoch began.
+        last_step: global step at which it ends.
+    """
+
+    def __init__(self, scratch: Path, first_step: int, last_step: int) -> None:
+        self.scratch, self.first_step, self.last_step = scratch, first_step, last_step
+        self.progress: Progress | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Begin to count, in one of the processes that train together."""
+        if state.is_world_process_zero:
+            done = state.global_step - self.first_step
+            self.progress = Progress(self.scratch, "training", self.last_step - self.first_step, done)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Remember the last loss."""
+        if self.progress is not None and logs and "loss" in logs:
+            self.progress.loss = float(logs["loss"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write, where it is time to."""
+        if self.progress is not None:
+            self.progress.advance(state.global_step - self.first_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write how far this try came."""
+        if self.progress is not None:
+            self.progress.close()
 
 
 def peak_memory_mb() -> float:

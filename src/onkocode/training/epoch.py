@@ -18,9 +18,11 @@ from onkocode.models.locate import weights_identity
 from onkocode.models.model_files import tensor_sizes
 from onkocode.models.prompts import PromptFormat, encode_examples, prompt_format
 from onkocode.models.tokenizing import load_tokenizer
+from onkocode.records.endings import cause_of
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
+from onkocode.records.room import no_room
 from onkocode.tracking import TrackedRun
 from onkocode.training.attempts import (
     ATTEMPTS_FILE,
@@ -43,8 +45,8 @@ from onkocode.training.checkpoints import (
     step_of,
 )
 from onkocode.training.fit import EpochData, Outcome, fit, step_size
+from onkocode.training.room import check_room, remove_unfinished, save_size
 from onkocode.training.sampler import EpochOrder
-from onkocode.training.stopping import STOP_FILE
 
 Launch = Callable[[Training, Path | None, int], Outcome]
 
@@ -83,6 +85,18 @@ def train_epoch(
             or missing memory after the last attempt of the policy, gradients that stay 0, or a full disk.
         StoppedError: somebody asked to stop; everything up to there is saved.
     """
+    try:
+        return _train(job, questions, settings, run, launch)
+    except Exception as error:
+        if cause_of(error) == "disk-full":
+            remove_unfinished(job.scratch, job.output)  # what filled the disk is of no use to anybody
+        raise
+
+
+def _train(
+    job: EpochJob, questions: pl.DataFrame, settings: Training, run: TrackedRun, launch: Launch | None
+) -> dict[str, Any]:
+    """Train one epoch, as `train_epoch` says."""
     form, data = epoch_data(job, questions, settings)
     overrides = read_overrides(job.previous)
     _open_scratch(job, settings, overrides, data.examples)
@@ -99,10 +113,11 @@ def train_epoch(
         final = job.scratch / f"checkpoint-{steps * job.epoch}"
         if is_complete(final):
             break  # the job was killed between the last save and its publication
+        check_room(job.scratch, save_size(job.base, now))
         number = len(attempts) + 1
         outcome = fit(data, now, resume, number, run) if launch is None else launch(now, resume, number)
         if outcome.status in ("stopped", "disk-full"):
-            raise _left(outcome, job)
+            raise _left(outcome, job, now)
         if outcome.status == "done":
             break
         attempts.append(_failed(outcome, job, resume, settings, overrides, attempts))
@@ -214,15 +229,13 @@ def _account(outcome: Outcome, attempts: int) -> str:
     )
 
 
-def _left(outcome: Outcome, job: EpochJob) -> Exception:
+def _left(outcome: Outcome, job: EpochJob, settings: Training) -> Exception:
     save = latest_checkpoint(job.scratch)
     where = f"the last whole save is {save}" if save else "nothing was saved yet"
     if outcome.status == "stopped":
         return StoppedError(f"asked to stop, or out of time; {where}; start the same job again to go on")
-    return ShortageError(
-        f"{job.scratch}: the disk is full ({outcome.message}); {where}; make room and start the same job again",
-        "disk-full",
-    )
+    remove_unfinished(job.scratch)
+    return no_room(job.scratch, outcome.message, save_size(job.base, settings), where)
 
 
 def _log_lines(log: Path) -> list[str]:
@@ -246,5 +259,5 @@ def _open_scratch(
         for name in (LOG_FILE, ATTEMPTS_FILE):
             (job.scratch / name).unlink(missing_ok=True)
     job.scratch.mkdir(parents=True, exist_ok=True)
-    (job.scratch / STOP_FILE).unlink(missing_ok=True)
+    remove_unfinished(job.scratch)  # of a job that was killed
     write_text(mark, key)

@@ -19,11 +19,11 @@ from onkocode.models.loading import load_base
 from onkocode.records.endings import cause_of
 from onkocode.records.errors import InputError, Lack
 from onkocode.records.limits import seconds_left
+from onkocode.records.stopping import StopRequest, listening
 from onkocode.tracking import TrackedRun
-from onkocode.training.callbacks import EpochLog, Saves
+from onkocode.training.callbacks import EpochLog, Headway, Saves
 from onkocode.training.checkpoints import LOG_FILE, step_of, truncate_log
 from onkocode.training.sampler import EpochOrder
-from onkocode.training.stopping import StopRequest, listening
 from onkocode.training.trainer import (
     EpochTrainer,
     NonFiniteError,
@@ -109,7 +109,11 @@ def _fit(data: EpochData, settings: Training, resume: Path | None, attempt: int,
         train_dataset=Dataset.from_list(data.examples),
         processing_class=data.tokenizer,
         data_collator=DataCollatorForSeq2Seq(data.tokenizer, padding=True),
-        callbacks=[log, Saves(data.epoch, log.last_step, settings.save_minutes, request)],
+        callbacks=[
+            log,
+            Saves(data.epoch, log.last_step, settings.save_minutes, request),
+            Headway(data.scratch, log.first_step, log.last_step),
+        ],
     )
     trainer.order = data.order
     trainer.standstill = Standstill(min(PATIENCE, log.last_step - log.first_step))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from onkocode.records.files import write_text
 from onkocode.records.schemas import read_table
 from onkocode.tracking import TrackedRun
 from onkocode.training.epoch import EpochJob, epoch_data
-from onkocode.training.fit import fit
-from onkocode.training.processes import ATTEMPT_VARIABLE
+from onkocode.training.fit import Outcome, fit
+from onkocode.training.processes import ATTEMPT, ATTEMPT_VARIABLE, UNTOLD
+from onkocode.training.room import remove_unfinished
 
 FAILED = 3
 
@@ -29,10 +31,22 @@ def work() -> None:
     resume = description["resume"] and Path(description["resume"])
     outcome = fit(task, settings, resume, description["attempt"], off)
     if outcome.status not in ("done", "stopped"):
-        write_text(job.scratch / "outcome.json", json.dumps(asdict(outcome)))
+        _tell(outcome, job.scratch)
         os._exit(FAILED)  # the others may wait for this one for ever
     if os.environ.get("RANK") == "0":
         write_text(job.scratch / "outcome.json", json.dumps(asdict(outcome)))
+
+
+def _tell(outcome: Outcome, scratch: Path) -> None:
+    """Write why the attempt failed; on a full disk, where others may be writing still, a new name has to do."""
+    if outcome.status == "disk-full":
+        remove_unfinished(scratch)
+    try:
+        write_text(scratch / "outcome.json", json.dumps(asdict(outcome)))
+    except OSError:
+        if outcome.status == "disk-full":
+            with suppress(OSError):  # another process was first
+                (scratch / ATTEMPT).rename(scratch / UNTOLD)
 
 
 if __name__ == "__main__":
