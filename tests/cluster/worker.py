@@ -14,8 +14,7 @@ from pathlib import Path
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.limits import seconds_left
-from onkocode.records.ownership import owning
-from onkocode.records.private import close_folder  # noqa: F401
+from onkocode.records.ownership import check_owned, owning
 
 
 def main() -> int:
@@ -28,8 +27,8 @@ def main() -> int:
     parser.add_argument("--fail", type=int, default=0, help="exit code, each time")
     given = parser.parse_args()
     try:
-        with owning(given.scratch, given.output.parent) as owned, recorded(given.scratch):
-            work(given, owned)
+        with owning(given.scratch, given.output.parent), recorded(given.scratch):
+            work(given)
     except StoppedError as error:
         print(error, file=sys.stderr)
         return 75
@@ -39,7 +38,7 @@ def main() -> int:
     return 0
 
 
-def work(given: argparse.Namespace, owned: object) -> None:
+def work(given: argparse.Namespace) -> None:
     if given.fail == 2:
         raise InputError("the input is wrong")
     if given.fail:
@@ -56,7 +55,7 @@ def work(given: argparse.Namespace, owned: object) -> None:
         if stop.exists() or (end is not None and time.monotonic() > end):
             raise StoppedError("asked to stop, or out of time; saved")
         time.sleep(given.pause)
-        owned.check()  # type: ignore[attr-defined]
+        check_owned(given.scratch)
         step, value = step + 1, hashlib.sha256(f"{value}{step + 1}".encode()).hexdigest()
         done = f"{step} {os.environ.get('SLURM_JOB_ID')} {os.environ.get('SLURMD_NODENAME')} {os.getpid()}\n"
         with Path("steps.log").open("a") as log:
@@ -68,7 +67,7 @@ def work(given: argparse.Namespace, owned: object) -> None:
             temporary = file.with_suffix(".tmp")
             temporary.write_text(content)
             temporary.replace(file)
-    owned.check()  # type: ignore[attr-defined]
+    check_owned(given.scratch, given.output.parent)
     temporary = given.output.with_suffix(".tmp")
     temporary.write_text(value)
     temporary.replace(given.output)

@@ -15,7 +15,7 @@ import pytest
 from onkocode.cluster import submission, work
 from onkocode.cluster.job import TRY_AGAIN, Payload, read_records
 from onkocode.cluster.slurm import RefusedError, Row
-from onkocode.records.ownership import owning
+from onkocode.records.ownership import common_folder, owning
 
 
 @pytest.fixture
@@ -53,13 +53,15 @@ def test_steps_run_one_after_the_other_and_each_has_its_code(payload: Payload, t
 
 
 def test_step_knows_that_the_folders_are_its_own(payload: Payload, tmp_path: Path) -> None:
-    program = "from pathlib import Path; from onkocode.records.ownership import owning\n"
-    program += f"with owning(Path({payload.own[0]!r}), Path({payload.own[1]!r})) as mine: mine.check()"
+    program = "from pathlib import Path; from onkocode.records.ownership import check_owned, owning\n"
+    folders = f"Path({payload.own[0]!r}), Path({payload.own[1]!r})"
+    program += f"with owning({folders}): check_owned({folders})"
     assert start(replace(payload, commands=[f'{sys.executable} -c "{program}"']), tmp_path).wait() == 0
 
 
 def test_a_second_copy_ends_at_once_and_runs_nothing(payload: Payload, tmp_path: Path) -> None:
     with owning(Path(payload.own[0])):
+        del os.environ["ONKOCODE_OWNER"]
         process = start(replace(payload, commands=["touch ran"]), tmp_path)
         assert process.wait() == TRY_AGAIN
         assert process.stderr is not None
@@ -170,8 +172,8 @@ def test_names_and_folders() -> None:
     assert submission.name_of("train_epoch", ["qwen3-8b", "2"]) == "train_epoch.qwen3-8b.2"
     assert submission.name_of("a", ["ü b/c", "x" * 200]).startswith("a._b_c.xxx")
     assert len(submission.name_of("a", ["x" * 200])) == submission.NAME_LENGTH
-    assert submission.common_folder(["r/a/1/x", "r/a/1/y"]) == Path("r/a/1")
-    assert submission.common_folder(["r/a/1/x", "r/a/2/y/z"]) == Path("r/a")
+    assert common_folder([Path("r/a/1/x"), Path("r/a/1/y")]) == Path("r/a/1")
+    assert common_folder([Path("r/a/1/x"), Path("r/a/2/y/z")]) == Path("r/a")
 
 
 def test_small_jobs_that_ask_for_the_same_go_together() -> None:

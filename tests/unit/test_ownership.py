@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from onkocode.records import ownership
-from onkocode.records.ownership import MARK, OwnedError, Ownership, living, owning, read_mark, this_process
+from onkocode.records.endings import read_endings, recorded
+from onkocode.records.ownership import (
+    MARK,
+    LostError,
+    OwnedError,
+    check_owned,
+    living,
+    owning,
+    read_mark,
+    this_process,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +37,8 @@ def other(folder: Path, **changed: object) -> None:
 
 def test_marks_and_leaves_nothing(tmp_path: Path) -> None:
     with owning(tmp_path / "a", tmp_path / "b") as mine:
-        assert living(tmp_path / "a") == living(tmp_path / "b") == mine.owner
-        with pytest.raises(OwnedError, match="works at this already"), owning(tmp_path / "b"):
-            pytest.fail("two owners")
-        mine.check()
+        assert living(tmp_path / "a") == living(tmp_path / "b") == mine
+        check_owned(tmp_path / "a", tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,7 +57,7 @@ def test_an_owner_elsewhere_counts_while_it_gives_signs_of_life(tmp_path: Path) 
     silent = time.time() - ownership.SILENCE - 5
     os.utime(tmp_path / MARK, (silent, silent))
     with owning(tmp_path) as mine:
-        assert read_mark(tmp_path) == mine.owner
+        assert read_mark(tmp_path) == mine
     assert before != ""
 
 
@@ -67,15 +75,34 @@ def test_a_broken_mark_is_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / MARK).write_text(content)
     assert living(tmp_path) is None
     with owning(tmp_path) as mine:
-        assert read_mark(tmp_path) == mine.owner
+        assert read_mark(tmp_path) == mine
 
 
 def test_who_lost_a_folder_is_told_and_takes_nothing_away(tmp_path: Path) -> None:
-    with owning(tmp_path) as mine:
-        other(tmp_path)
-        with pytest.raises(ownership.LostError, match="took this over"):
-            mine.check()
+    def work() -> None:
+        with recorded(tmp_path):
+            other(tmp_path)
+            check_owned(tmp_path)
+
+    with owning(tmp_path), pytest.raises(LostError, match="took this over"):
+        work()
     assert read_mark(tmp_path) is not None
+    assert [item.cause for item in read_endings(tmp_path)] == ["killed"]  # as the first owner left it: not ended
+
+
+def test_without_a_mark_nothing_is_lost(tmp_path: Path) -> None:
+    check_owned(tmp_path)
+    with owning(tmp_path):
+        (tmp_path / MARK).unlink()
+        with pytest.raises(LostError, match="somebody took this over"):
+            check_owned(tmp_path)
+
+
+def test_marks_in_the_private_folder_are_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONKOCODE_PRIVATE", str(tmp_path / "private"))
+    folders = [tmp_path / "private/scratch/a", tmp_path / "results/a"]
+    with owning(*folders):
+        assert [folder.stat().st_mode & 0o077 for folder in (*folders, tmp_path / "private")] == [0, 0o055, 0]
 
 
 def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,11 +115,14 @@ def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_steps_of_a_job_share_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with owning(tmp_path) as job:
-        monkeypatch.setenv(ownership.VARIABLE, job.owner.token)
         with owning(tmp_path) as step:
-            assert isinstance(step, Ownership)
-            step.check()
-        assert read_mark(tmp_path) == job.owner
+            assert step.token == job.token
+            check_owned(tmp_path)
+        assert read_mark(tmp_path) == job
+        monkeypatch.delenv(ownership.VARIABLE)  # somebody else on this machine
+        with pytest.raises(OwnedError), owning(tmp_path):
+            pytest.fail("two owners")
+        monkeypatch.setenv(ownership.VARIABLE, job.token)
 
 
 def _try(folder: Path, barrier: "multiprocessing.synchronize.Barrier", results: "multiprocessing.Queue[bool]") -> None:

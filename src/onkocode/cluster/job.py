@@ -19,9 +19,9 @@ from pathlib import Path
 from types import FrameType
 
 from onkocode.records.limits import MEMORY_VARIABLE, memory_given
-from onkocode.records.ownership import BEAT, VARIABLE, OwnedError, owning
+from onkocode.records.ownership import BEAT, OwnedError, owning
+from onkocode.records.stopping import STOP_FILE
 
-STOP = "stop"  # in a scratch folder: leave soon
 TRY_AGAIN = 75  # of sysexits.h: nothing is wrong, start it again later
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -118,11 +118,14 @@ class _Running:
         self.record.told.append(signal.Signals(number).name)
         self.record.write()
         self.asked = True
+        self._ask(number == signal.SIGTERM)
+
+    def _ask(self, for_good: bool) -> None:
         for scratch in map(Path, self.payload.scratch):
             with suppress(OSError):
                 if scratch.is_dir():
-                    (scratch / STOP).touch()
-        if not self.payload.scratch and number == signal.SIGTERM and self.process is not None:
+                    (scratch / STOP_FILE).touch()
+        if not self.payload.scratch and for_good and self.process is not None:
             with suppress(ProcessLookupError):
                 self.process.terminate()
 
@@ -132,6 +135,8 @@ class _Running:
             if self.asked:
                 break
             self.process = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL)  # noqa: S603
+            if self.asked:  # while it was started
+                self._ask("SIGTERM" in self.record.told)
             code = self.process.wait()
             self.record.codes.append(code if code >= 0 else 128 - code)
             self.record.write()
@@ -166,13 +171,12 @@ def _run(payload: Payload, record: Record) -> int:
     threading.Thread(target=_beat, args=(record,), daemon=True).start()
     with ExitStack() as marks:
         try:
-            owned = marks.enter_context(owning(*map(Path, payload.own)))
+            marks.enter_context(owning(*map(Path, payload.own)))
         except OwnedError as error:
             record.status, record.message = "owned", str(error)
             record.write()
             _tell(str(error))
             return TRY_AGAIN
-        os.environ[VARIABLE] = owned.owner.token
         code = running.steps()
     record.status = "ended"
     record.write()

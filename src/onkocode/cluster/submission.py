@@ -74,15 +74,6 @@ def name_of(rule: str, wildcards: Iterable[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", ".".join(words))[:NAME_LENGTH]
 
 
-def common_folder(outputs: Iterable[str]) -> Path:
-    """Return the folder that holds all outputs of a job."""
-    parents = [Path(output).parent for output in outputs]
-    shared = parents[0]
-    while not all(parent == shared or shared in parent.parents for parent in parents):
-        shared = shared.parent
-    return shared
-
-
 def script_of(python: str, folder: Path, payload: Payload) -> str:
     """Return the script that SLURM runs on the node.
 

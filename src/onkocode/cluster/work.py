@@ -9,6 +9,7 @@ from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 
 from onkocode.cluster import submission
 from onkocode.records.endings import Ending, read_endings
+from onkocode.records.ownership import common_folder
 
 ALIKE = ("mem_mb", "runtime", "gpu", "gpu_model", "gres", "slurm_partition", "slurm_account")  # of a bundle
 PROGRESS_FILE = "progress.json"
@@ -63,7 +64,7 @@ def numbered(log: Path, id_: str) -> Path:
 def own(job: Any) -> list[Path]:
     """Return the folders that nobody else may write to while a job does: of its saves, and of its outputs."""
     folder = scratch(job)
-    return [] if folder is None else [folder, submission.common_folder(outputs(job))]
+    return [] if folder is None else [folder, common_folder(map(Path, outputs(job)))]
 
 
 def bundles(jobs: Iterable[Any]) -> list[list[Any]]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from onkocode.config.schema import Thinking
 from onkocode.records.ids import canonical_json, digest
+from onkocode.records.ownership import check_owned
 from onkocode.records.schemas import empty_table, read_table, write_table
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed")
@@ -74,6 +75,7 @@ class AnswerStore:
 
     def add(self, answers: pl.DataFrame) -> None:
         """Save further answers (schema Answers)."""
+        check_owned(self._scratch)
         write_table(answers, "answers", self._folder / f"{digest(*answers['key'])[:16]}.parquet")
         columns = empty_table("answers").schema
         self._answers = pl.concat([self._answers, answers.select(pl.col(name).cast(columns[name]) for name in columns)])

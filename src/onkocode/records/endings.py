@@ -20,6 +20,7 @@ from typing import Literal
 from onkocode.records.errors import InputError, Lack, ShortageError, StoppedError
 from onkocode.records.files import is_disk_full, write_text
 from onkocode.records.limits import memory_given, seconds_left
+from onkocode.records.ownership import LostError, is_lost
 from onkocode.records.progress import PROGRESS_FILE
 from onkocode.records.room import full_disk
 from onkocode.records.stopping import STOP_FILE
@@ -115,6 +116,9 @@ def recorded(folder: Path) -> Iterator[None]:
     record = _Record(folder)
     try:
         yield
+    except LostError:
+        record.leave_alone()  # it is that of the new owner by now
+        raise
     except BaseException as error:
         cause = cause_of(error)
         record.close(cause)
@@ -168,6 +172,11 @@ class _Record:
         self.now = replace(self.now, cause=used_up or cause)
         self._write()
 
+    def leave_alone(self) -> None:
+        """Write nothing any more."""
+        self.over.set()
+        self.thread.join(timeout=LOOK + 5)
+
     def _watch(self) -> None:
         left = seconds_left()  # may take its time
         self.now = replace(self.now, given_seconds=None if left is None else self._elapsed() + left)
@@ -186,7 +195,8 @@ class _Record:
         return time.monotonic() - self.start
 
     def _write(self) -> None:
-        _write_endings(self.folder, [*self.before, self.now])
+        if not is_lost(self.folder):
+            _write_endings(self.folder, [*self.before, self.now])
 
 
 def resident_mb() -> float:

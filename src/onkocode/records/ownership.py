@@ -10,12 +10,13 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onkocode.records.errors import StoppedError
+from onkocode.records.private import make_folder
 
 MARK = "owner.json"
 BEAT, SILENCE = 20.0, 120.0  # seconds between two signs of life, and of silence after which an owner counts as dead
@@ -84,20 +85,43 @@ def read_mark(folder: Path) -> Owner | None:
         return None
 
 
-class Ownership:
+def is_lost(folder: Path) -> bool:
+    """Tell whether a folder that this job had marked has another owner by now, or none."""
+    token = os.environ.get(VARIABLE)
+    now = read_mark(folder) if token is not None else None
+    return token is not None and (now is None or now.token != token)
+
+
+def check_owned(*folders: Path) -> None:
+    """Raise LostError where somebody took over what this job had marked; jobs without marks pass."""
+    for folder in folders:
+        if is_lost(folder):
+            now = read_mark(folder)
+            raise LostError(f"{folder}: {now or 'somebody'} took this over; what this job did since is left out")
+
+
+def common_folder(files: Iterable[Path]) -> Path:
+    """Return the folder that holds all of the files."""
+    parents = [file.parent for file in files]
+    shared = parents[0]
+    while not all(parent == shared or shared in parent.parents for parent in parents):
+        shared = shared.parent
+    return shared
+
+
+class _Marks:
     """The marks of this process in some folders."""
 
-    def __init__(self, folders: Sequence[Path], owner: Owner, held: bool = False) -> None:
-        self.folders, self.owner, self.held = folders, owner, held
+    def __init__(self, folders: Sequence[Path], owner: Owner) -> None:
+        self.folders, self.owner = folders, owner
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
-    def check(self) -> None:
-        """Raise LostError where a folder has another owner by now."""
+    def take(self) -> None:
+        """Mark the folders."""
         for folder in self.folders:
-            now = read_mark(folder)
-            if now is not None and now.token != self.owner.token:
-                raise LostError(f"{folder}: {now} took this over; what this job did since is left out")
+            _take(folder, self.owner)
+        self._thread.start()
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -107,7 +131,7 @@ class Ownership:
                     if now is not None and now.token == self.owner.token:
                         os.utime(folder / MARK)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         self._over.set()
         for folder in self.folders:
             now = read_mark(folder)
@@ -118,30 +142,32 @@ class Ownership:
 
 
 @contextmanager
-def owning(*folders: Path) -> Iterator[Ownership]:
-    """Mark folders as this process' own while the block runs.
+def owning(*folders: Path) -> Iterator[Owner]:
+    """Mark folders as this process' own while the block runs, and let those that it starts know.
 
-    Inside of a job that has marked them already, its mark stays.
+    Inside of a job that has marked them already, its marks stay.
 
     Raises:
         OwnedError: somebody else, who lives, has marked one of them.
     """
-    token = os.environ.get(VARIABLE)
-    if token is not None and all((found := read_mark(folder)) and found.token == token for folder in folders):
-        yield Ownership(folders, this_process(token), held=True)
+    before = os.environ.get(VARIABLE)
+    mine = this_process(before)
+    if before is not None and not any(map(is_lost, folders)):
+        yield mine
         return
-    mine = Ownership(folders, this_process(token))
+    marks = _Marks(folders, mine)
     try:
-        for folder in folders:
-            _take(folder, mine.owner)
-        mine._thread.start()
+        marks.take()
+        os.environ[VARIABLE] = mine.token
         yield mine
     finally:
-        mine._release()
+        marks.release()
+        if before is None:
+            os.environ.pop(VARIABLE, None)
 
 
 def _take(folder: Path, owner: Owner) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     mark, own = folder / MARK, folder / f".{MARK}.{owner.token}.tmp"
     own.write_text(json.dumps(asdict(owner)), encoding="utf-8")
     try:

@@ -36,6 +36,14 @@ def close_folder(folder: Path) -> None:
         place.chmod(MODE)  # whatever a default ACL gave it
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder; where it lies in the private one, closed to others."""
+    if _ours(folder):
+        close_folder(folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def _ours(folder: Path) -> list[Path]:
     """Return the directories from a folder up to the private one; none where it lies outside, links followed or not."""
     root = Path(os.environ.get(VARIABLE) or DEFAULT).resolve()

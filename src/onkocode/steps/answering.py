@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from onkocode.models.record import read_model
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
+from onkocode.records.ownership import check_owned, common_folder, owning
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.progress import Progress
 from onkocode.records.provenance import Provenance
@@ -62,7 +63,8 @@ def evaluate_checkpoint(
         restrict_to_owner(path)
 
     forget_stop(scratch)
-    with recorded(scratch):
+    place = common_folder(outputs.values())
+    with owning(scratch, place), recorded(scratch):
         from onkocode.evaluation.asking import ask, choose_questions
         from onkocode.evaluation.checking import check_questions
         from onkocode.records.schemas import read_table, write_table
@@ -77,6 +79,7 @@ def evaluate_checkpoint(
             check_questions(table, asked_for[name])
         predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
         record.add(**asked.facts)
+        check_owned(scratch, place)
         for name, frame in predictions.items():
             record.write(outputs[name])
             write_table(frame, "predictions", outputs[name])
@@ -126,7 +129,8 @@ def evaluate_conditions(
         restrict_to_owner(path)
 
     forget_stop(scratch)
-    with recorded(scratch):
+    place = common_folder(outputs.values())
+    with owning(scratch, place), recorded(scratch):
         from onkocode.coders.language_model import Checkpoint
         from onkocode.evaluation.conditions import answer_under
         from onkocode.records.schemas import read_table, write_table
@@ -138,6 +142,7 @@ def evaluate_conditions(
         tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
         codes = [read_table(path, "codes") for path in spaces.values()]
         found = answer_under(checkpoint, list(outputs), tables, codes, settings, (model, epoch), (answers, scratch))
+        check_owned(scratch, place)
         for name, frame in found.predictions.items():
             record.write(outputs[name])
             write_table(frame, "predictions", outputs[name])

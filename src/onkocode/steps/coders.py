@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onkocode.records.endings import recorded
 from onkocode.records.files import located, new_directory
+from onkocode.records.ownership import owning
 from onkocode.records.progress import Progress
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
@@ -25,7 +26,7 @@ def fit_coder(*, questions: Path, codes: list[Path] | None = None, settings: Jso
         output: directory to write
     """
     forget_stop(scratch)
-    with recorded(scratch):
+    with owning(scratch, output.parent), recorded(scratch):
         from onkocode.coders.fitted import fit_coder as fit
         from onkocode.config.coders import read_fit_settings, table_folders
         from onkocode.records.schemas import read_table

@@ -10,6 +10,7 @@ from onkocode.models.record import read_model
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
+from onkocode.records.ownership import check_owned, owning
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
 from onkocode.steps.app import step
@@ -52,7 +53,7 @@ def train_epoch(
         raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
 
     forget_stop(scratch)
-    with recorded(scratch):  # closed last: W&B may take its time
+    with owning(scratch, output), recorded(scratch):  # closed last: W&B may take its time
         from onkocode.config.schema import Tracking
         from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
         from onkocode.records.schemas import read_table
@@ -73,6 +74,8 @@ def train_epoch(
             chosen = record.record["settings"]
             record.add(**training_facts(model, epoch, located, questions, output, chosen))
             card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
+            check_owned(scratch, output)
             write_text(output / "adapter" / "README.md", card)
             record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
-    shutil.rmtree(scratch)
+        check_owned(scratch)
+        shutil.rmtree(scratch)

@@ -13,6 +13,7 @@ from torch import distributed
 from transformers import TrainerCallback
 
 from onkocode.models.costs import throughput
+from onkocode.records.ownership import check_owned
 from onkocode.records.progress import Progress
 from onkocode.records.stopping import StopRequest
 from onkocode.tracking import TrackedRun
@@ -111,10 +112,13 @@ class Saves(TrainerCallback):  # type: ignore[misc]
             control.should_save = True
         if agree(self.request.here()):
             control.should_save = control.should_training_stop = True
+        if control.should_save:
+            check_owned(Path(args.output_dir))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Log, save and stop at the end of the epoch, unless the job was asked to leave before."""
         if state.global_step == self.last_step:
+            check_owned(Path(args.output_dir))
             control.should_log = control.should_save = control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -22,6 +22,7 @@ from onkocode.records.endings import cause_of
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.files import write_text
 from onkocode.records.ids import canonical_json, digest, hash_file, hash_rows
+from onkocode.records.ownership import check_owned
 from onkocode.records.room import no_room
 from onkocode.tracking import TrackedRun
 from onkocode.training.attempts import (
@@ -123,6 +124,7 @@ def _train(
         attempts.append(_failed(outcome, job, resume, settings, overrides, attempts))
         write_attempts(attempts, log)
         overrides = attempts[-1].overrides
+    check_owned(job.scratch, job.output)
     write_text(final / OVERRIDES_FILE, canonical_json(overrides) + "\n")
     publish(final, job.output / "adapter", job.output / "state", job.scratch / LOG_FILE, job.output / LOG_FILE)
     write_attempts(attempts, job.output / ATTEMPTS_FILE)
