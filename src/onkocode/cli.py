@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, StoppedError
 from onkocode.records.files import is_disk_full
+from onkocode.records.log_file import logged
 from onkocode.records.room import full_disk
 from onkocode.steps.app import load_steps
 from onkocode.terminal import CLOSED_PIPE, OutputError, drop_output, make_readable, say
@@ -64,10 +65,11 @@ def _run(words: list[str]) -> int:
     chain, *_ = app.parse_commands(words)
     verb = " ".join(["onkocode", *(word for word in chain if not word.startswith("-"))])
     try:
-        command, bound, _ = app.parse_args(words)
-        if command == app.help_print:
-            return _help(app, bound, words, verb)
-        command(*bound.args, **bound.kwargs)
+        with logged(verb):
+            command, bound, _ = app.parse_args(words)
+            if command == app.help_print:
+                return _help(app, bound, words, verb)
+            command(*bound.args, **bound.kwargs)
     except (CycloptsError, InputError) as error:
         return _told(verb, str(error).removeprefix(f'Command "{" ".join(chain)}" parameter '), 2)
     except StoppedError as error:

@@ -35,7 +35,14 @@ def name_of(block: str) -> str:
 
 def command_of(block: str) -> str:
     shell = block[block.index("\n    shell:") :]
-    return "".join(re.findall(r'^        "(.*)"$', shell, flags=re.MULTILINE)).partition(" > ")[0]
+    return "".join(re.findall(r'^        "(.*)"$', shell, flags=re.MULTILINE)).partition(" >> ")[0]
+
+
+def test_a_command_adds_to_its_log() -> None:
+    """A wrapper may call it again within one job."""
+    for block in BLOCKS:
+        assert block.rstrip().endswith(' >> {log:q} 2>&1"') or ' >> {log:q} 2>&1"\n' in block
+    assert len(BLOCKS) > 20
 
 
 def settings_of(study: Study) -> dict[str, str]:

@@ -13,12 +13,13 @@ import json, sys
 from pathlib import Path
 from onkocode.records.endings import recorded
 from onkocode.records.errors import ShortageError, StoppedError
+from onkocode.records.log_file import logged
 
 left = Path("{ways}")
 now, *later = json.loads(left.read_text())
 left.write_text(json.dumps(later))
 errors = {{"stopped": StoppedError(""), "memory": MemoryError(), "gpu-memory": ShortageError("", "gpu-memory")}}
-with recorded(Path(sys.argv[sys.argv.index("--scratch") + 1])):
+with logged(f"onkocode {{sys.argv[1]}}"), recorded(Path(sys.argv[sys.argv.index("--scratch") + 1])):
     raise errors[now]
 """
 FILES = {
@@ -63,6 +64,16 @@ def test_a_retry_asks_for_more_memory_only_after_it_ran_out(project, rule):
     assert json.loads(ways.read_text()) == [], said
     asked = [int(number) for number in re.findall(r"resources:.*?mem_mb=(\d+)", said)]
     assert list(dict.fromkeys(asked)) == [2000, 4000], said
+    # Snakemake removed the log before each try, but under their other names all of them are there.
+    (log,) = (project.root / "logs" / rule).rglob("*.log")
+    tries = [log.with_name(f"{log.name}.{number}") for number in (1, 2, 3, 4)]
+    assert sorted(log.parent.glob(f"{log.name}*")) == [log, *tries]
+    verb = "evaluate-checkpoint" if rule == "evaluate_thinking" else rule.replace("_", "-")
+    texts = [path.read_text(encoding="utf-8") for path in tries]
+    for text, error in zip(texts, ("StoppedError", "MemoryError", "ShortageError", "MemoryError"), strict=True):
+        assert re.match(rf"== onkocode {verb}, \d{{4}}-\d\d-\d\d .* UTC, node \S+\n", text)
+        assert error in text
+    assert log.read_text(encoding="utf-8") == texts[-1]
     # The next run begins with what the tries before have shown.
     planned = project.run(*QUICKSTART, "-n", "--allowed-rules", rule, "--", FILES[rule]).stdout
     assert re.findall(r"resources:.*?mem_mb=(\d+)", planned) == ["8000"]

@@ -26,7 +26,7 @@ checkpoint write_option:
     message:
         "Writing the option {wildcards.option:q}"
     shell:
-        "onkocode write-option --settings {params.value:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode write-option --settings {params.value:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule retrieve_catalogue:
@@ -47,7 +47,7 @@ rule retrieve_catalogue:
         "Fetching {wildcards.catalogue:q} {wildcards.version:q}"
     shell:
         "onkocode retrieve-catalogue --dataset {wildcards.catalogue:q} --version {wildcards.version:q} "
-        "--sources {input.table:q} {params.local:q} --consent @{input.consent:q} --output {output:q} > {log:q} 2>&1"
+        "--sources {input.table:q} {params.local:q} --consent @{input.consent:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule parse_catalogue:
@@ -64,7 +64,7 @@ rule parse_catalogue:
         "Parsing {wildcards.catalogue:q} {wildcards.version:q}"
     shell:
         "onkocode parse-catalogue --dataset {wildcards.catalogue:q} --version {wildcards.version:q} --file {input:q} "
-        "--entries {output.entries:q} --codes {output.codes:q} > {log:q} 2>&1"
+        "--entries {output.entries:q} --codes {output.codes:q} >> {log:q} 2>&1"
 
 
 rule parse_crosswalk:
@@ -79,7 +79,7 @@ rule parse_crosswalk:
     message:
         "Parsing the rules from ICD-O-3 to ICD-10, {wildcards.version:q}"
     shell:
-        "onkocode parse-crosswalk --file {input:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode parse-crosswalk --file {input:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule read_texts:
@@ -99,7 +99,7 @@ rule read_texts:
         "Reading the test set {wildcards.testset:q}"
     shell:
         "onkocode read-texts --key {wildcards.testset:q} --file {input.file:q} --settings {params.columns:q} "
-        "--icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --output {output:q} > {log:q} 2>&1"
+        "--icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --output {output:q} >> {log:q} 2>&1"
 
 
 checkpoint check_inputs:
@@ -121,4 +121,4 @@ checkpoint check_inputs:
         "Checking all questions and test sets before any training"
     shell:
         "onkocode check-inputs --questions {params.questions:q} --texts {params.texts:q} --settings {params.settings:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--output {output:q} >> {log:q} 2>&1"

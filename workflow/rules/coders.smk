@@ -25,4 +25,4 @@ rule fit_coder:
         "Fitting the coder {wildcards.model:q}"
     shell:
         "onkocode fit-coder --questions {input.questions:q} --codes {input.codes:q} --settings {params.settings:q} "
-        "--scratch {params.scratch:q} --output {output:q} > {log:q} 2>&1"
+        "--scratch {params.scratch:q} --output {output:q} >> {log:q} 2>&1"

@@ -39,7 +39,7 @@ rule evaluate_checkpoint:
     shell:
         "onkocode evaluate-checkpoint --model {wildcards.model:q} --epoch {wildcards.epoch:q} --condition {params.condition:q} "
         "{params.made_of:q} --questions {params.questions:q} --settings {params.settings:q} "
-        "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
+        "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} >> {log:q} 2>&1"
 
 
 use rule evaluate_checkpoint as evaluate_thinking with:
@@ -111,7 +111,7 @@ rule evaluate_conditions:
     shell:
         "onkocode evaluate-conditions --model {wildcards.model:q} --epoch {wildcards.epoch:q} {params.made_of:q} "
         "--questions {params.questions:q} --icd10gm {input.icd10gm:q} --icdo3 {input.icdo3:q} --settings {params.settings:q} "
-        "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} > {log:q} 2>&1"
+        "--scratch {params.scratch:q} --answers {params.answers:q} --output {params.output:q} >> {log:q} 2>&1"
 
 
 rule score_checkpoint:
@@ -159,7 +159,7 @@ rule score_checkpoint:
         "onkocode score-answers --predictions {params.predictions:q} --questions {params.questions:q} "
         "--icd10gm {params.icd10gm:q} --icdo3 {params.icdo3:q} --ops {params.ops:q} {params.registries:q} --baseline {input.baseline:q} "
         "--bootstrap {params.bootstrap:q} --tracking @{input.tracking:q} --judged {params.judged:q} {params.summary:q} "
-        "--output {output.metrics:q} > {log:q} 2>&1"
+        "--output {output.metrics:q} >> {log:q} 2>&1"
 
 
 use rule score_checkpoint as score_thinking with:
@@ -240,7 +240,7 @@ rule collect_metrics:
     shell:
         "onkocode collect-metrics --metrics {input.metrics:q} --judged {input.judged:q} --texts {params.texts:q} "
         "--valid-floor {params.floor:q} --choice {params.choice:q} --output {output.metrics:q} "
-        "--selection {output.selection:q} --frequencies {output.frequencies:q} > {log:q} 2>&1"
+        "--selection {output.selection:q} --frequencies {output.frequencies:q} >> {log:q} 2>&1"
 
 
 rule compare_checkpoints:
@@ -262,7 +262,7 @@ rule compare_checkpoints:
         "Comparing checkpoints on the same questions"
     shell:
         "onkocode compare-checkpoints --judged {input.judged:q} --selection {input.selection:q} "
-        "--settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        "--settings {params.settings:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule break_down:
@@ -299,7 +299,7 @@ rule break_down:
     shell:
         "onkocode break-down --judged {input.judged:q} --selection {input.selection:q} --questions {params.questions:q} "
         "--leakage {params.leakage:q} --codes {input.codes:q} --settings {params.settings:q} --strata {output.strata:q} "
-        "--output {output.breakdown:q} --confusions {output.confusions:q} > {log:q} 2>&1"
+        "--output {output.breakdown:q} --confusions {output.confusions:q} >> {log:q} 2>&1"
 
 
 rule measure_certainty:
@@ -319,7 +319,7 @@ rule measure_certainty:
         "Measuring what scores are worth"
     shell:
         "onkocode measure-certainty --judged {input.judged:q} --selection {input.selection:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--output {output:q} >> {log:q} 2>&1"
 
 
 rule evaluation:

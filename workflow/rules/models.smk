@@ -28,7 +28,7 @@ rule pretrain_model:
         "Building and pre-training the tiny model {wildcards.built:q}"
     shell:
         "onkocode pretrain-model --entries {input.entries:q} --codes {input.codes:q} --settings {params.settings:q} "
-        "--formulations {params.formulations:q} --output {output:q} > {log:q} 2>&1"
+        "--formulations {params.formulations:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule prepare_model:
@@ -48,7 +48,7 @@ rule prepare_model:
     message:
         "Locating the base model of {wildcards.model:q}"
     shell:
-        "onkocode prepare-model --settings {params.settings:q} {params.built:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode prepare-model --settings {params.settings:q} {params.built:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule fetch_adapter:
@@ -67,7 +67,7 @@ rule fetch_adapter:
     message:
         "Fetching the published adapter {wildcards.model:q}"
     shell:
-        "onkocode fetch-adapter --settings {params.settings:q} --base {input.base:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode fetch-adapter --settings {params.settings:q} --base {input.base:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule describe_model:
@@ -87,4 +87,4 @@ rule describe_model:
         "Describing {wildcards.model:q}"
     shell:
         "onkocode describe-model --model {wildcards.model:q} --settings {params.settings:q} {params.base:q} "
-        "{params.recipe:q} --output {output:q} > {log:q} 2>&1"
+        "{params.recipe:q} --output {output:q} >> {log:q} 2>&1"

@@ -30,7 +30,7 @@ rule build_questions:
     shell:
         "onkocode build-questions --alphaid {input.alphaid:q} --icdo3 {input.icdo3:q} --ops {input.ops:q} "
         "--icd10gm {input.icd10gm:q} {params.crosswalk:q} --settings {params.settings:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--output {output:q} >> {log:q} 2>&1"
 
 
 rule build_text_questions:
@@ -47,7 +47,7 @@ rule build_text_questions:
     message:
         "Building the questions on the test set {wildcards.testset:q}"
     shell:
-        "onkocode build-text-questions --texts {input:q} --formulations {params.formulations:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode build-text-questions --texts {input:q} --formulations {params.formulations:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule check_leakage:
@@ -74,7 +74,7 @@ rule check_leakage:
         "Looking for test texts in the training labels of {wildcards.data:q}"
     shell:
         "onkocode check-leakage --questions {input.questions:q} --texts {params.texts:q} "
-        "--settings {params.settings:q} --pairs {params.pairs:q} --output {output:q} > {log:q} 2>&1"
+        "--settings {params.settings:q} --pairs {params.pairs:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule export_questions:
@@ -92,7 +92,7 @@ rule export_questions:
     message:
         "Writing {wildcards.data:q} as a data set with its card"
     shell:
-        "onkocode questions export --questions {input:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode questions export --questions {input:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule questions:

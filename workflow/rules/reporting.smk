@@ -34,7 +34,7 @@ rule draw_figure:
         "Drawing {wildcards.item:q}"
     shell:
         "onkocode draw --item {wildcards.item:q} {params.files:q} --settings {params.settings:q} "
-        "--output {output.main:q} > {log:q} 2>&1"
+        "--output {output.main:q} >> {log:q} 2>&1"
 
 
 use rule draw_figure as write_table with:
@@ -68,7 +68,7 @@ rule write_config:
     message:
         "Saving the merged configuration with the results"
     shell:
-        "onkocode write-config --settings {params.merged:q} --output {output:q} > {log:q} 2>&1"
+        "onkocode write-config --settings {params.merged:q} --output {output:q} >> {log:q} 2>&1"
 
 
 rule figures:

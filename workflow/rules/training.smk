@@ -39,7 +39,7 @@ rule train_epoch:
     shell:
         "onkocode train-epoch --model {wildcards.model:q} --epoch {wildcards.epoch:q} --base {input.base:q} "
         "--questions {input.questions:q} --settings {params.settings:q} {params.previous:q} --scratch {params.scratch:q} "
-        "--tracking @{input.tracking:q} --output {params.folder:q} > {log:q} 2>&1"
+        "--tracking @{input.tracking:q} --output {params.folder:q} >> {log:q} 2>&1"
 
 
 rule training:
