@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from onkocode.models.record import read_model
+from onkocode.models.record import read_visible_model
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
+from onkocode.records.offline import close_hub
 from onkocode.records.provenance import Provenance
 from onkocode.steps.app import step
 from onkocode.steps.options import SETTINGS
@@ -45,11 +46,12 @@ def train_epoch(
         tracking: W&B: JSON of `tracking`; off by default
         output: directory for adapter/, state/ and metrics.jsonl
     """
+    close_hub()
     if not 1 <= epoch <= settings.epochs:
         raise InputError(f"--epoch {epoch} is outside 1…{settings.epochs} (training.epochs)")
     if (epoch > 1) != (previous is not None):
         raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
-    located = read_model(base)
+    located = read_visible_model(base, weights=True)
 
     from onkocode.config.schema import Tracking
     from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
