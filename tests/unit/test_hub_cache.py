@@ -190,8 +190,9 @@ def test_git_names_a_file_as_blob_id_does(tmp_path: Path) -> None:
     assert checking.is_right(tmp_path / "file", Listed("file", None, ""))
 
 
-def test_sizes_are_rounded_up() -> None:
+def test_sizes_are_rounded_to_the_safe_side() -> None:
     assert [size_text(size) for size in (0, 1, 16_381_516_776)] == ["0.0 MB", "0.1 MB", "16.4 GB"]
+    assert [size_text(size, free=True) for size in (99_999, 199_999_999)] == ["0.0 MB", "0.1 GB"]
 
 
 def test_branch_stands_for_one_commit_in_a_study(

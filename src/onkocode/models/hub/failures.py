@@ -63,6 +63,6 @@ def _not_kept(hub: str, error: Exception) -> str:
 
 def _not_fetched(hub: str, error: Exception) -> str:
     return (
-        f"{hub}: cannot be fetched ({type(error).__name__}); fetch it where there is a network: `onkocode fetch`, or "
-        "another run, continues where this one stopped"
+        f"{hub}: cannot be fetched ({type(error).__name__}); run it again where there is a network, what has arrived "
+        "is kept"
     )

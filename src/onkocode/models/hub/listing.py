@@ -58,7 +58,8 @@ def ask_hub(hub: str, revision: str) -> Repository:
     return Repository(hub, facts.sha, tuple(files))
 
 
-def size_text(size: int) -> str:
-    """Return a size in GB or MB (10^9, 10^6 bytes), rounded up so that nothing that is needed is shown as 0.0."""
+def size_text(size: int, free: bool = False) -> str:
+    """Return a size in GB or MB (10^9, 10^6 bytes): what is needed rounded up, what is free rounded down."""
     unit, name = (10**9, "GB") if size >= 10**8 else (10**6, "MB")
-    return f"{-(-size * 10 // unit) / 10:.1f} {name}"
+    tenths = size * 10 // unit if free else -(-size * 10 // unit)
+    return f"{tenths / 10:.1f} {name}"

@@ -93,6 +93,7 @@ def snapshot(hub: str, revision: str, patterns: Sequence[str], key: str) -> tupl
             or files that arrived damaged.
     """
     plan = make_plan(Wanted(hub, revision, tuple(patterns), key))
+    say(plan_line(plan))
     check_room([plan])
     return carry_out(plan), plan.repository.commit
 
@@ -148,7 +149,7 @@ def check_room(plans: Sequence[Plan]) -> None:
         return
     names = ", ".join(plan.wanted.hub for plan in plans if plan.to_come)
     raise InputError(
-        f"{names}: {size_text(needed)} needed, {size_text(free)} free in {plans[0].place.cache}; set the environment "
+        f"{names}: {size_text(needed)} needed, {size_text(free, free=True)} free in {plans[0].place.cache}; set the environment "
         "variable HF_HOME to a directory with more room, on a file system that all nodes see"
     )
 
@@ -159,7 +160,6 @@ def carry_out(plan: Plan) -> Path:
     Raises:
         InputError: no network, no room, or files that arrived damaged.
     """
-    say(plan_line(plan))
     with told(plan.wanted.hub, plan.wanted.revision, plan.wanted.key):
         if plan.reached:
             _remember(plan)
