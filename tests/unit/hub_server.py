@@ -3,11 +3,13 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,6 +28,7 @@ class Hub:
         sent: content that is sent in place of the listed one.
         breaks: number of bytes after which the connection for a large file breaks, in turn; then it holds.
         refusal: status of every further answer with a file.
+        slow: names of files of which a block comes every 10 ms.
         asked: method, path without query, and range of each request.
     """
 
@@ -34,6 +37,7 @@ class Hub:
     sent: dict[str, bytes] = field(default_factory=dict)
     breaks: list[int] = field(default_factory=list)
     refusal: int = 0
+    slow: set[str] = field(default_factory=set)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     def ranges(self, name: str) -> list[str]:
@@ -94,7 +98,12 @@ class Handler(BaseHTTPRequestHandler):
         for key, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(key, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command == "GET" and self.path.rpartition("/")[2] in self.hub.slow:
+            with suppress(OSError):  # the client had enough
+                for begin in range(0, len(content), 2000):
+                    self.wfile.write(content[begin : begin + 2000])
+                    time.sleep(0.01)
+        elif self.command == "GET":
             self.wfile.write(content[:cut])
         self.close_connection = self.close_connection or cut is not None
 
@@ -118,7 +127,8 @@ def hub_serving(files: dict[str, bytes], cache: Path, patch: pytest.MonkeyPatch)
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
     patch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # what has arrived of a block is not kept
-    patch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)  # between tries of a broken download
+    # It sleeps between tries of a broken download.
+    patch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda _: None))
     patch.delenv("HF_TOKEN", raising=False)
     try:
         yield hub

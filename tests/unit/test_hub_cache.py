@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import time
 from collections import namedtuple
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,28 @@ def test_stopped_download_is_continued_by_the_next_run(hub: Hub, capsys: pytest.
     assert contents(fetch()) == wanted(hub)
     assert hub.ranges(WEIGHTS) == ["bytes=120000-"]
     assert "0.2 MB of it earlier" in capsys.readouterr().out
+
+
+def test_failure_stops_the_other_files_and_keeps_what_they_have(hub: Hub) -> None:
+    other = "model-00002.safetensors"
+    hub.slow = {WEIGHTS, other}  # the former takes 1.5 s
+    hub.sent[other] = hub.files[other][:30_000]
+    began = time.monotonic()
+    with pytest.raises(InputError, match="cannot be"):
+        fetch()
+    assert time.monotonic() - began < 1.4
+    part = Place(REPOSITORY).part(Listed(WEIGHTS, None, hub.tag(WEIGHTS)))
+    assert 1000 < part.stat().st_size < 300_000
+    hub.sent.clear()
+    assert contents(fetch()) == wanted(hub)
+
+
+def test_two_at_a_time_fetch_each_file_once(hub: Hub) -> None:
+    hub.slow = {WEIGHTS}
+    with ThreadPoolExecutor(2) as threads:
+        paths = {future.result() for future in [threads.submit(fetch), threads.submit(fetch)]}
+    assert [contents(path) for path in paths] == [wanted(hub)]
+    assert hub.ranges(WEIGHTS) == [""]
 
 
 @pytest.mark.parametrize("name", ["config.json", WEIGHTS])

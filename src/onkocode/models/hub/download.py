@@ -4,9 +4,10 @@ huggingface_hub resumes within one call only: what it had of a file is removed w
 of several GB. So large files are fetched here, under their hash, where huggingface_hub finds and links them.
 """
 
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,21 +38,27 @@ def fetch_large(place: Place, repository: Repository, files: Sequence[Listed]) -
         tqdm(total=total, initial=begun, unit="B", unit_scale=True, desc=repository.hub, disable=None) as bar,
         ThreadPoolExecutor(TOGETHER) as threads,
     ):
-        running = [threads.submit(_fetch, place, repository, file, bar) for file in wanted]
+        stop = threading.Event()
+        running = [threads.submit(_fetch, place, repository, file, bar, stop) for file in wanted]
         try:
-            for future in running:
+            for future in as_completed(running):
                 future.result()
         except BaseException:
-            for future in running:
-                future.cancel()
+            stop.set()  # an interrupt, or a failure: the other files need not become whole first
             raise
 
 
-def _fetch(place: Place, repository: Repository, file: Listed, bar: Any) -> None:
+class _StoppedError(Exception):
+    """Another file failed, or somebody interrupted."""
+
+
+def _fetch(place: Place, repository: Repository, file: Listed, bar: Any, stop: threading.Event) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
+    if stop.is_set():
+        raise _StoppedError
     part, began = place.part(file), time.monotonic()
     url = hf_hub_url(repository.hub, file.name, revision=repository.commit)
     if file.size is not None and part.is_file() and part.stat().st_size > file.size:
@@ -65,7 +72,7 @@ def _fetch(place: Place, repository: Repository, file: Listed, bar: Any) -> None
             headers=build_hf_headers() | {"Accept-Encoding": "identity"},
             expected_size=file.size,
             displayed_filename=file.name,
-            tqdm_class=_shared(bar),
+            tqdm_class=_shared(bar, stop),
         )
     part.replace(place.folder / "blobs" / file.digest)
     if bar.disable:
@@ -73,8 +80,8 @@ def _fetch(place: Place, repository: Repository, file: Listed, bar: Any) -> None
         say(f"  {file.name}: {size_text(file.size or 0)}{came}, {time.monotonic() - began:.0f} s")
 
 
-def _shared(bar: Any) -> Any:
-    """Return a class that huggingface_hub takes for a bar of its own, and which moves the bar of all files."""
+def _shared(bar: Any, stop: threading.Event) -> Any:
+    """Return a class that huggingface_hub takes for a bar of its own: it moves the bar of all files, or ends them."""
 
     class Shared:
         def __init__(self, *_: object, **__: object) -> None:
@@ -87,6 +94,8 @@ def _shared(bar: Any) -> Any:
             pass
 
         def update(self, count: float | None = 1) -> None:
+            if stop.is_set():
+                raise _StoppedError
             bar.update(count or 0)
 
     return Shared
