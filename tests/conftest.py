@@ -14,6 +14,7 @@ from onkocode.cli import NEW_OBJECTS
 from onkocode.config import Config, load_config_files
 from onkocode.questions.blocks import CatalogueTables
 from onkocode.questions.build import QuestionSet, build_questions, canonical_rows
+from onkocode.records.offline import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 REQUIRE_VARIABLE = "ONKOCODE_REQUIRE"
@@ -56,6 +57,17 @@ def umask() -> Iterator[None]:
     os.umask(before)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def hub_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process its access to the Hub back after a step that closes it."""
+    import huggingface_hub.constants as constants
+
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")  # so that the patch ends with what was before
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,13 @@ PLANNED = {
     "snakemake questions --cores 2",
     "snakemake results/qwen3-8b.done --cores 2",
 }
+# Need the Hub, so they are run below without it, and must name what they could not fetch.
+WITHOUT_THE_HUB = {"onkocode fetch", "onkocode fetch --check"}
+# Need an index of packages; below stands what has to be so for them to work.
+WHERE_PACKAGES_ARE = {
+    "pip wheel --wheel-dir wheelhouse --constraint constraints.txt 'setuptools>=77' '.[dev]'",
+    "export PIP_NO_INDEX=1 PIP_FIND_LINKS=$PWD/wheelhouse",
+}
 # Run below, on the tables of docs/language.
 ON_TABLES = {
     'onkocode language explain "Z. n. Mamma-Ca li. 2015, jetzt Urothel-Ca Harnleiter, high grade, pTa"',
@@ -61,7 +68,8 @@ def test_pages_show_commands():
 
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
-    assert command in ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
+    known = ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
+    assert command in known | WITHOUT_THE_HUB | WHERE_PACKAGES_ARE
 
 
 def test_entry_points_are_those_of_the_script():
@@ -76,6 +84,25 @@ def test_entry_points_are_those_of_the_script():
 def test_planned_command(project, command):
     output = project.command([*shlex.split(command), "-n"]).stdout
     assert job_counts(output)
+
+
+@pytest.mark.parametrize("command", sorted(WITHOUT_THE_HUB))
+def test_command_without_the_hub(project, command):
+    cut_off = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(project.root / "hf")}
+    done = project.command(shlex.split(command), cut_off, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("onkocode fetch: not all ")
+    assert done.stdout.count("\nbase ") == 8
+    assert "Qwen/Qwen3-8B" in done.stderr
+    assert "alphaid 2024" in done.stderr
+
+
+def test_packages_come_from_where_pip_is_told():
+    script = (ROOT / "run").read_text(encoding="utf-8")
+    assert "-m pip install" in script
+    assert "--constraint constraints.txt --editable '.[dev]'" in script
+    assert re.search(r"index|find-links|isolated", script) is None  # they would override PIP_NO_INDEX and the like
+    assert 'requires = ["setuptools>=77"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def fixed(shown: str) -> list[str]:

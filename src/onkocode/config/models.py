@@ -12,7 +12,9 @@ class HubBase(Section):
     """A model of the Hugging Face Hub, or of the local cache of it."""
 
     hub: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Hub id.")
-    revision: str = Field("main", description="Branch, tag or commit; what it resolves to is recorded.")
+    revision: str = Field(
+        "main", description="Branch, tag or commit; resolved once and recorded, and a commit pins it."
+    )
 
 
 class LocalBase(Section):
@@ -50,7 +52,9 @@ class HubAdapter(Section):
     """A LoRA adapter of the Hugging Face Hub, or of the local cache of it."""
 
     hub: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="Hub id.")
-    revision: str = Field("main", description="Branch, tag or commit; what it resolves to is recorded.")
+    revision: str = Field(
+        "main", description="Branch, tag or commit; resolved once and recorded, and a commit pins it."
+    )
     trained_on: str | None = Field(
         None,
         description="Hub id of the base that the adapter itself names, where that is this base under another id.",

@@ -7,23 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from onkocode.models.locate import ADAPTER_CONFIG, ADAPTER_WEIGHTS, snapshot
+from onkocode.models.hub.snapshot import snapshot
+from onkocode.models.locate import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onkocode.models.model_files import read_object, tensor_sizes
 from onkocode.records.errors import InputError
 from onkocode.records.ids import hash_file
 
 # Beside the adapter, what its author says of it. Nothing that could hold code or pickled weights is asked for.
 TEXTS = ["README.md", "LICENSE*", "NOTICE*"]
+ADAPTER_FILES = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, *TEXTS]
 LORA_B = "_B"  # lora_B of a linear layer, lora_embedding_B of an embedding
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_CACHE = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/")
 
 
-def locate_adapter(adapter: Mapping[str, Any]) -> dict[str, Any]:
+def locate_adapter(adapter: Mapping[str, Any], commit: str | None = None) -> dict[str, Any]:
     """Return where a published adapter lies, after downloading it if it comes from the Hub.
 
     Args:
         adapter: the recipe's `adapter`: {hub, revision} or {path}.
+        commit: what the revision was resolved to before, so that it stays; None: not yet.
 
     Returns:
         `path`, `hub` and `revision` (resolved commit; None off the Hub).
@@ -32,8 +35,7 @@ def locate_adapter(adapter: Mapping[str, Any]) -> dict[str, Any]:
         InputError: no such adapter, a gated one, or one without safetensors.
     """
     if "hub" in adapter:
-        patterns = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, *TEXTS]
-        path, revision = snapshot(adapter["hub"], adapter["revision"], patterns, "adapter")
+        path, revision = snapshot(adapter["hub"], commit or adapter["revision"], ADAPTER_FILES, "adapter")
         located = {"path": str(path), "hub": adapter["hub"], "revision": revision}
     else:
         path = Path(adapter["path"])

@@ -1,13 +1,12 @@
 """Where a base model comes from: the Hub, a local directory, or the project's own tiny models."""
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
+from onkocode.models.hub.snapshot import snapshot
 from onkocode.models.model_files import Shapes, read_object, tensor_shapes
 from onkocode.records.errors import InputError
-from onkocode.records.files import is_disk_full
 from onkocode.records.ids import digest, hash_file
 
 # Weights are safetensors only: pickled weights can run code when they are loaded.
@@ -16,14 +15,16 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 HUB_FILES = ["model*.safetensors", INDEX, "config.json", "generation_config.json"]
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TOKENIZER_FILES = ["tokenizer*", "special_tokens_map.json", "vocab.json", "merges.txt", "*.jinja", "tekken.json"]
+MODEL_FILES = [*HUB_FILES, *TOKENIZER_FILES]  # all that is asked of a base model's repository
 
 
-def locate_base(base: dict[str, Any], built: Path | None) -> dict[str, Any]:
+def locate_base(base: dict[str, Any], built: Path | None, commit: str | None = None) -> dict[str, Any]:
     """Return where the weights lie, after downloading them if they come from the Hub.
 
     Args:
         base: the recipe's `base`: {hub, revision}, {path} or {built}.
         built: directory of the tiny model, for {built}.
+        commit: what the revision was resolved to before, so that it stays; None: not yet.
 
     Returns:
         `path`, `hub` and `revision` (resolved commit; None off the Hub).
@@ -32,7 +33,7 @@ def locate_base(base: dict[str, Any], built: Path | None) -> dict[str, Any]:
         InputError: missing or gated model, no safetensors.
     """
     if "hub" in base:
-        path, revision = snapshot(base["hub"], base["revision"], [*HUB_FILES, *TOKENIZER_FILES], "base")
+        path, revision = snapshot(base["hub"], commit or base["revision"], MODEL_FILES, "base")
         return {"path": str(path), "hub": base["hub"], "revision": revision}
     path = built if built is not None else Path(base["path"])
     if not (path / "config.json").is_file():
@@ -121,61 +122,3 @@ def weights_identity(path: Path) -> str:
 def weights_facts(path: Path) -> list[tuple[str, int, int]]:
     """Return name, size in bytes and time of each file of the weights; a model that was moved keeps them."""
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
-
-
-def snapshot(hub: str, revision: str, patterns: list[str], key: str) -> tuple[Path, str]:
-    """Download files of a Hub repository, unless they are in the local cache.
-
-    Args:
-        hub: Hub id.
-        revision: branch, tag or commit.
-        patterns: names of the files that are asked for; nothing else is downloaded.
-        key: key of the recipe that names the repository, for messages.
-
-    Returns:
-        The directory and the commit that the revision resolves to.
-
-    Raises:
-        InputError: unknown, gated or private repository, no network, or a cache that cannot be written to.
-    """
-    from httpx import HTTPError
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    try:
-        path = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
-    except GatedRepoError:
-        token = "is set" if os.environ.get("HF_TOKEN") else "is not set"
-        raise InputError(
-            f"{hub}: gated; accept its licence on its Hub page and set the environment variable HF_TOKEN "
-            f"(which {token})"
-        ) from None
-    except RepositoryNotFoundError:
-        raise InputError(
-            f"{hub}: no such repository on the Hub, or private without HF_TOKEN; check {key}.hub"
-        ) from None
-    except RevisionNotFoundError:
-        raise InputError(f"{hub}: has no revision {revision!r}; check {key}.revision") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError) as error:
-        raise InputError(_not_fetched(hub, error)) from None
-    except (OSError, RuntimeError) as error:
-        full, number = is_disk_full(error), getattr(error, "errno", None)
-        if not full and number is None:  # what stands for no network has none
-            raise InputError(_not_fetched(hub, error)) from None
-        place = getattr(error, "filename", None) or constants.HF_HUB_CACHE
-        cause = "the disk is full" if full else f"cannot write there ({os.strerror(number or 0)})"
-        raise InputError(
-            f"{hub}: cannot be kept in the cache of the Hub, {place}: {cause}; set the environment variable HF_HOME to "
-            "a directory with room that you may write to"
-        ) from None
-    return path, path.name
-
-
-def _not_fetched(hub: str, error: Exception) -> str:
-    return f"{hub}: cannot be fetched ({type(error).__name__}); download it where there is a network"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from onkocode.models.record import read_model
+from onkocode.models.record import read_visible_model
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
+from onkocode.records.offline import close_hub
 from onkocode.records.ownership import check_owned, common_folder, owning
 from onkocode.records.private import restrict_to_owner
 from onkocode.records.progress import Progress
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
 from onkocode.steps.app import step
+from onkocode.steps.common import check_adapter
 from onkocode.steps.options import SETTINGS, Condition, SomeNamedPaths
 from onkocode.terminal import say
 
@@ -52,13 +54,14 @@ def evaluate_checkpoint(
         answers: directory of answers that are kept, so that nothing is asked twice
         output: predictions; they hold raw answers
     """
+    close_hub()
     outputs, asked_for = dict(output), dict(questions)
     if set(outputs) != set(asked_for):
         raise InputError("--questions and --output must have the same names")
     if (base is None) == (coder is None):
         raise InputError("give --base, of a language model, or --coder, a directory of fit-coder")
     if base is not None:
-        _check_adapter(epoch, adapter)
+        check_adapter(epoch, adapter)
     for path in [*outputs.values(), scratch / "answers"]:
         restrict_to_owner(path)
 
@@ -117,12 +120,13 @@ def evaluate_conditions(
         answers: directory of answers that are kept, a folder per condition
         output: predictions by <condition>/<questions>; they hold raw answers
     """
+    close_hub()
     outputs, asked_for = dict(output), dict(questions)
     if wrong := [name for name in outputs if name.partition("/")[2] not in asked_for]:
         raise InputError(f"--output {wrong[0]}: not of the form <condition>/<name of --questions>")
     if base is None:
         raise InputError("give --base: a language model alone is asked under further conditions")
-    _check_adapter(epoch, adapter)
+    check_adapter(epoch, adapter)
     if any(name.startswith("constrained/") for name in outputs) and None in (icd10gm, icdo3):
         raise InputError("give --icd10gm and --icdo3: constrained answers are codes of these label spaces")
     for path in [*outputs.values(), scratch / "answers", answers / "answers"]:
@@ -135,7 +139,7 @@ def evaluate_conditions(
         from onkocode.evaluation.conditions import answer_under
         from onkocode.records.schemas import read_table, write_table
 
-        checkpoint = Checkpoint(read_model(base), adapter)
+        checkpoint = Checkpoint(read_visible_model(base), adapter)
         spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
         files = {"base": base} | ({"adapter": adapter} if adapter else {})
         record = Provenance("evaluate-conditions", settings.model_dump(), files | spaces | asked_for)
@@ -150,11 +154,6 @@ def evaluate_conditions(
     say(account)
 
 
-def _check_adapter(epoch: int, adapter: Path | None) -> None:
-    if (epoch > 0) != (adapter is not None):
-        raise InputError("--adapter is needed from epoch 1 on, and only there")
-
-
 def _language_model(
     base: Path | None, adapter: Path | None, condition: str, settings: Asking, kept: Path, scratch: Path
 ) -> tuple[Coder, dict[str, Path]]:
@@ -164,7 +163,7 @@ def _language_model(
 
     inputs = {"base": base, "adapter": adapter}
     files = {role: path for role, path in inputs.items() if path is not None}
-    checkpoint, shard = Checkpoint(read_model(files["base"]), adapter), settings.evaluation.shard
+    checkpoint, shard = Checkpoint(read_visible_model(files["base"]), adapter), settings.evaluation.shard
     return LanguageModel(checkpoint, condition, settings, kept, scratch, shard), files
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onkocode.models.record import read_model
+from onkocode.models.record import read_model, read_visible_model
 from onkocode.records.files import new_directory, write_text
+from onkocode.records.offline import close_hub
 from onkocode.records.provenance import Provenance, refuse_other_directory
 from onkocode.steps.app import step
 from onkocode.terminal import say
@@ -31,12 +32,13 @@ def export(
         merge: merge into the original weights of the base (in main memory, on the CPU)
         output: directory to write
     """
+    close_hub()
     from onkocode.export import checkpoint
     from onkocode.export.card import BASE_FACTS, CheckpointFacts, adapter_card, rescore_recipe
     from onkocode.models import adapters
 
     refuse_other_directory(output, checkpoint.VERB)
-    located = read_model(base)
+    located = read_visible_model(base, weights=True) if merge else read_model(base)
     config = adapters.read_adapter_config(adapter)
     trained = checkpoint.record_of(adapter)
     checkpoint.check_checkpoint(adapter, model, epoch, trained)

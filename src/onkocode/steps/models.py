@@ -81,14 +81,17 @@ def prepare_model(*, settings: Annotated[BaseModelSettings, SETTINGS], built: Pa
     from onkocode.config.models import BuiltBase
     from onkocode.models.base_check import check_base
     from onkocode.models.locate import describe_base, locate_base
+    from onkocode.models.revisions import keep_commit, known_commit
 
     base = settings.base
     if isinstance(base, BuiltBase) and built is None:
         raise InputError("a tiny model needs --built, the directory of pretrain-model")
     record = Provenance("prepare-model", base.model_dump(mode="json"), {})
-    located = locate_base(base.model_dump(mode="json"), built)
+    named = base.model_dump(mode="json")
+    located = locate_base(named, built, known_commit(output, named))
     check_base(Path(located["path"]))
     record.write(output)
+    keep_commit(output, named, located["revision"])
     write_json(output, located | describe_base(Path(located["path"])))
 
 
@@ -102,10 +105,12 @@ def fetch_adapter(*, settings: Annotated[AdapterSettings, SETTINGS], base: Path,
         output: adapter directory to write
     """
     from onkocode.models import adapters
+    from onkocode.models.revisions import keep_commit, known_commit
 
     wanted, model = settings.adapter, read_model(base)
-    record = Provenance("fetch-adapter", wanted.model_dump(mode="json"), {"base": base})
-    located = adapters.locate_adapter(wanted.model_dump(mode="json"))
+    named = wanted.model_dump(mode="json")
+    record = Provenance("fetch-adapter", named, {"base": base})
+    located = adapters.locate_adapter(named, known_commit(output, named))
     path, name = Path(located["path"]), located["hub"] or located["path"]
     adapters.check_base(adapters.read_adapter_config(path), model, wanted.trained_on, name)
     adapters.check_values(path)
@@ -114,6 +119,7 @@ def fetch_adapter(*, settings: Annotated[AdapterSettings, SETTINGS], base: Path,
         record.add(**{key: located[key] for key in ("hub", "revision")}, base=model)
         record.add(**adapters.copy_adapter(path, directory))
         record.write(directory)
+    keep_commit(output, named, located["revision"])
 
 
 @step()

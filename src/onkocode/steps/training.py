@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from onkocode.models.record import read_model
+from onkocode.models.record import read_visible_model
 from onkocode.records.endings import recorded
 from onkocode.records.errors import InputError
 from onkocode.records.files import write_text
+from onkocode.records.offline import close_hub
 from onkocode.records.ownership import check_owned, owning
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
@@ -52,6 +53,7 @@ def train_epoch(
     if (epoch > 1) != (previous is not None):
         raise InputError("--previous names the directory of the epoch before; needed from epoch 2 on, and only there")
 
+    close_hub()
     forget_stop(scratch)
     with owning(scratch, output), recorded(scratch):  # closed last: W&B may take its time
         from onkocode.config.schema import Tracking
@@ -62,7 +64,7 @@ def train_epoch(
         from onkocode.training.epoch import EpochJob
         from onkocode.training.epoch import train_epoch as train
 
-        located = read_model(base)
+        located = read_visible_model(base, weights=True)
         job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
         inputs = {"base": base, "questions": questions}
         inputs |= {"previous": previous / "adapter"} if previous is not None else {}
