@@ -16,7 +16,7 @@ LONGEST = 300  # characters of a reason
 LEFT = 75  # exit code of a job that left to go on later
 SAID = re.compile(r"onkocode [a-z-]+( [a-z-]+)?: \S")  # how the command line tells of an error
 RAISED = re.compile(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception|Interrupt|Exit)\b")
-DIED = re.compile(r"Killed|Segmentation fault|Fatal Python error|Bus error|.*: (Killed|Aborted)\b")
+DIED = re.compile(r"Killed|Segmentation fault|Fatal Python error|Bus error|\S*sh: .*\b(Killed|Aborted|Terminated)\b")
 
 START = "start Snakemake again"
 GOES_ON = f"goes on by itself while Snakemake runs, else {START}"

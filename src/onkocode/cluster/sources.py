@@ -199,7 +199,7 @@ class Sources:
 
 def read_json(file: Path) -> dict[str, Any]:
     """Return what a file holds; empty where it is missing, half-written or of another kind."""
-    with suppress(OSError, ValueError, RecursionError):
+    with suppress(OSError, ValueError):
         found = json.loads(file.read_bytes())
         return found if isinstance(found, dict) else {}
     return {}
