@@ -2,9 +2,12 @@
 
 import re
 import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
+from tests.unit.fake_slurm import FakeSlurm
 from tests.workflow.conftest import ROOT, job_counts
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
@@ -35,6 +38,8 @@ ON_TABLES = {
     'onkocode language explain --tables docs/language "MaKa" "gallertiges Karzinom im Magenschlauch"',
     "onkocode language check --tables docs/language",
 }
+# Run below on a SLURM that only answers; on a real one by tests/cluster/test_check.py.
+ON_A_CLUSTER = ["onkocode cluster describe --output config/site.yaml", "onkocode cluster check"]
 # Run to the end by test_real_input.py on the real catalogues, the first one with a smaller sample.
 ON_REAL_CATALOGUES = {
     "snakemake --configfile config/sample.yaml --cores 2",
@@ -61,7 +66,8 @@ def test_pages_show_commands():
 
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
-    assert command in ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
+    run = ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
+    assert command in run | set(ON_A_CLUSTER)
 
 
 def test_entry_points_are_those_of_the_script():
@@ -76,6 +82,24 @@ def test_entry_points_are_those_of_the_script():
 def test_planned_command(project, command):
     output = project.command([*shlex.split(command), "-n"]).stdout
     assert job_counts(output)
+
+
+def test_commands_on_a_cluster(project, tmp_path):
+    slurm = FakeSlurm(tmp_path / "bin")
+    slurm.answer(state="CANCELLED")
+    written, checked = (
+        project.command(
+            shlex.split(command), {"PATH": f"{Path(sys.executable).parent}:{slurm.environment()['PATH']}"}, check=False
+        )
+        for command in ON_A_CLUSTER
+    )
+    assert written.returncode == 0, written.stderr
+    assert checked.returncode == 2  # the paper's models are not here
+    lines = checked.stdout.splitlines()
+    assert "ok       SLURM: version 22.05.8 answers" in lines
+    page = (ROOT / "docs/site.md").read_text(encoding="utf-8")
+    begin = {line[9:].split()[0].rstrip(":") for line in lines[:-1]}
+    assert [word for word in sorted(begin) if not re.search(rf"^\|.*`{word}\b", page, flags=re.MULTILINE)] == []
 
 
 def fixed(shown: str) -> list[str]:
