@@ -234,6 +234,12 @@ def test_types_of_recipes() -> None:
     assert "no partition names a40, which qwen2.5-7b asks for, so it takes any of a100" in found.what
     untyped = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"gpu": 4}}})
     assert list(check_types(paper(), untyped)) == []
+    merged = merge_files([ROOT / "config/config.yaml"])
+    merged["recipes"]["qwen3-8b"]["resources"]["gpu_model"] = None
+    several = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a40": 4, "a100": 4}}})
+    assert [item.what for item in check_types(Study(merged, []), several)] == [
+        "GPUs: qwen3-8b names no type, so it takes any of a40, a100"
+    ]
 
 
 def test_needs_by_partition() -> None:
@@ -317,6 +323,19 @@ def test_local_models(tmp_path: Path) -> None:
     assert levels(check_models(Study(merged, []), site(), {})) == ["ok"]
 
 
+def test_published_adapters(tmp_path: Path) -> None:
+    merged = merge_files([ROOT / "config/config.yaml"])
+    merged["models"] = ["ours"]
+    adapter = {"kind": "published-adapter", "adapter": {"hub": "lab/adapter"}}
+    merged["recipes"]["ours"] = {**merged["recipes"]["qwen3-8b"], **adapter, "thinking": False}
+    names = [item.what.split()[1].strip(":") for item in check_models(Study(merged, []), site(cache=tmp_path), {})]
+    assert names == ["Qwen/Qwen3-8B", "lab/adapter"]
+    cached(tmp_path, "lab/adapter")
+    folder = next((tmp_path / "hub/models--lab--adapter/snapshots").iterdir())
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    assert levels(check_models(Study(merged, []), site(cache=tmp_path), {})) == ["warning", "ok"]
+
+
 def test_catalogues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ONKOCODE_CATALOGUES", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -329,6 +348,8 @@ def test_catalogues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     accepted = list(check_catalogues(Study(merged, [])))
     assert "ok" in levels(accepted)
     assert "address is not known" in " ".join(item.what for item in accepted if item.level == "wrong")
+    merged["catalogues"]["files"] = {"alphaid-2024": str(tmp_path / "missing.txt")}
+    assert "missing.txt is not there" in " ".join(item.what for item in check_catalogues(Study(merged, [])))
 
 
 # -- probes --

@@ -138,17 +138,20 @@ def _job(site: Site, asked: Asked) -> _Job:
 
 
 def check_types(study: Study, site: Site) -> Iterator[Finding]:
-    """Yield a warning for each GPU type of a recipe that the site file does not name: any GPU is asked for then."""
+    """Yield a warning where jobs may get GPUs of another type than was meant: any is asked for then."""
     known = [kind for kind in site.gpu_types() if kind != "gpu"]
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str | None, list[str]] = {}
     for model, recipe in study.recipes.items():
         resources = recipe.config.resources
-        if resources.gpu_model and (resources.gpus_training or resources.gpus_testing):
+        if resources.gpus_training or resources.gpus_testing:
             wanted.setdefault(resources.gpu_model, []).append(model)
     for kind, models in wanted.items():
-        if known and not site.named(kind):
+        if kind is not None and known and not site.named(kind):
             what = f"GPUs: no partition names {kind}, which {models[0]} asks for, so it takes any of {', '.join(known)}"
             yield warning(what, f"name it in {key('partitions')}, or correct resources.gpu_model of the recipe")
+        elif kind is None and len(known) > 1:
+            what = f"GPUs: {models[0]} names no type, so it takes any of {', '.join(known)}"
+            yield warning(what, "set resources.gpu_model of the recipe if that matters")
 
 
 def check_asked(site: Site, asked: Sequence[Asked], run: Callable[..., str] = slurm.run) -> Iterator[Finding]:

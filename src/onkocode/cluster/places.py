@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onkocode.cluster.findings import Finding, key, ok, warning, wrong
-from onkocode.config.models import HubBase, LocalBase
+from onkocode.config.models import HubAdapter, HubBase, LocalBase
 from onkocode.config.site import Site
-from onkocode.models.locate import weight_files
+from onkocode.models.locate import ADAPTER_WEIGHTS, weight_files
 from onkocode.planning.of_study import plan_study
 from onkocode.records.errors import InputError
 from onkocode.study import Study
@@ -134,25 +134,38 @@ def weights_in(cache: Path, hub: str, revision: str) -> Path | None:
 
 
 def check_models(study: Study, site: Site, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield for each base model whether its files are here, or what jobs need to fetch them."""
+    """Yield for each base model and published adapter whether its files are here, or what jobs need to fetch them."""
     cache = hub_cache(site)
-    bases = {recipe.config.base: model for model, recipe in reversed(study.language_models.items())}
-    for base, model in reversed(bases.items()):
-        if isinstance(base, HubBase):
-            yield _hub_model(base, model, cache, environment)
-        elif isinstance(base, LocalBase):
-            yield _local_model(base, model)
+    used: dict[HubBase | LocalBase | HubAdapter, str] = {}
+    for model, recipe in study.language_models.items():
+        for source in (recipe.config.base, recipe.config.adapter):
+            if isinstance(source, HubBase | LocalBase | HubAdapter):
+                used.setdefault(source, model)
+    for source, model in used.items():
+        if isinstance(source, LocalBase):
+            yield _local_model(source, model)
+        else:
+            yield _of_hub(source, model, cache, environment)
 
 
-def _hub_model(base: HubBase, model: str, cache: Path, environment: Mapping[str, str]) -> Finding:
-    if weights_in(cache, base.hub, base.revision) is not None:
-        return ok(f"model {base.hub}: in the cache")
-    what = f"model {base.hub} (recipes.{model}): not, or not as a whole, in the cache"
-    advice = f"fetch it where there is a network (`hf download {base.hub}`)"
+def _of_hub(source: HubBase | HubAdapter, model: str, cache: Path, environment: Mapping[str, str]) -> Finding:
+    find = weights_in if isinstance(source, HubBase) else adapter_in
+    if find(cache, source.hub, source.revision) is not None:
+        return ok(f"model {source.hub}: in the cache")
+    what = f"model {source.hub} (recipes.{model}): not, or not as a whole, in the cache"
+    advice = f"fetch it where there is a network (`hf download {source.hub}`)"
     if environment.get("HF_HUB_OFFLINE", "0").casefold() in ("1", "true", "on", "yes"):
         return wrong(f"{what}, and HF_HUB_OFFLINE is set", advice)
     token = "" if environment.get("HF_TOKEN") else " (a gated model needs HF_TOKEN, which is not set)"
     return warning(what, f"{advice}{token}, or let its job do so where nodes have a network")
+
+
+def adapter_in(cache: Path, hub: str, revision: str) -> Path | None:
+    """Return the weights of an adapter of the Hub in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(hub, ADAPTER_WEIGHTS, cache_dir=cache, revision=revision)
+    return Path(found) if isinstance(found, str) else None
 
 
 def _local_model(base: LocalBase, model: str) -> Finding:
@@ -166,39 +179,40 @@ def _local_model(base: LocalBase, model: str) -> Finding:
 def check_catalogues(study: Study) -> Iterator[Finding]:
     """Yield whether all catalogues are here, or may be downloaded."""
     results = Path(study.config.pathvars.get("results", "results"))
-    used = [
-        name
-        for data in study.data_keys
-        for dataset in ("alphaid", "icd10gm", "icdo3", "ops", "crosswalk")
-        for name in study.catalogues(dataset, data)
-    ]
-    used += [study.text_codes(dataset, texts) for texts in study.test_sets for dataset in ("icd10gm", "icdo3")]
-    downloaded = []
-    count = 0
-    for name in dict.fromkeys([*used, *study.registries]):
+    here = 0
+    for name in _catalogues(study):
         dataset, _, version = name.partition("-")
         try:
-            local = (results / "catalogues" / name).is_dir() or bool(study.local_catalogue(dataset, version))
+            local = study.local_catalogue(dataset, version)
         except InputError as error:
             yield wrong(f"catalogue {name}: {error}", "correct `catalogues`")
             continue
-        count += local
-        if not local:
-            downloaded.append(name)
-    for name in downloaded:
-        yield from _to_download(study, name)
-    if count:
-        yield ok(f"catalogues: {count} are here")
+        missing = [file for file in local if not Path(file).exists()]
+        if missing:
+            yield wrong(f"catalogue {name}: {missing[0]} is not there", "correct `catalogues.files`")
+        elif local or (results / "catalogues" / name).is_dir():
+            here += 1
+        else:
+            yield _to_download(study, dataset, version)
+    if here:
+        yield ok(f"catalogues: {here} are here")
 
 
-def _to_download(study: Study, name: str) -> Iterator[Finding]:
-    dataset, _, version = name.partition("-")
-    source = study.sources[dataset, version]
+def _catalogues(study: Study) -> list[str]:
+    """Return `<dataset>-<version>` of the catalogues of models, tiny models and test sets, each once."""
+    built = [study.config.tiny_models[key_].data for key_ in map(study.built, study.models) if key_ is not None]
+    datasets = ("alphaid", "icd10gm", "icdo3", "ops", "crosswalk")
+    used = [name for data in (*study.data_keys, *built) for kind in datasets for name in study.catalogues(kind, data)]
+    used += [study.text_codes(kind, texts) for texts in study.test_sets for kind in ("icd10gm", "icdo3")]
+    return list(dict.fromkeys([*used, *study.registries]))
+
+
+def _to_download(study: Study, dataset: str, version: str) -> Finding:
+    source, name = study.sources[dataset, version], f"catalogue {dataset}-{version}"
+    advice = "put its file into the folder of ONKOCODE_CATALOGUES"
     if not source.url:
-        advice = "put its file into the folder of ONKOCODE_CATALOGUES"
-        yield wrong(f"catalogue {name}: not here, and its address is not known", advice)
-    elif not study.config.catalogues.accept_terms:
-        advice = "put its file into the folder of ONKOCODE_CATALOGUES, or set catalogues.accept_terms: true"
-        yield wrong(f"catalogue {name}: not here, and its terms of use are not accepted", advice)
-    else:
-        yield ok(f"catalogue {name}: is downloaded by the workflow")
+        return wrong(f"{name}: not here, and its address is not known", advice)
+    if not study.config.catalogues.accept_terms:
+        advice += ", or set catalogues.accept_terms: true"
+        return wrong(f"{name}: not here, and its terms of use are not accepted", advice)
+    return ok(f"{name}: is downloaded by the workflow")
