@@ -2,9 +2,12 @@
 
 import re
 import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
+from tests.unit.fake_slurm import FakeSlurm
 from tests.workflow.conftest import ROOT, job_counts
 
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
@@ -42,12 +45,24 @@ ON_TABLES = {
     'onkocode language explain --tables docs/language "MaKa" "gallertiges Karzinom im Magenschlauch"',
     "onkocode language check --tables docs/language",
 }
+# Run below on a SLURM that only answers; on a real one by tests/cluster/test_check.py.
+ON_A_CLUSTER = ["onkocode cluster describe --output config/site.yaml", "onkocode cluster check"]
 # Run to the end by test_real_input.py on the real catalogues, the first one with a smaller sample.
 ON_REAL_CATALOGUES = {
     "snakemake --configfile config/sample.yaml --cores 2",
     "onkocode catalogues diff 2023 2024",
     "onkocode catalogues recode example/texts.csv --from 2023 --to 2024 --output worklist.csv",
     "onkocode language check --tables docs/language --icd10gm 2024 --icdo3 2019",
+}
+
+# Run by tests/cluster: the first section of docs/cluster.md as it stands, --unlock and --watch where they are tested.
+ON_A_REAL_CLUSTER = {
+    ". .venv/bin/activate",
+    "onkocode cluster check --config config/config.yaml config/quickstart.yaml",
+    "onkocode cluster check --config config/config.yaml",
+    "snakemake --profile slurm --configfile config/quickstart.yaml",
+    "onkocode status --watch",
+    "snakemake --unlock",
 }
 
 
@@ -69,7 +84,8 @@ def test_pages_show_commands():
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
     known = ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
-    assert command in known | WITHOUT_THE_HUB | WHERE_PACKAGES_ARE
+    known |= WITHOUT_THE_HUB | WHERE_PACKAGES_ARE | set(ON_A_CLUSTER) | ON_A_REAL_CLUSTER
+    assert command in known
 
 
 def test_entry_points_are_those_of_the_script():
@@ -103,6 +119,24 @@ def test_packages_come_from_where_pip_is_told():
     assert "--constraint constraints.txt --editable '.[dev]'" in script
     assert re.search(r"index|find-links|isolated", script) is None  # they would override PIP_NO_INDEX and the like
     assert 'requires = ["setuptools>=77"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_commands_on_a_cluster(project, tmp_path):
+    slurm = FakeSlurm(tmp_path / "bin")
+    slurm.answer(state="CANCELLED")
+    written, checked = (
+        project.command(
+            shlex.split(command), {"PATH": f"{Path(sys.executable).parent}:{slurm.environment()['PATH']}"}, check=False
+        )
+        for command in ON_A_CLUSTER
+    )
+    assert written.returncode == 0, written.stderr
+    assert checked.returncode == 2  # the paper's models are not here
+    lines = checked.stdout.splitlines()
+    assert "ok       SLURM: version 22.05.8 answers" in lines
+    page = (ROOT / "docs/site.md").read_text(encoding="utf-8")
+    begin = {line[9:].split()[0].rstrip(":") for line in lines[:-1]}
+    assert [word for word in sorted(begin) if not re.search(rf"^\|.*`{word}\b", page, flags=re.MULTILINE)] == []
 
 
 def fixed(shown: str) -> list[str]:

@@ -25,6 +25,7 @@ OF_RULES = Group("Steps of the workflow", sort_key=2, help="Called by its rules;
 OTHER = Group("Other", sort_key=3)
 FAMILIES = {
     "catalogues": "Ask the catalogues: differences between years.",
+    "cluster": "A SLURM cluster: what it is like, and whether the study can run there.",
     "language": "Clinical language: what a text means and why, and tables that say so.",
     "questions": "Look at a data set of questions.",
 }
