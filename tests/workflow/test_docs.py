@@ -32,6 +32,8 @@ PLANNED = {
     "snakemake questions --cores 2",
     "snakemake results/qwen3-8b.done --cores 2",
 }
+# Run below: it needs nothing but the configuration.
+ALONE = {"onkocode plan"}
 # Need the Hub, so they are run below without it, and must name what they could not fetch.
 WITHOUT_THE_HUB = {"onkocode fetch", "onkocode fetch --check"}
 # Need an index of packages; below stands what has to be so for them to work.
@@ -54,12 +56,11 @@ ON_REAL_CATALOGUES = {
     "onkocode catalogues recode example/texts.csv --from 2023 --to 2024 --output worklist.csv",
     "onkocode language check --tables docs/language --icd10gm 2024 --icdo3 2019",
 }
-
 # Run by tests/cluster: the first section of docs/cluster.md as it stands, --unlock and --watch where they are tested.
 ON_A_REAL_CLUSTER = {
     ". .venv/bin/activate",
     "onkocode cluster check --config config/config.yaml config/quickstart.yaml",
-    "onkocode cluster check --config config/config.yaml",
+    "onkocode status --config config/config.yaml config/quickstart.yaml",
     "snakemake --profile slurm --configfile config/quickstart.yaml",
     "onkocode status --watch",
     "snakemake --unlock",
@@ -84,7 +85,7 @@ def test_pages_show_commands():
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
     known = ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
-    known |= WITHOUT_THE_HUB | WHERE_PACKAGES_ARE | set(ON_A_CLUSTER) | ON_A_REAL_CLUSTER
+    known |= WITHOUT_THE_HUB | WHERE_PACKAGES_ARE | set(ON_A_CLUSTER) | ON_A_REAL_CLUSTER | ALONE
     assert command in known
 
 
@@ -100,6 +101,11 @@ def test_entry_points_are_those_of_the_script():
 def test_planned_command(project, command):
     output = project.command([*shlex.split(command), "-n"]).stdout
     assert job_counts(output)
+
+
+@pytest.mark.parametrize("command", sorted(ALONE))
+def test_command_that_needs_nothing(project, command):
+    assert "llama-3.3-70b" in project.command(shlex.split(command)).stdout
 
 
 @pytest.mark.parametrize("command", sorted(WITHOUT_THE_HUB))
