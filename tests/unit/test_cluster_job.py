@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from onkocode.cluster import submission, work
+from onkocode.cluster import hooks, submission, work
 from onkocode.cluster.job import TRY_AGAIN, Payload, read_records
 from onkocode.cluster.slurm import RefusedError, Row
 from onkocode.records.ownership import common_folder, owning
@@ -189,6 +189,19 @@ def test_small_jobs_that_ask_for_the_same_go_together() -> None:
         ["d"],
         ["f"],
         ["g"],
+    ]
+
+
+def test_of_failed_jobs_the_end_of_the_log_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    bars = "".join(f"\r{number} %" for number in range(10**6))
+    log.write_text(f"== onkocode train-epoch\n{bars}\nonkocode train-epoch: the data set has no questions\n")
+    job = SimpleNamespace(name="train_epoch", wildcards=["a", "1"], log=[log, tmp_path / "b"], is_group=lambda: False)
+    shown = list(hooks.ends_of_logs([job]))
+    assert shown[0] == f"train_epoch.a.1: the end of {log}"
+    assert shown[1:] == [
+        "    onkocode train-epoch: the data set has no questions",
+        f"train_epoch.a.1: the end of {tmp_path / 'b'} (empty)",
     ]
 
 

@@ -60,6 +60,11 @@ onstart:
     close_folder(Path(os.environ[VARIABLE]))
 
 
+onerror:
+    for line in hooks.ends_of_logs(workflow.scheduler.failed):
+        logger.error(line)
+
+
 def either(keys):
     return "|".join(re.escape(key) for key in keys) or "none"
 

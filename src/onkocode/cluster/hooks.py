@@ -1,13 +1,17 @@
-"""What the workflow does at its start where its jobs run on a cluster."""
+"""What the workflow does at its start where its jobs run on a cluster, and at its end where some have failed."""
 
 import signal
 import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from onkocode.cluster import work
 from onkocode.cluster.executor import Executor
+from onkocode.cluster.tails import last_lines
 
 
 def check_fits(workflow: Any) -> None:
@@ -19,6 +23,19 @@ def check_fits(workflow: Any) -> None:
 
 class _NotLocal:
     is_local = False
+
+
+def ends_of_logs(jobs: Iterable[Any]) -> Iterator[str]:
+    """Yield the last lines of the logs of failed jobs: whole ones may have megabytes of progress bars.
+
+    Args:
+        jobs: of Snakemake.
+    """
+    for job in jobs:
+        for file in job.log:
+            lines = last_lines(Path(file))
+            yield f"{work.title(job)}: the end of {file}" + ("" if lines else " (empty)")
+            yield from (f"    {line}" for line in lines)
 
 
 def end_on_signals(workflow: Any) -> None:
