@@ -113,6 +113,12 @@ def test_check_reaches_no_network(site: Site, capsys: pytest.CaptureFixture[str]
     assert site.server.asked == []
 
 
+def test_check_of_a_cache_that_lacks_the_weights(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.hub.files.pop(WEIGHTS)
+    assert site.fetch() == 2  # nothing failed, but no model can be loaded from it
+    assert f"{BASE} {COMMIT}: missing: weights" in capsys.readouterr().err
+
+
 def test_what_a_check_finds_damaged_is_fetched_again(
     site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,9 @@ def state_of_files(wanted: Wanted, again: bool) -> Item:
         for word, files in (("missing", lacking), ("damaged", bad))
         if files
     ]
-    return replace(item, version=commit, size=size, state="; ".join(said) or _without_weights(what, paths[0].parent))
+    return replace(
+        item, version=commit, size=size, state="; ".join(said) or _without_weights(what, place.snapshot(commit))
+    )
 
 
 def _without_weights(what: str, snapshot: Path) -> str:

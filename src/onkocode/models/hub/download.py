@@ -32,8 +32,8 @@ def fetch_large(place: Place, repository: Repository, files: Sequence[Listed]) -
     if not wanted:
         return
     (place.folder / "blobs").mkdir(parents=True, exist_ok=True)
-    total, known = sum(file.size or 0 for file in wanted), place.part
-    begun = sum(known(file).stat().st_size for file in wanted if known(file).is_file())
+    total, parts = sum(file.size or 0 for file in wanted), map(place.part, wanted)
+    begun = sum(part.stat().st_size for part in parts if part.is_file())
     with (
         tqdm(total=total, initial=begun, unit="B", unit_scale=True, desc=repository.hub, disable=None) as bar,
         ThreadPoolExecutor(TOGETHER) as threads,
