@@ -68,7 +68,7 @@ def places_of(pathvars: Mapping[str, str]) -> dict[str, str]:
 
 class _Jobs:
     def __init__(self, study: Study) -> None:
-        self.study = study
+        self.study, self.fitted = study, set(study.fitted_models)
         places = places_of(study.config.pathvars)
         self.results, self.logs = places["results"], places["logs"]
         self.private, self.scratch = places["private"], places["scratch"]
@@ -173,7 +173,7 @@ class _Jobs:
     def _made_by(self, model: str, epoch: int) -> str:
         """Return the name of the job that makes a checkpoint."""
         study = self.study
-        if model in study.fitted_models:
+        if model in self.fitted:
             return name_of("fit_coder", [model])
         if epoch == 0:
             return self._base_job(model)

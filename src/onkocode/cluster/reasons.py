@@ -102,7 +102,7 @@ def _fault(job: Job, cause: str, said: str, age: float) -> Fault:
 
 def _said(log: str) -> str:
     """Return the line of a log that tells of an error; empty where none does."""
-    lines = last_lines(Path(log), lines=100, bytes=20_000)
+    lines = last_lines(Path(log), lines=50)
     for form in (SAID, RAISED, DIED):
         for line in reversed(lines):
             if form.match(line):

@@ -96,16 +96,25 @@ class Tree:
         names = self.names(folder)
         return os.path.exists(path) if names is None else name in names  # noqa: PTH110
 
-    def names(self, folder: str) -> frozenset[str] | None:
-        """Return what lies in a folder; None where it may not be listed."""
+    def names(self, folder: str, above: int = 2) -> frozenset[str] | None:
+        """Return what lies in a folder; None where it may not be listed.
+
+        Those so far above it are listed first: one listing tells of many folders that they are not there.
+        """
         if folder not in self._names:
-            try:
-                self._names[folder] = frozenset(os.listdir(folder or "."))  # noqa: PTH208
-            except PermissionError:
-                self._names[folder] = None
-            except OSError:
-                self._names[folder] = frozenset()
+            parent, name = os.path.split(folder)
+            around = self.names(parent, above - 1) if parent and above else None
+            self._names[folder] = frozenset() if around is not None and name not in around else _listed(folder)
         return self._names[folder]
+
+
+def _listed(folder: str) -> frozenset[str] | None:
+    try:
+        return frozenset(os.listdir(folder or "."))  # noqa: PTH208
+    except PermissionError:
+        return None
+    except OSError:
+        return frozenset()
 
 
 @dataclass

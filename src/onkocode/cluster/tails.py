@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
 WINDOW = 16  # times the bytes that are shown are read: bars take most of them
@@ -27,8 +28,8 @@ def last_lines(file: Path, lines: int = 20, bytes: int = 4000) -> list[str]:
     rows = data.decode("utf-8", errors="replace").split("\n")
     if not whole and len(rows) > 1:
         rows = rows[1:]  # the first one has lost its beginning
-    shown = [row for row in map(_last_state, rows) if row]
-    return _within(shown[-lines:] if lines > 0 else [], bytes)
+    shown = (row for row in map(_last_state, reversed(rows)) if row)
+    return _within(list(islice(shown, max(0, lines))), bytes)
 
 
 def _end_of(file: Path, size: int) -> tuple[bytes, bool]:
@@ -45,13 +46,14 @@ def _last_state(row: str) -> str:
 
 
 def _within(rows: list[str], size: int) -> list[str]:
+    """Return rows in order that come from the last one to the first, as many as a size holds."""
     found: list[str] = []
-    for row in reversed(rows):
+    for row in rows:
         size -= len(row.encode()) + 1
         if size < 0:
-            return found or [_cut(row, size + len(row.encode()) + 1)]
-        found.insert(0, row)
-    return found
+            return found[::-1] or [_cut(row, size + len(row.encode()) + 1)]
+        found.append(row)
+    return found[::-1]
 
 
 def _cut(row: str, size: int) -> str:

@@ -39,11 +39,8 @@ def status(
     from onkocode.cluster.expected import places_of, study_jobs
     from onkocode.cluster.sources import Sources
     from onkocode.cluster.status import as_record, look
-    from onkocode.config.loading import merge_files
-    from onkocode.study import Study
 
-    files = config_files(config)
-    study = Study(merge_files(files), files)
+    study = _study(config)
     jobs = study_jobs(study, _models(study, model))
     logs = places_of(study.config.pathvars)["logs"]
 
@@ -60,6 +57,18 @@ def status(
         screen.refresh(text)
     else:
         say(text(shutil.get_terminal_size().columns, None))
+
+
+def _study(config: Sequence[Path]) -> Study:
+    from onkocode.config.loading import merge_files
+    from onkocode.study import Study
+
+    files = config_files(config)
+    merged = merge_files(files)
+    try:
+        return Study(merged, ())
+    except InputError:
+        return Study(merged, files)  # names file and line of a mistake, for which all files are read once more
 
 
 def _models(study: Study, given: Sequence[str]) -> list[str]:
