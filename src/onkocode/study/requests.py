@@ -34,8 +34,20 @@ def gpus(study: Study, model: str, stage: str, previous: Path | None = None, end
     return max([recipe.config.resources.gpus_training, *recovery, kept])
 
 
-def gpu_model(study: Study, model: str) -> str:
-    """Return the GPU type of a recipe; empty = any."""
+def gpu_model(
+    study: Study, model: str, stage: str, previous: Path | None = None, endings: Sequence[Ending] = ()
+) -> str:
+    """Return the GPU type of a job; empty = any, or no GPU at all: SLURM refuses a type of which none is asked for.
+
+    Args:
+        study: the study.
+        model: the `{model}` key.
+        stage: training or testing.
+        previous: directory of the epoch before.
+        endings: how the tries before ended.
+    """
+    if not gpus(study, model, stage, previous, endings):
+        return ""
     return study.recipes[model].config.resources.gpu_model or ""
 
 
