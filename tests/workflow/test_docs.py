@@ -28,6 +28,12 @@ PLANNED = {
     "snakemake --profile slurm",
     "snakemake questions --cores 2",
     "snakemake results/qwen3-8b.done --cores 2",
+    "snakemake results/training/qwen3-8b/epoch-2/adapter --cores 2",
+    "snakemake results/evaluation/qwen3-8b/epoch-2/summary.html --cores 2",
+    "snakemake results/nearest-label.done --cores 2",
+    "snakemake figures --cores 2",
+    "snakemake --configfile docs/training/ninth-model.yaml --profile slurm",
+    "snakemake --configfile docs/training/year-2025.yaml --profile slurm",
 }
 # Run below, on the tables of docs/language.
 ON_TABLES = {

@@ -16,6 +16,7 @@ from onkocode.questions.formulations import load_formulations
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import PROJECT, located
+from onkocode.study.totals import retrained
 from onkocode.tasks import TASKS
 
 
@@ -255,7 +256,12 @@ class Study:
         ]
         if self.config.tracking.mode == "online" and not environment.get("WANDB_API_KEY"):
             found.append("tracking.mode is online but WANDB_API_KEY is not set: runs are written offline")
-        return found
+        return found + self.retrained(Path(self.config.pathvars.get("results", "results")))
+
+    def retrained(self, results: Path) -> list[str]:
+        """Return what changed numbers of epochs train again of what lies in a directory of results."""
+        found = [retrained(self.language_models[m], results / "training" / m) for m in self.trained_models]
+        return [text for text in found if text is not None]
 
     def built(self, model: str) -> str | None:
         """Return the key of the tiny model that is a recipe's base, if it is one."""
