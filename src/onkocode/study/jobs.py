@@ -1,6 +1,7 @@
 """Which jobs there are: models, epochs, data sets, and the catalogues that they read."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,12 @@ class Study:
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def data_keys(self) -> list[str]:
         """Data keys in use, in the order of the models."""
         return list(dict.fromkeys(recipe.config.data for recipe in self.recipes.values()))
 
-    @property
+    @cached_property
     def thinking_models(self) -> list[str]:
         """Models whose thinking mode is tested; it is asked about test sets only, and of the base, so of one seed."""
         return [
@@ -88,7 +89,7 @@ class Study:
         """All pairs of model and epoch."""
         return [(model, epoch) for model in self.models for epoch in self.epochs(model, first)]
 
-    @property
+    @cached_property
     def trained_models(self) -> list[str]:
         """Models that are trained here, epoch by epoch."""
         return [model for model, recipe in self.recipes.items() if recipe.is_trained]
@@ -98,7 +99,7 @@ class Study:
         """The pairs of model and epoch that are trained here."""
         return [(model, epoch) for model in self.trained_models for epoch in self.epochs(model)]
 
-    @property
+    @cached_property
     def fitted_models(self) -> list[str]:
         """Coders that are fitted here, by one job."""
         return [model for model, recipe in self.recipes.items() if recipe.is_fitted]
