@@ -39,7 +39,7 @@ def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results
         for model in study.models
         if model in models or (study.base_of(model) == model and (results / "training" / model).is_dir())
     ]
-    subjects = {model: _subject(study, model, results) for model in run}
+    subjects = {model: subject_of(study, model, results) for model in run}
     runs = read_runs(results, run)
     rates = rates_by_device(runs, subjects)
     plans: list[Plan] = []
@@ -75,7 +75,8 @@ def _trained(study: Study, models: Sequence[str]) -> tuple[list[str], list[str]]
     return trained, left_out + [f"{model} costs what {first} does" for model, first in alike.items()]
 
 
-def _subject(study: Study, model: str, results: Path) -> Subject:
+def subject_of(study: Study, model: str, results: Path) -> Subject:
+    """Return base and questions of a recipe; raises InputError where nothing tells the base."""
     recipe = study.language_models[model]
     try:
         found = find_base(recipe.config.base, study.config.tiny_models, results)

@@ -39,6 +39,7 @@ def plan(
     from onkocode.config.loading import merge_files
     from onkocode.models.gpus import named_gpu
     from onkocode.planning.of_study import plan_study
+    from onkocode.planning.other_gpus import requests_text
     from onkocode.planning.plan_table import plan_table
     from onkocode.planning.plan_text import plan_text
     from onkocode.planning.simulation import Limit
@@ -52,6 +53,8 @@ def plan(
     folder = results or Path(study.config.pathvars.get("results", "results"))
     found = plan_study(study, model, gpus, folder)
     say(plan_text(found.plans, found.compared, found.left_out))
+    for kind in kinds:
+        say(f"\n{requests_text(study, found.models, kind, folder)}")
     tables = [plan_table(found.plans, found.compared)]
     for text, table in simulations(study, found, kinds, gpus_at_once, at_most):
         say(f"\n{text}")
