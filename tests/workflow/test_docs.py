@@ -35,6 +35,11 @@ PLANNED = {
     "snakemake --configfile docs/training/ninth-model.yaml --profile slurm",
     "snakemake --configfile docs/training/year-2025.yaml --profile slurm",
 }
+# Run below; they need nothing but the configuration.
+COUNTED = {
+    "onkocode plan --gpus-at-once 4 8 16 --limit 24": "this study              ",
+    "onkocode plan --gpu H200 L4": "What to ask for on L4",
+}
 # Run below, on the tables of docs/language.
 ON_TABLES = {
     'onkocode language explain "Z. n. Mamma-Ca li. 2015, jetzt Urothel-Ca Harnleiter, high grade, pTa"',
@@ -67,7 +72,7 @@ def test_pages_show_commands():
 
 @pytest.mark.parametrize(("page", "command"), documented_commands())
 def test_every_command_is_one_that_is_run(page, command):
-    assert command in ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | ON_TABLES | ON_REAL_CATALOGUES
+    assert command in ENTRY | ON_THE_QUICKSTART | ON_A_COPY | PLANNED | COUNTED.keys() | ON_TABLES | ON_REAL_CATALOGUES
 
 
 def test_entry_points_are_those_of_the_script():
@@ -82,6 +87,11 @@ def test_entry_points_are_those_of_the_script():
 def test_planned_command(project, command):
     output = project.command([*shlex.split(command), "-n"]).stdout
     assert job_counts(output)
+
+
+@pytest.mark.parametrize(("command", "shown"), COUNTED.items())
+def test_counted_command(project, command, shown):
+    assert shown in project.command(shlex.split(command)).stdout
 
 
 def fixed(shown: str) -> list[str]:

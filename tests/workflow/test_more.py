@@ -1,6 +1,7 @@
 """Epochs, models and years that are added to finished work: what runs, and what stays."""
 
 import re
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,14 @@ def test_a_second_epoch_under_a_constant_rate_leaves_the_first(tmp_path: Path) -
     assert trained(project.run(*files, "-n", "--", target.format(2)).stdout) == [("tiny-llama", "2")]
     project.run(*files, "--cores", "2", "--", target.format(2))
     assert "Nothing to be done" in project.run(*files, "-n", "--", target.format(1)).stdout
+
+
+def test_a_large_study_is_planned() -> None:
+    """Nine models of two epochs: epochs, questions with and without conditions; benchmarks/scale.py has a hundred."""
+    command = [sys.executable, str(ROOT / "benchmarks/scale.py"), "--models", "9", "--epochs", "2"]
+    said = Project(ROOT).command(command).stdout
+    found = re.fullmatch(r"9 models, 2 epochs: ([0-9,]+) jobs, .* CPU time\), ([0-9,]+) MB\n", said)
+    assert found is not None, said
+    jobs, megabytes = (int(number.replace(",", "")) for number in found.groups())
+    assert jobs >= 9 * (2 + 2 * 3 + 2 * 3)
+    assert megabytes < 1000
