@@ -172,7 +172,7 @@ def test_jobs_of_the_paper(root: Path) -> None:
     assert study.catalogue("icdo3", "catalogues-2024") == "icdo3-2019"
     assert study.built("qwen3-8b") is None
     assert (requests.gpus(study, "mistral-nemo", "training"), requests.gpus(study, "mistral-nemo", "testing")) == (2, 1)
-    assert requests.gpu_model(study, "qwen3-8b") == "a40"
+    assert requests.gpu_model(study, "qwen3-8b", "training") == "a40"
 
 
 def test_a_recipe_with_seeds_stands_for_one_model_per_seed(merged: dict[str, Any]) -> None:
@@ -216,6 +216,21 @@ def test_gpus_that_a_recovery_was_given_hold_for_later_epochs(merged: dict[str, 
     (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
     assert requests.gpus(study, "tiny-llama", "training", tmp_path) == 2
     assert requests.gpus(study, "tiny-llama", "testing") == 0
+
+
+def test_no_gpu_type_where_no_gpu_is_asked_for(merged: dict[str, Any], tmp_path: Path) -> None:
+    """SLURM would be asked for `a40:0`."""
+    resources = {"gpus_training": 0, "gpus_testing": 1, "gpu_model": "a40"}
+    other = copy.deepcopy(merged)
+    other["recipes"]["tiny-llama"] |= {"resources": resources, "training": {"recovery": [{}, {"gpus": 2}]}}
+    study = Study(other, [])
+    assert requests.gpu_model(study, "tiny-llama", "training") == ""
+    assert requests.gpu_model(study, "tiny-llama", "testing") == "a40"
+    assert requests.gpu_model(study, "tiny-llama", "training", None, [Ending("gpus")]) == "a40"
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/overrides.json").write_text('{"gpus":2}\n')
+    assert requests.gpu_model(study, "tiny-llama", "training", tmp_path) == "a40"
+    assert requests.gpu_model(study, "nearest-label", "training") == ""
 
 
 CAUSES = [cause for part in get_args(Cause) for cause in get_args(part)]

@@ -398,7 +398,13 @@ def requested(stage, endings):
             folder_of(input.get("previous")),
             endings(wildcards),
         ),
-        "gpu_model": lambda wildcards: requests.gpu_model(study, wildcards.model),
+        "gpu_model": lambda wildcards, input: requests.gpu_model(
+            study,
+            wildcards.model,
+            stage,
+            folder_of(input.get("previous")),
+            endings(wildcards),
+        ),
         "mem_mb": lambda wildcards: requests.memory_mb(
             study, wildcards.model, endings(wildcards)
         ),

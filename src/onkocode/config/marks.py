@@ -1,5 +1,6 @@
 """What the marks of options mean for the settings of jobs."""
 
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -11,11 +12,13 @@ S = TypeVar("S", bound=Section)
 
 def marked(section: type[BaseModel], *marks: Mark) -> dict[str, Any]:
     """Return the keys with one of the marks, and their defaults."""
-    return {
-        name: field.get_default(call_default_factory=True)
-        for name, field in section.model_fields.items()
-        if any(mark in field.metadata for mark in marks)
-    }
+    fields = section.model_fields
+    return {name: fields[name].get_default(call_default_factory=True) for name in _names(section, marks)}
+
+
+@cache  # asked for each job of a study, and always the same
+def _names(section: type[BaseModel], marks: tuple[Mark, ...]) -> list[str]:
+    return [name for name, field in section.model_fields.items() if any(mark in field.metadata for mark in marks)]
 
 
 def at_default(section: S, *marks: Mark) -> S:

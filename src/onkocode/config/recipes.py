@@ -15,11 +15,15 @@ class Resources(Section):
     gpus_training: int = Field(0, ge=0, description="GPUs of a training job.")
     gpus_testing: int = Field(0, ge=0, description="GPUs of a testing job.")
     gpu_model: str | None = Field(None, description="GPU type as the cluster names it, e.g. a40.")
-    memory_mb: PositiveInt = Field(4000, description="Main memory of a training or testing job.")
+    memory_mb: PositiveInt | None = Field(
+        None,
+        description="Main memory of a training or testing job; null = of a language model by its size, by what was "
+        "measured, of another coder 4000.",
+    )
     max_memory_mb: PositiveInt | None = Field(
         None,
         description="The most that a retry asks for: twice the memory each time that it ran out, and no more for any "
-        "other cause; null = four times memory_mb.",
+        "other cause; null = four times what the first try asks for.",
     )
     threads: PositiveInt = Field(1, description="CPU cores of a training or testing job.")
     training_hours: float = Field(
@@ -39,7 +43,7 @@ class Resources(Section):
 
     @model_validator(mode="after")
     def _ceilings(self) -> Self:
-        if self.max_memory_mb is not None and self.max_memory_mb < self.memory_mb:
+        if self.max_memory_mb is not None and self.memory_mb is not None and self.max_memory_mb < self.memory_mb:
             raise ValueError("max_memory_mb must not be below memory_mb")
         if self.max_hours is not None and self.max_hours < max(self.training_hours, self.testing_hours):
             raise ValueError("max_hours must not be below training_hours or testing_hours")

@@ -59,7 +59,9 @@ class Training(Section):
     )
     learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="How the learning rate goes on after the warm-up, over all epochs together."
+        "linear",
+        description="How the learning rate goes on after the warm-up, over all epochs together; under constant without "
+        "a warm-up, epochs can be added to those that are finished.",
     )
     warmup_share: Share = Field(0.0, description="Share of all steps over which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
@@ -85,6 +87,11 @@ class Training(Section):
     save_minutes: Annotated[float, Mark.NEUTRAL] = Field(20, gt=0, description="Minutes between saves within an epoch.")
     log_steps: Annotated[PositiveInt, Mark.ASIDE] = Field(50, description="Steps between two rows of metrics.jsonl.")
     seed: Seed = Field(0, description="Seed of the LoRA matrices, of dropout and of the order of batches.")
+
+    @property
+    def depends_on_total(self) -> bool:
+        """Tell whether an epoch depends on how many there are in all, by the learning rate of its steps."""
+        return self.schedule != "constant" or self.warmup_share > 0
 
 
 class Testing(Section):

@@ -19,17 +19,19 @@ TRIES = 3  # of a training job, with the two retries of profiles/slurm
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Plans, how earlier runs compare with theirs, the recipes that are planned, and why others are not."""
+    """Plans, how earlier runs compare with theirs, the recipes that are planned, why others are not, and all named."""
 
     plans: list[Plan]
     compared: list[RunAndPlan]
     models: list[str]
     left_out: list[str]
+    named: list[str]
 
 
 def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results: Path) -> StudyPlan:
     """Return the plans of the chosen recipes, or of all; raises InputError where one cannot be planned."""
-    models, left_out = _trained(study, chosen)
+    named = _named(study, chosen)
+    models, left_out = _trained(study, named)
     # Runs of other recipes tell the speed as well.
     # Of the seeds of a recipe one run counts: the others would predict its time all too well.
     run = [
@@ -37,7 +39,7 @@ def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results
         for model in study.models
         if model in models or (study.base_of(model) == model and (results / "training" / model).is_dir())
     ]
-    subjects = {model: _subject(study, model, results) for model in run}
+    subjects = {model: subject_of(study, model, results) for model in run}
     runs = read_runs(results, run)
     rates = rates_by_device(runs, subjects)
     plans: list[Plan] = []
@@ -48,17 +50,21 @@ def plan_study(study: Study, chosen: Sequence[str], gpus: Sequence[Gpu], results
             late = [Ending("time")] * TRIES
             asked = [requests.minutes(study, model, "training", late[:tries]) / 60 for tries in range(TRIES)]
             plans.append(_plan(recipe, subjects[model], gpu, _speed(recipe, gpu, rates), asked))
-    return StudyPlan(plans, compare_with_plans(runs, subjects), models, left_out)
+    return StudyPlan(plans, compare_with_plans(runs, subjects), models, left_out, named)
 
 
-def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the recipes that are trained, and why others are not planned."""
+def _named(study: Study, chosen: Sequence[str]) -> list[str]:
+    """Return the models that a person named, all seeds of a recipe with it; those of the study where none was."""
     unknown = [model for model in chosen if model not in study.recipes and model not in study.models_of]
     if unknown:
         known = ", ".join(dict.fromkeys([*study.models_of, *study.recipes]))
         raise InputError(f"--model {unknown[0]}: not among `models` (known: {known})")
     named = [model for key in chosen for model in study.models_of.get(key, [key])]  # a recipe is all of its seeds
-    models = list(dict.fromkeys(named)) or study.models
+    return list(dict.fromkeys(named)) or study.models
+
+
+def _trained(study: Study, models: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the recipes that are trained, and why others are not planned."""
     alike = {model: first for model in models if (first := study.base_of(model)) != model and first in models}
     models = [model for model in models if model not in alike]
     trained = [model for model in models if study.recipes[model].is_trained]
@@ -69,7 +75,8 @@ def _trained(study: Study, chosen: Sequence[str]) -> tuple[list[str], list[str]]
     return trained, left_out + [f"{model} costs what {first} does" for model, first in alike.items()]
 
 
-def _subject(study: Study, model: str, results: Path) -> Subject:
+def subject_of(study: Study, model: str, results: Path) -> Subject:
+    """Return base and questions of a recipe; raises InputError where nothing tells the base."""
     recipe = study.language_models[model]
     try:
         found = find_base(recipe.config.base, study.config.tiny_models, results)

@@ -31,6 +31,11 @@ def plan_table(plans: Sequence[Plan], compared: Sequence[RunAndPlan]) -> pl.Data
         if item.time is not None:
             rows.append(("run", run.name, "predicted", item.time.predicted, "s", f"other models on {run.device}"))
         rows += _check_rows("run memory", run.name, item.memory, "bytes", run.device)
+    return as_table(rows)
+
+
+def as_table(rows: Sequence[Row]) -> pl.DataFrame:
+    """Return rows as a table with the columns `TIDY`, values as text."""
     texts = [[None if value is None else str(value) for value in row] for row in rows]
     return pl.DataFrame(texts, schema=dict.fromkeys(TIDY, pl.String), orient="row")
 

@@ -55,11 +55,12 @@ def plan_text(plans: Sequence[Plan], compared: Sequence[RunAndPlan], left_out: S
     ]
     if compared:
         sections.append(("Runs that are there", _runs(compared), RUNS_NOTE))
-    text = "\n\n".join(f"{heading}\n\n{table}\n\n{_wrapped(note)}" for heading, table, note in sections)
+    text = "\n\n".join(f"{heading}\n\n{table}\n\n{wrapped(note)}" for heading, table, note in sections)
     return "\n\n".join([text, *(f"Left out: {reason}" for reason in left_out)])
 
 
-def _wrapped(note: str) -> str:
+def wrapped(note: str) -> str:
+    """Return a note in lines that are no wider than the terminal's."""
     return "\n".join(
         fill(line, WIDTH, subsequent_indent="  ") if len(line) > WIDTH else line for line in note.split("\n")
     )

@@ -1,6 +1,7 @@
 """Which jobs there are: models, epochs, data sets, and the catalogues that they read."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from onkocode.questions.formulations import load_formulations
 from onkocode.records.arguments import as_argument
 from onkocode.records.errors import InputError, first_of
 from onkocode.records.files import PROJECT, located
+from onkocode.study.totals import retrained
 from onkocode.tasks import TASKS
 
 
@@ -46,12 +48,12 @@ class Study:
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def data_keys(self) -> list[str]:
         """Data keys in use, in the order of the models."""
         return list(dict.fromkeys(recipe.config.data for recipe in self.recipes.values()))
 
-    @property
+    @cached_property
     def thinking_models(self) -> list[str]:
         """Models whose thinking mode is tested; it is asked about test sets only, and of the base, so of one seed."""
         return [
@@ -87,7 +89,7 @@ class Study:
         """All pairs of model and epoch."""
         return [(model, epoch) for model in self.models for epoch in self.epochs(model, first)]
 
-    @property
+    @cached_property
     def trained_models(self) -> list[str]:
         """Models that are trained here, epoch by epoch."""
         return [model for model, recipe in self.recipes.items() if recipe.is_trained]
@@ -97,7 +99,7 @@ class Study:
         """The pairs of model and epoch that are trained here."""
         return [(model, epoch) for model in self.trained_models for epoch in self.epochs(model)]
 
-    @property
+    @cached_property
     def fitted_models(self) -> list[str]:
         """Coders that are fitted here, by one job."""
         return [model for model, recipe in self.recipes.items() if recipe.is_fitted]
@@ -255,7 +257,12 @@ class Study:
         ]
         if self.config.tracking.mode == "online" and not environment.get("WANDB_API_KEY"):
             found.append("tracking.mode is online but WANDB_API_KEY is not set: runs are written offline")
-        return found
+        return found + self.retrained(Path(self.config.pathvars.get("results", "results")))
+
+    def retrained(self, results: Path) -> list[str]:
+        """Return what changed numbers of epochs train again of what lies in a directory of results."""
+        found = [retrained(self.language_models[m], results / "training" / m) for m in self.trained_models]
+        return [text for text in found if text is not None]
 
     def built(self, model: str) -> str | None:
         """Return the key of the tiny model that is a recipe's base, if it is one."""

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from onkocode.config import ModelRecipe
 from onkocode.records.endings import Ending
 from onkocode.study.jobs import Study
+from onkocode.study.memory import UNKNOWN_MB, formula_mb
 from onkocode.training.attempts import read_overrides
 
 GROWTH = 2  # of what ran out, at the next try
-MEMORY_CEILING = 4  # times memory_mb, where resources.max_memory_mb says nothing
+MEMORY_CEILING = 4  # times what the first try asks for, where resources.max_memory_mb says nothing
 
 
 def gpus(study: Study, model: str, stage: str, previous: Path | None = None, endings: Sequence[Ending] = ()) -> int:
@@ -34,19 +36,41 @@ def gpus(study: Study, model: str, stage: str, previous: Path | None = None, end
     return max([recipe.config.resources.gpus_training, *recovery, kept])
 
 
-def gpu_model(study: Study, model: str) -> str:
-    """Return the GPU type of a recipe; empty = any."""
+def gpu_model(
+    study: Study, model: str, stage: str, previous: Path | None = None, endings: Sequence[Ending] = ()
+) -> str:
+    """Return the GPU type of a job; empty = any, or no GPU at all: SLURM refuses a type of which none is asked for.
+
+    Args:
+        study: the study.
+        model: the `{model}` key.
+        stage: training or testing.
+        previous: directory of the epoch before.
+        endings: how the tries before ended.
+    """
+    if not gpus(study, model, stage, previous, endings):
+        return ""
     return study.recipes[model].config.resources.gpu_model or ""
 
 
 def memory_mb(study: Study, model: str, endings: Sequence[Ending] = ()) -> int:
-    """Return main memory of a job in MB: more than the recipe's only after tries that ran out of it."""
+    """Return main memory of a job in MB: more than in the first try only after tries that ran out of it."""
     resources = study.recipes[model].config.resources
-    asked = resources.memory_mb
+    first = asked = _first_memory(study, model)
     for ending in endings:
         if ending.cause == "memory":
             asked = max(asked, GROWTH * (ending.given_mb or asked))
-    return min(asked, resources.max_memory_mb or MEMORY_CEILING * resources.memory_mb)
+    return min(asked, resources.max_memory_mb or MEMORY_CEILING * first)
+
+
+def _first_memory(study: Study, model: str) -> int:
+    """Return what the recipe says, else what follows from the size of a language model."""
+    recipe = study.recipes[model]
+    if recipe.config.resources.memory_mb is not None:
+        return recipe.config.resources.memory_mb
+    if isinstance(recipe, ModelRecipe):
+        return formula_mb(recipe, study.data[recipe.config.data], study.config.tiny_models)
+    return UNKNOWN_MB
 
 
 def minutes(study: Study, model: str, stage: str, endings: Sequence[Ending] = ()) -> int:

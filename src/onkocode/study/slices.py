@@ -12,6 +12,7 @@ from onkocode.config.base import Mark
 from onkocode.config.marks import at_default, effective, marked
 from onkocode.config.recipes import RecipeConfig
 from onkocode.config.schema import Evaluation
+from onkocode.config.training import Training
 from onkocode.records.ids import canonical_json
 from onkocode.reporting.registry import find
 from onkocode.study import requests
@@ -108,8 +109,11 @@ def training(study: Study, model: str) -> str:
 
 
 def training_key(study: Study, model: str) -> str:
-    """Return what train-epoch depends on."""
-    return as_json(at_default(study.language_models[model].training, Mark.NEUTRAL))
+    """Return what train-epoch depends on; of the number of epochs only where the learning rate does."""
+    settings = at_default(study.language_models[model].training, Mark.NEUTRAL)
+    if not settings.depends_on_total:
+        settings = settings.model_copy(update={"epochs": Training.model_fields["epochs"].default})
+    return as_json(settings)
 
 
 def testing(study: Study, model: str) -> str:
