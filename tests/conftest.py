@@ -27,6 +27,11 @@ settings.load_profile("onkocode")
 Tables = dict[str, tuple[pl.DataFrame, pl.DataFrame]]
 
 
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of searches for unreachable objects: each training makes two, of 0.4 s."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return CLOSED_PIPE
         print(f"onkocode: the output cannot be written: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    finally:
+        if arguments is None:
+            # The end of the process frees everything; Python would search all of torch for what is unreachable before.
+            gc.freeze()
     return status
 
 

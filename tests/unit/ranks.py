@@ -18,7 +18,8 @@ from onkocode.training.worker import work
 
 # Imports torch once. There is one such server, so what others start from it is named here as well.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.unit.ranks", "tests.unit.killed_job", "tests.unit.killed_evaluation"])
+PRELOADED = ("ranks", "killed_job", "killed_evaluation", "frozen")
+PROCESSES.set_forkserver_preload([f"tests.unit.{name}" for name in PRELOADED])
 
 
 def work_through() -> None:

@@ -1,6 +1,7 @@
 """Where a coder is right and where wrong: by kind of code, by how often it was trained, and what it is taken for."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,10 @@ def _described(answers: pl.DataFrame, codes: pl.DataFrame, frequencies: pl.DataF
 
 def _rates(answers: pl.DataFrame, task: str) -> Iterator[Row]:
     for key in LEADING:
-        if task in METRICS[key].tasks:
-            for row in measured(METRICS[key], answers, None, 1):
-                if row["denominator"] == "all" and row["method"] != "clopper-pearson":
+        of_all = replace(METRICS[key], denominators=("all",))
+        if task in of_all.tasks:
+            for row in measured(of_all, answers, None, 1):
+                if row["method"] != "clopper-pearson":
                     yield {"metric": key} | row
 
 

@@ -1,5 +1,6 @@
 """How much the phrasing of the question decides: range and agreement over formulations, and a split of the variance."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ def by_formulation(judged: pl.DataFrame) -> pl.DataFrame:
         judged: schema Judged.
     """
     rows: list[Row] = []
+    accuracy = replace(METRICS["accuracy"], denominators=("all",))
     for keys, part in judged.group_by(BY, maintain_order=True):
         if part["formulation_id"].n_unique() < 2:
             continue
         head = dict(zip(BY, keys, strict=True))
         for (name,), answers in part.sort("formulation_id").group_by("formulation_id", maintain_order=True):
-            found = [row for row in measured(METRICS["accuracy"], answers, None, 1) if row["denominator"] == "all"]
-            rows.append(head | {"stratum": f"formulation: {name}", "metric": "accuracy"} | found[-1])
+            *_, found = measured(accuracy, answers, None, 1)
+            rows.append(head | {"stratum": f"formulation: {name}", "metric": "accuracy"} | found)
         rows += [head | row for row in _spread(part)]
     return pl.DataFrame(rows, infer_schema_length=None)
 

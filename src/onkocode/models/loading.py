@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bitsandbytes.nn.parametrize import replace_parameter_4bit
-from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from onkocode.models.base_check import check_files
+from onkocode.models.compiling import compiling_later
 from onkocode.models.cpu_memory import keep_freed_memory
 from onkocode.models.locate import ADAPTER_CONFIG, adapter_weights
 from onkocode.models.model_files import read_object, tensor_shapes
 from onkocode.models.placement import check_bf16, check_placed, refused_as_spilled
 from onkocode.records.errors import InputError
+
+with compiling_later():
+    from bitsandbytes.nn.parametrize import replace_parameter_4bit
+    from peft import PeftModel
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 

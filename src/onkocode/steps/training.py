@@ -58,11 +58,14 @@ def train_epoch(
     with owning(scratch, output), recorded(scratch):  # closed last: W&B may take its time
         from onkocode.config.schema import Tracking
         from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
+        from onkocode.models.compiling import compiling_later
         from onkocode.records.schemas import read_table
         from onkocode.tracking import TrackedRun
-        from onkocode.training import processes
-        from onkocode.training.epoch import EpochJob
-        from onkocode.training.epoch import train_epoch as train
+
+        with compiling_later():
+            from onkocode.training import processes
+            from onkocode.training.epoch import EpochJob
+            from onkocode.training.epoch import train_epoch as train
 
         located = read_visible_model(base, weights=True)
         job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
