@@ -231,7 +231,7 @@ def test_types_of_recipes() -> None:
     other = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a100": 4}}})
     (found,) = check_types(paper(), other)
     assert found.level == "warning"
-    assert "no partition names a40, which qwen2.5-7b asks for, so it takes any of a100" in found.what
+    assert "no partition names a40, which qwen2.5-7b asks for; by the plan it asks for others" in found.what
     untyped = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"gpu": 4}}})
     assert list(check_types(paper(), untyped)) == []
     merged = merge_files([ROOT / "config/config.yaml"])

@@ -2,6 +2,7 @@
 import os
 
 from onkocode.cluster import executor, hooks
+from onkocode.cluster.requests import Tries, resources
 from onkocode.config.base import CATALOGUE
 from onkocode.config.site import read_site
 from onkocode.records.arguments import as_argument, check_names
@@ -9,7 +10,7 @@ from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
 from onkocode.records.private import VARIABLE, close_folder
 from onkocode.reporting import registry
-from onkocode.study import Study, reports, requests, slices
+from onkocode.study import Study, reports, slices
 from onkocode.terminal import make_readable
 
 make_readable()
@@ -390,27 +391,17 @@ def threads_of_model(wildcards):
 
 
 def requested(stage, endings):
+    def of(name):
+        return lambda wildcards, input: resources(
+            study,
+            wildcards.model,
+            stage,
+            site,
+            Tries(folder_of(input.get("previous")), endings(wildcards)),
+        )[name]
+
     return {
-        "gpu": lambda wildcards, input: requests.gpus(
-            study,
-            wildcards.model,
-            stage,
-            folder_of(input.get("previous")),
-            endings(wildcards),
-        ),
-        "gpu_model": lambda wildcards, input: requests.gpu_model(
-            study,
-            wildcards.model,
-            stage,
-            folder_of(input.get("previous")),
-            endings(wildcards),
-        ),
-        "mem_mb": lambda wildcards: requests.memory_mb(
-            study, wildcards.model, endings(wildcards)
-        ),
-        "runtime": lambda wildcards: requests.minutes(
-            study, wildcards.model, stage, endings(wildcards)
-        ),
+        name: of(name) for name in ("gpu", "gpu_model", "gres", "mem_mb", "runtime")
     }
 
 

@@ -17,9 +17,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import slurm, submission
 from onkocode.cluster.findings import Finding, key, ok, warning, wrong
+from onkocode.cluster.requests import Tries, request
 from onkocode.cluster.slurm import SlurmError
 from onkocode.config.site import Site
-from onkocode.study import Study, requests
+from onkocode.study import Study
 
 NAME = "cluster-check"
 # Words in what sbatch says, and the key of the site file that is to be corrected.
@@ -85,17 +86,9 @@ def asked_by(study: Study, site: Site) -> list[Asked]:
     found: dict[Asked, list[str]] = {}
     for stage, models in (("training", trained), ("testing", study.models)):
         for model in models:
-            resources = study.recipes[model].config.resources
-            gpus = requests.gpus(study, model, stage)
-            asked = Asked(
-                models=(),
-                stage=stage,
-                gpus=gpus,
-                gpu_type=site.named(resources.gpu_model or "") if gpus else "",
-                memory_mb=requests.memory_mb(study, model),
-                cores=resources.threads,
-                minutes=requests.minutes(study, model, stage),
-            )
+            given = request(study, model, stage, site, Tries())
+            cores = study.recipes[model].config.resources.threads
+            asked = Asked((), stage, given.gpus, given.gpu, given.memory_mb, cores, given.minutes)
             found.setdefault(asked, []).append(model)
     return [replace(asked, models=tuple(models)) for asked, models in found.items()]
 
@@ -138,7 +131,7 @@ def _job(site: Site, asked: Asked) -> _Job:
 
 
 def check_types(study: Study, site: Site) -> Iterator[Finding]:
-    """Yield a warning where jobs may get GPUs of another type than was meant: any is asked for then."""
+    """Yield a warning where jobs get GPUs of another type than was meant."""
     known = [kind for kind in site.gpu_types() if kind != "gpu"]
     wanted: dict[str | None, list[str]] = {}
     for model, recipe in study.recipes.items():
@@ -147,8 +140,11 @@ def check_types(study: Study, site: Site) -> Iterator[Finding]:
             wanted.setdefault(resources.gpu_model, []).append(model)
     for kind, models in wanted.items():
         if kind is not None and known and not site.named(kind):
-            what = f"GPUs: no partition names {kind}, which {models[0]} asks for, so it takes any of {', '.join(known)}"
-            yield warning(what, f"name it in {key('partitions')}, or correct resources.gpu_model of the recipe")
+            what = f"GPUs: no partition names {kind}, which {models[0]} asks for; by the plan it asks for others"
+            advice = (
+                f"see below what for; or name {kind} in {key('partitions')}, or give the recipe `resources` of its own"
+            )
+            yield warning(what, advice)
         elif kind is None and len(known) > 1:
             what = f"GPUs: {models[0]} names no type, so it takes any of {', '.join(known)}"
             yield warning(what, "set resources.gpu_model of the recipe if that matters")

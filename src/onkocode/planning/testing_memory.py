@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 
 from onkocode.config.training import Testing
 from onkocode.models.architectures import Architecture
-from onkocode.planning.memory import BF16, CONTEXT, FP32, NF4, loading_bytes
+from onkocode.models.costs import FP32
+from onkocode.planning.memory import BF16, CONTEXT, NF4, loading_bytes
 
 
 @dataclass(frozen=True)
