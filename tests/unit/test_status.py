@@ -199,7 +199,7 @@ def test_a_job_is_known_by_its_key(begun: MadeUp, tmp_path: Path, monkeypatch: p
     with_queue(tmp_path, monkeypatch, *rows)
     found = begun.statuses()
     assert (found[FIRST].state, found[FIRST].slurm) == ("queued", "7")
-    assert found[FIRST].reason == "others go first (Priority), place 1 of yours"
+    assert found[FIRST].reason == "others go first (Priority), place 1 among your jobs"
     assert found[ASKED].reason == "no node is free (Resources), may start 2026-12-01 04:30"
     assert (found[SECOND].state, found[SECOND].where) == ("running", "SLURM job 9 on node n3")
     assert found[THIRD].state == "waiting"
@@ -218,7 +218,7 @@ def test_a_job_that_slurm_will_never_start_says_what_to_do(
 ) -> None:
     with_queue(tmp_path, monkeypatch, row(7, "PENDING", name=FIRST, reason="PartitionTimeLimit"))
     assert "config/site.yaml" in begun.status(FIRST).next
-    assert "In the queue (1): 1 x PartitionTimeLimit; it asks for more time" in " ".join(shown(capsys).split())
+    assert "In the queue (1): PartitionTimeLimit; it asks for more time" in " ".join(shown(capsys).split())
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,18 @@ def test_slurm_says_why_a_job_ended_that_could_not(
 def test_without_an_answer_of_slurm_files_count(
     begun: MadeUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_queue(tmp_path, monkeypatch, row(7, "RUNNING", name=FIRST), code=1, error="Unable to contact\n controller")
+    with_queue(
+        tmp_path,
+        monkeypatch,
+        row(7, "RUNNING", name=FIRST),
+        code=1,
+        error="squeue: error: Unable to contact controller\nmore",
+    )
     begun.owned(SECOND)
     found = begun.statuses()
     assert (found[FIRST].state, found[SECOND].state) == ("waiting", "running")
-    assert "from files alone: Unable to contact controller" in " ".join(shown(capsys).split())
+    text = " ".join(shown(capsys).split())
+    assert "from files alone: Unable to contact controller Training:" in text
 
 
 def test_records_of_slurm_jobs(begun: MadeUp) -> None:
@@ -475,6 +482,26 @@ def test_it_writes_nothing(begun: MadeUp, capsys: pytest.CaptureFixture[str]) ->
     before = sorted(Path.cwd().rglob("*"))
     shown(capsys)
     assert sorted(Path.cwd().rglob("*")) == before
+
+
+def test_the_page_shows_what_is_printed(
+    begun: MadeUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = ("questions", "models")
+    begun.finish(*(name for name, job in begun.jobs.items() if job.stage in stages), FIRST)
+    for kind in ("checkpoint", "conditions"):
+        begun.finish(*(f"evaluate_{kind}.{model}.0" for model in ("tiny-qwen3-m", MODEL)))
+    said = {"done": 88, "total": 204, "unit": "step", "loss": 1.172, "left_seconds": 95}
+    begun.scratch(SECOND, "progress.json", said)
+    begun.ended("train_epoch.tiny-qwen3-m.1", "disk-full")
+    waiting = row(4713, "PENDING", comment=begun.comment("evaluate_thinking.tiny-qwen3-m.0"), reason="Priority")
+    with_queue(tmp_path, monkeypatch, row(4712, "RUNNING", comment=begun.comment(SECOND), node="n3"), waiting)
+    lines = shown(capsys, "--model", "tiny-qwen3-m", MODEL).splitlines()
+    page = (ROOT / "docs/status.md").read_text(encoding="utf-8")
+    example = page.split("```text\n")[1].split("```")[0].splitlines()
+    assert lines[1:] == example[1:]  # the first line says when
+    assert lines[0].split("; ")[1] == example[0].split("; ")[1]
+    assert len(page.splitlines()) <= 60
 
 
 # -- watching -------------------------------------------------------------------------------------------------------

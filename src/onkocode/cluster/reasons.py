@@ -122,5 +122,5 @@ def why_waiting(row: Queued) -> tuple[str, str]:
     if row.starts:
         reason += f", may start {row.starts.replace('T', ' ')[:16]}"
     elif row.place:
-        reason += f", place {row.place} of yours"
+        reason += f", place {row.place} among your jobs"
     return reason, hopeless(row.reason) or ""

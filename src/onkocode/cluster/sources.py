@@ -150,7 +150,7 @@ class Sources:
         try:
             text = slurm.run(command, seconds=PATIENCE)
         except SlurmError as error:
-            self.trouble = " ".join(str(error).split())
+            self.trouble = str(error).splitlines()[0].removeprefix("squeue: error: ")
             return []
         rows = [line.split("|", 7) for line in text.splitlines() if line.count("|") >= 7]
         return list(_with_places(map(_queued, rows)))
