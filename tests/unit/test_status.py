@@ -264,6 +264,20 @@ def test_records_of_slurm_jobs(begun: MadeUp) -> None:
     assert found["collect_metrics"].state == "waiting"  # it gives no sign of life
 
 
+def test_a_job_that_never_began_is_told_of_by_the_log_of_slurm(
+    begun: MadeUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_queue(tmp_path, monkeypatch, row(7, "FAILED", name=FIRST), row(8, "FAILED", name=SECOND))
+    log = Path("logs/slurm/rule_train_epoch/tiny-llama_1/7.log")
+    log.parent.mkdir(parents=True)
+    log.write_text("onkocode: on node n3: python is not there\n", encoding="utf-8")
+    found = begun.statuses()
+    assert (found[FIRST].state, found[FIRST].log) == ("failed", str(log))
+    assert found[FIRST].reason == "onkocode: on node n3: python is not there"
+    assert (found[SECOND].reason, found[SECOND].log) == ("SLURM job 8 failed before it began", begun.job(SECOND).log)
+    assert f"log: {log}\n    | onkocode: on node n3" in shown(capsys, "--failed")
+
+
 # -- what is broken -------------------------------------------------------------------------------------------------
 
 

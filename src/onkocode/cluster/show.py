@@ -162,7 +162,7 @@ def failure(item: Status, width: int) -> list[str]:
     """Return the lines on a failed job: why, what to do next, and its log."""
     lines = _wrapped(f"  {item.job.name}: {item.reason}", width)
     lines += _wrapped(f"    next: {item.next}", width)
-    return [*lines, f"    log: {item.job.log}"]  # in one piece, to be copied
+    return [*lines, f"    log: {item.log}"]  # in one piece, to be copied
 
 
 def failures(statuses: Sequence[Status], width: int) -> str:
@@ -170,7 +170,7 @@ def failures(statuses: Sequence[Status], width: int) -> str:
     failed = [item for item in statuses if item.state == "failed"]
     blocks = []
     for item in failed:
-        tail = last_lines(Path(item.job.log)) or ["(the log is empty or missing)"]
+        tail = last_lines(Path(item.log)) or ["(the log is empty or missing)"]
         blocks.append("\n".join([*failure(item, max(NARROWEST, width)), *(f"    | {line}" for line in tail)]))
     return "\n\n".join([f"Failed ({len(failed)})", *blocks]) if failed else "No job has failed."
 
