@@ -157,7 +157,7 @@ def test_the_reason_is_the_last_message_of_the_log(begun: MadeUp) -> None:
 
 def test_a_log_alone_tells_of_an_error(begun: MadeUp) -> None:
     begun.logged("build_questions.example", "onkocode build-questions: no such catalogue\n")
-    begun.logged("score_checkpoint.tiny-llama.0", "torch: a warning about Errors\nall is well\n")
+    begun.logged("score_checkpoint.tiny-llama.0", "torch: a warning about Errors\nonkocode: tracking: no key\n")
     begun.logged("collect_metrics", "/bin/sh: line 1: 4711 Killed\n")
     found = begun.statuses()
     assert found["build_questions.example"].state == "failed"

@@ -14,7 +14,8 @@ from onkocode.records.endings import ENDINGS_FILE, read_endings
 
 LONGEST = 300  # characters of a reason
 LEFT = 75  # exit code of a job that left to go on later
-SAID = re.compile(r"onkocode( [a-z-]+){0,2}: \S")  # how the command line tells of an error
+# How the command line tells of an error; what it says of W&B never ends a job.
+SAID = re.compile(r"onkocode(?!: tracking:)( [a-z-]+){0,2}: \S")
 RAISED = re.compile(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception|Interrupt|Exit)\b")
 DIED = re.compile(r"Killed|Segmentation fault|Fatal Python error|Bus error|\S*sh: .*\b(Killed|Aborted|Terminated)\b")
 
