@@ -54,36 +54,42 @@ def configuration(folder: Path, models: int, epochs: int) -> Path:
     training = recipe["training"] | {"epochs": epochs}
     recipes = {name: recipe | {"label": name, "training": training} for name in names}
     file = folder / "many.yaml"
-    file.write_text(yaml.safe_dump({"models": names, "recipes": recipes, "evaluation": {"primary": None}}))
+    file.write_text(
+        yaml.safe_dump({"models": names, "recipes": recipes, "evaluation": {"primary": None}}), encoding="utf-8"
+    )
     return file
 
 
 def make(folder: Path, job: Job, number: int) -> None:
     """Make all files of a job; of every third one the outputs are missing, as of one that runs or has failed."""
     (folder / job.log).parent.mkdir(parents=True, exist_ok=True)
-    (folder / job.log).write_text("step\n" * 200 + "onkocode: a message\n")
+    (folder / job.log).write_text("step\n" * 200 + "onkocode: a message\n", encoding="utf-8")
     for output in job.outputs if number % 3 else ():
         (folder / output).parent.mkdir(parents=True, exist_ok=True)
         (folder / output).touch()
     if job.scratch:
         scratch = folder / job.scratch
         scratch.mkdir(parents=True, exist_ok=True)
-        (scratch / "endings.json").write_text(json.dumps([{"cause": "failed" if number % 2 else "running"}]))
-        (scratch / "progress.json").write_text(json.dumps({"done": number, "total": 5000, "unit": "step"}))
+        (scratch / "endings.json").write_text(
+            json.dumps([{"cause": "failed" if number % 2 else "running"}]), encoding="utf-8"
+        )
+        (scratch / "progress.json").write_text(
+            json.dumps({"done": number, "total": 5000, "unit": "step"}), encoding="utf-8"
+        )
     record = {"names": [job.name], "keys": [key_of(job.outputs, folder)], "status": "ended", "codes": [0]}
     file = folder / f"logs/slurm/jobs/{1000 + number}-0.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(record))
+    file.write_text(json.dumps(record), encoding="utf-8")
 
 
 def squeue(folder: Path, jobs: Sequence[Job]) -> None:
     """Write a program that answers like squeue."""
     comments = [comment_of([(key_of(job.outputs, folder), "contents")]) for job in jobs[::10]]
     rows = [f"{number}|PENDING|Priority||N/A|0:00|name|{text}\n" for number, text in enumerate(comments)]
-    (folder / "rows").write_text("".join(rows))
+    (folder / "rows").write_text("".join(rows), encoding="utf-8")
     program = folder / "programs/squeue"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexec cat {folder}/rows\n")
+    program.write_text(f"#!/bin/sh\nexec cat {folder}/rows\n", encoding="utf-8")
     program.chmod(0o755)
 
 
@@ -94,7 +100,7 @@ def measured(folder: Path, files: Sequence[Path], repeats: int) -> tuple[float, 
     times, lines = [], 0
     for _ in range(repeats):
         began, before = time.perf_counter(), used()
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=True)
         times.append((time.perf_counter() - began, used() - before))
         lines = len(done.stdout.splitlines())
     return *min(times), lines

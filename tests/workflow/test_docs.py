@@ -21,6 +21,8 @@ ON_THE_QUICKSTART = {
     "onkocode questions describe --config config/config.yaml config/quickstart.yaml",
     "onkocode questions export --questions results/questions/example.parquet --output my-dataset",
     "onkocode questions compare results/datasets/example --questions results/questions/example.parquet",
+    "onkocode status --config config/config.yaml config/quickstart.yaml --model tiny-qwen3-m tiny-llama",
+    "onkocode status --config config/config.yaml config/quickstart.yaml --failed",
     "python benchmarks/catalogues_and_questions.py --config config/config.yaml config/quickstart.yaml",
 }
 # Removes what other tests look at, so it is run on a copy, without its question.

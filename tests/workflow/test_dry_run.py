@@ -1,9 +1,14 @@
 import re
 import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
 
+from onkocode.cluster.expected import study_jobs
+from onkocode.config.loading import merge_files
+from onkocode.study import Study
 from tests.workflow.conftest import ROOT, job_counts
 
 PAPER_MODELS = [
@@ -30,6 +35,20 @@ def test_paper_study_has_all_its_jobs(project):
     assert counts["score_thinking"] == 2 * 3
     assert counts["compare_checkpoints"] == counts["break_down"] == counts["measure_certainty"] == 1
     assert counts["draw_figure"] == 5 + 2
+
+
+@pytest.mark.parametrize("config", [[], ["config/quickstart.yaml"]])
+def test_status_knows_the_jobs_that_are_planned(project, monkeypatch, config):
+    monkeypatch.chdir(project.root)
+    files = [Path("config/config.yaml"), *map(Path, config)]
+    jobs = study_jobs(Study(merge_files(files), files))
+    chosen = ["--configfile", *config] if config else []
+    counts = job_counts(project.run("-n", *chosen).stdout)
+    assert Counter(job.rule for job in jobs) == {rule: counts[rule] for rule in counts if rule not in ("all", "total")}
+    assert len({job.name for job in jobs}) == len(jobs)
+    lines = project.run(*chosen, "--summary").stdout.splitlines()
+    planned = {line.split("\t")[0] for line in lines[1:] if "\t" in line}
+    assert {file for job in jobs for file in job.outputs} == planned
 
 
 def test_no_training_job_is_given_a_test_set(project):

@@ -212,6 +212,16 @@ def test_scratch_is_cleared(quickstart):
     assert left == []
 
 
+def test_status_says_that_all_is_done(quickstart):
+    arguments = ["--config", *CONFIG_FILES, "--json", "status.json"]
+    shown = quickstart.command(["onkocode", "status", *arguments], {"COLUMNS": "80"}).stdout
+    jobs = json.loads((quickstart.root / "status.json").read_text())["jobs"]
+    assert [job["name"] for job in jobs if job["state"] != "done"] == []
+    assert [job["log"] for job in jobs if not (quickstart.root / job["log"]).is_file()] == []
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "tiny-llama          done done done" in shown
+
+
 def test_second_run_does_nothing(quickstart):
     assert "Nothing to be done" in quickstart.run(*CONFIG).stderr
 

@@ -14,7 +14,8 @@ from onkocode.records.endings import ENDINGS_FILE, read_endings
 
 LONGEST = 300  # characters of a reason
 LEFT = 75  # exit code of a job that left to go on later
-SAID = re.compile(r"onkocode [a-z-]+( [a-z-]+)?: \S")  # how the command line tells of an error
+# How the command line tells of an error; what it says of W&B never ends a job.
+SAID = re.compile(r"onkocode(?!: tracking:)( [a-z-]+){0,2}: \S")
 RAISED = re.compile(r"([A-Za-z_][\w.]*\.)?[A-Z]\w*(Error|Exception|Interrupt|Exit)\b")
 DIED = re.compile(r"Killed|Segmentation fault|Fatal Python error|Bus error|\S*sh: .*\b(Killed|Aborted|Terminated)\b")
 
@@ -53,12 +54,13 @@ WAITS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a job ended. `when` is the age in seconds of what says so; `pauses` tells that nothing is wrong."""
+    """Why a job ended; `age` is that of what says so, in seconds, `pauses` tells that nothing is wrong."""
 
     cause: str
     reason: str
     next: str
     age: float
+    log: str
     pauses: bool = False
 
 
@@ -72,16 +74,25 @@ def fault_of(job: Job, sources: Sources, row: Queued | None, start: Start | None
     cause, age = (str(endings[-1].cause), sources.age(file)) if endings else ("", None)
     if cause in ("", "killed", "failed") and row is not None and row.state in OF_STATES:
         cause = OF_STATES[row.state]
-    logged = sources.tree.has(job.log)
-    said, log_age = (_said(job.log), sources.age(job.log)) if logged else ("", None)
+    log, said = _logged(job, sources, row.id if row is not None else start.id if start is not None else "")
     if not cause and start is not None and start.status in ("ended", "refused") and any(start.codes):
         cause, age = ("stopped" if LEFT in start.codes else "failed"), sources.now - start.when
         said = said or start.message or f"exit code {max(start.codes)}"
-    if not cause and said and log_age is not None:
-        cause, age = "failed", log_age
-    if not cause:
+    if not cause and row is not None and row.state == "FAILED":
+        cause, age, said = "failed", 0.0, said or f"SLURM job {row.id} failed before it began"
+    if not cause and not said:
         return None
-    return _fault(job, cause, said, (log_age or 0.0) if age is None else age)
+    return _fault(job, cause or "failed", said, (sources.age(log) or 0.0) if age is None else age, log)
+
+
+def _logged(job: Job, sources: Sources, slurm: str) -> tuple[str, str]:
+    """Return the log that tells why a job ended, and what it says: that of SLURM where the rule had no time to."""
+    said = _said(job.log) if sources.tree.has(job.log) else ""
+    other = "" if said or not slurm else sources.slurm_log(job, slurm)
+    if not other:
+        return job.log, said
+    said = _said(other)
+    return (other, said) if said or not sources.tree.has(job.log) else (job.log, "")
 
 
 def last_cause(scratch: Path) -> str:
@@ -91,13 +102,13 @@ def last_cause(scratch: Path) -> str:
     return ""
 
 
-def _fault(job: Job, cause: str, said: str, age: float) -> Fault:
+def _fault(job: Job, cause: str, said: str, age: float, log: str) -> Fault:
     reason, advice = CAUSES.get(cause, ("", LOOK.format(start=START)))
     advice = advice.format(folder=job.scratch or Path(job.outputs[0]).parent)
     if not reason:
         reason = _shortened(str(read_json(Path(job.scratch or ".") / "failure.json").get("message", "")))
         reason = said or reason or f"it ended as {cause}"
-    return Fault(cause, reason, advice, age, cause in PAUSES)
+    return Fault(cause, reason, advice, age, log, cause in PAUSES)
 
 
 def _said(log: str) -> str:
@@ -122,5 +133,5 @@ def why_waiting(row: Queued) -> tuple[str, str]:
     if row.starts:
         reason += f", may start {row.starts.replace('T', ' ')[:16]}"
     elif row.place:
-        reason += f", place {row.place} of yours"
+        reason += f", place {row.place} among your jobs"
     return reason, hopeless(row.reason) or ""

@@ -110,12 +110,8 @@ def _details(statuses: Sequence[Status], width: int, colour: bool) -> list[str]:
     by_state = {state: [item for item in statuses if item.state == state] for state in WORDS}
     for state in ("running", "failed"):
         lines += _section(by_state[state], state, width, colour)
-    queued, stale = by_state["queued"], by_state["stale"]
-    if queued:
-        advice = list(dict.fromkeys(item.next for item in queued if item.next))
-        reasons = Counter(item.reason.split(", ")[0] for item in queued).most_common(3)
-        said = "; ".join([*(f"{count} x {reason}" for reason, count in reasons), *advice])
-        lines += ["", *_wrapped(f"In the queue ({len(queued)}): {said}. First: {_place(queued[0])}", width)]
+    lines += _queued(by_state["queued"], width)
+    stale = by_state["stale"]
     if stale:
         goes_on = "; ".join(dict.fromkeys(item.next for item in stale))
         names = some([item.job.name for item in stale], 5)
@@ -123,8 +119,16 @@ def _details(statuses: Sequence[Status], width: int, colour: bool) -> list[str]:
     return lines
 
 
-def _place(item: Status) -> str:
-    return f"{item.job.name}, SLURM job {item.slurm}, {item.reason}"
+def _queued(statuses: Sequence[Status], width: int) -> list[str]:
+    """Return the lines on jobs that wait in SLURM: why, what to do where that would last for ever, and the first."""
+    if not statuses:
+        return []
+    reasons = Counter(item.reason.split(", ")[0] for item in statuses).most_common(3)
+    said = [reason if count == len(statuses) else f"{count} x {reason}" for reason, count in reasons]
+    first = statuses[0]
+    when = ", ".join([f"SLURM job {first.slurm}", *first.reason.split(", ")[1:]])
+    said += [*dict.fromkeys(item.next for item in statuses if item.next), f"first {first.job.name} ({when})"]
+    return ["", *_wrapped(f"In the queue ({len(statuses)}): {'; '.join(said)}", width)]
 
 
 def _section(statuses: Sequence[Status], state: State, width: int, colour: bool) -> list[str]:
@@ -158,7 +162,7 @@ def failure(item: Status, width: int) -> list[str]:
     """Return the lines on a failed job: why, what to do next, and its log."""
     lines = _wrapped(f"  {item.job.name}: {item.reason}", width)
     lines += _wrapped(f"    next: {item.next}", width)
-    return [*lines, f"    log: {item.job.log}"]  # in one piece, to be copied
+    return [*lines, f"    log: {item.log}"]  # in one piece, to be copied
 
 
 def failures(statuses: Sequence[Status], width: int) -> str:
@@ -166,7 +170,7 @@ def failures(statuses: Sequence[Status], width: int) -> str:
     failed = [item for item in statuses if item.state == "failed"]
     blocks = []
     for item in failed:
-        tail = last_lines(Path(item.job.log)) or ["(the log is empty or missing)"]
+        tail = last_lines(Path(item.log)) or ["(the log is empty or missing)"]
         blocks.append("\n".join([*failure(item, max(NARROWEST, width)), *(f"    | {line}" for line in tail)]))
     return "\n\n".join([f"Failed ({len(failed)})", *blocks]) if failed else "No job has failed."
 

@@ -150,7 +150,7 @@ class Sources:
         try:
             text = slurm.run(command, seconds=PATIENCE)
         except SlurmError as error:
-            self.trouble = " ".join(str(error).split())
+            self.trouble = str(error).splitlines()[0].removeprefix("squeue: error: ")
             return []
         rows = [line.split("|", 7) for line in text.splitlines() if line.count("|") >= 7]
         return list(_with_places(map(_queued, rows)))
@@ -158,8 +158,8 @@ class Sources:
     @cached_property
     def starts(self) -> dict[str, Start]:
         """The last start of each SLURM job that has a record, by key and by name."""
-        folders = dict.fromkeys([Path("logs/slurm/jobs"), Path(self.logs) / "slurm/jobs"])
-        files = [Path(entry.path) for folder in folders for entry in _entries(folder) if entry.name.endswith(".json")]
+        entries = [entry for folder in self._slurm_folders for entry in _entries(folder / "jobs")]
+        files = [Path(entry.path) for entry in entries if entry.name.endswith(".json")]
         found: dict[str, Start] = {}
         for file in sorted(files, key=lambda file: (_number(file.stem), _number(file.stem.rpartition("-")[2]))):
             for name, start in _starts_in(file):
@@ -177,6 +177,18 @@ class Sources:
         if not self.starts:
             return None
         return self.starts.get(key_of(job.outputs, self.folder)) or self.starts.get(job.name)
+
+    def slurm_log(self, job: Job, number: str) -> str:
+        """Return the log of a SLURM job; empty where there is none."""
+        for folder in self._slurm_folders:
+            found = next((folder / f"rule_{job.rule}").glob(f"*/{number}.log"), None)
+            if found is not None:
+                return str(found)
+        return ""
+
+    @property
+    def _slurm_folders(self) -> list[Path]:
+        return list(dict.fromkeys([Path("logs/slurm"), Path(self.logs) / "slurm"]))
 
     def age(self, path: str) -> float | None:
         """Return the seconds since a file was changed; None = there is none."""

@@ -32,6 +32,7 @@ class Status:
         slurm: number of its SLURM job.
         where: node and SLURM job, or process, that works at it.
         cause: the kind of failure.
+        told_by: the log that says more, where it is not that of the rule.
     """
 
     job: Job
@@ -42,6 +43,12 @@ class Status:
     slurm: str = ""
     where: str = ""
     cause: str = ""
+    told_by: str = ""
+
+    @property
+    def log(self) -> str:
+        """The log to look into."""
+        return self.told_by or self.job.log
 
     def as_record(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -57,7 +64,7 @@ class Status:
             "cause": self.cause or None,
             "reason": self.reason,
             "next": self.next,
-            "log": job.log,
+            "log": self.log,
             "slurm_job": self.slurm or None,
             "where": self.where or None,
             "progress": None if progress is None else {name: getattr(progress, name) for name in named},
@@ -147,7 +154,7 @@ def _ended(job: Job, sources: Sources, fault: Fault) -> Status:
     if sources.started is not None and fault.age > sources.now - sources.started:
         return Status(job, "waiting", f"{AGAIN}; before: {fault.reason}", cause=fault.cause)
     state: State = "stale" if fault.pauses else "failed"
-    return Status(job, state, fault.reason, fault.next, cause=fault.cause)
+    return Status(job, state, fault.reason, fault.next, cause=fault.cause, told_by=fault.log)
 
 
 def _idle(job: Job, sources: Sources, before: Status | None, scratch: str) -> Status:
