@@ -10,6 +10,7 @@ from typing import Literal
 
 from onkocode.catalogues.formats.parse import REGISTRIES
 from onkocode.cluster.submission import name_of
+from onkocode.config.site import read_site
 from onkocode.study import Study, reports
 
 Stage = Literal["questions", "models", "training", "evaluation", "scoring", "figures"]
@@ -62,8 +63,10 @@ def study_jobs(study: Study, models: Sequence[str] = ()) -> list[Job]:
 
 
 def places_of(pathvars: Mapping[str, str]) -> dict[str, str]:
-    """Return the folders of results, logs, private and scratch files."""
-    return {name: pathvars.get(name, default).rstrip("/") or "/" for name, default in DEFAULTS.items()}
+    """Return the folders of results, logs, private and scratch files; a site may have a place for the last."""
+    site = read_site()
+    places = DEFAULTS | ({} if site is None else {"scratch": site.scratch_of(Path.cwd())}) | dict(pathvars)
+    return {name: places[name].rstrip("/") or "/" for name in DEFAULTS}
 
 
 class _Jobs:

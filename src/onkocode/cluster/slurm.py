@@ -56,7 +56,9 @@ def run(command: Sequence[str], given: str | None = None, seconds: float = 60) -
         SlurmError: it is not there, failed, or took too long.
     """
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, input=given, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SlurmError(f"{command[0]}: {error}") from None
     if done.returncode:
