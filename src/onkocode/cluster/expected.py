@@ -5,6 +5,7 @@ A test compares them with the jobs that Snakemake plans.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from functools import cached_property
 from typing import Literal
 
