@@ -5,8 +5,8 @@ A test compares them with the jobs that Snakemake plans.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from onkocode.catalogues.formats.parse import REGISTRIES
