@@ -5,12 +5,13 @@ packages, and the link /etc/slurm/slurm.conf: the plugin of Snakemake drops SLUR
 there is one cluster at a time.
 """
 
-import json
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LINK = Path("/etc/slurm/slurm.conf")
+LOCK = Path(tempfile.gettempdir()) / "onkocode-test-cluster.lock"
 PORT = 26810
 NODES = {"cpu1": 3, "gpu1": 4, "gpu2": 5}  # port of each, after PORT
 PACKAGES = ["munge", "slurmctld", "slurmd", "slurm-client"]
@@ -357,12 +359,20 @@ def environment_of_children(pid: int) -> dict[str, str]:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other test has a cluster: there is one at a time on a machine."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def cluster(folder: Path, options: Options = Options()) -> Iterator[Cluster]:
     """Start a cluster, and stop it at the end of the block."""
-    running = Cluster(folder, options)
-    try:
-        running.start()
-        (folder / "options.json").write_text(json.dumps({"accounting": options.accounting}))
-        yield running
-    finally:
-        running.stop()
+    with alone():
+        running = Cluster(folder, options)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()

@@ -29,6 +29,7 @@ def submissions(name: str = "count") -> list[dict[str, str]]:
     return sorted(found, key=lambda job: int(job["JobId"]))
 
 
+@pytest.mark.full
 def test_memory(tmp_path: Path) -> None:
     with cluster(tmp_path / "slurm"):
         study = Counting(tmp_path / "study", {"a": {**words(5, memory=1100), "mem_mb": 900}})
@@ -38,6 +39,7 @@ def test_memory(tmp_path: Path) -> None:
         assert "ran out of memory" in study.said
 
 
+@pytest.mark.full
 def test_time(tmp_path: Path) -> None:
     """A job that is longer than its time leaves and goes on, more often than the workflow would retry it."""
     with cluster(tmp_path / "slurm"):
@@ -49,6 +51,7 @@ def test_time(tmp_path: Path) -> None:
         assert {job["TimeLimit"] for job in submissions()} == {"00:01:00"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("polling", ["squeue", "sacct"])
 def test_cancel(tmp_path: Path, polling: str) -> None:
     with cluster(tmp_path / "slurm", Options(accounting=polling == "sacct")):
@@ -62,6 +65,7 @@ def test_cancel(tmp_path: Path, polling: str) -> None:
         assert "was cancelled" in study.said
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("processes", ["dead", "alive"])
 def test_node_down(tmp_path: Path, processes: str) -> None:
     with cluster(tmp_path / "slurm") as site:
@@ -81,6 +85,7 @@ def test_node_down(tmp_path: Path, processes: str) -> None:
         assert len(study.steps("a")) <= steps + (1 if processes == "dead" else 0)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", ["REQUEUE", "CANCEL"])
 def test_preemption(tmp_path: Path, mode: str) -> None:
     with cluster(tmp_path / "slurm", Options(preempt=mode)):
@@ -95,6 +100,7 @@ def test_preemption(tmp_path: Path, mode: str) -> None:
         assert study.steps("a") == list(range(1, 41))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
 def test_snakemake_ends_and_is_started_again(tmp_path: Path, number: signal.Signals) -> None:
     with cluster(tmp_path / "slurm"):
@@ -123,6 +129,7 @@ def test_snakemake_ends_and_is_started_again(tmp_path: Path, number: signal.Sign
         assert "Nothing to be done" in (study.run(), study.said)[1]
 
 
+@pytest.mark.full
 def test_two_snakemakes(tmp_path: Path) -> None:
     with cluster(tmp_path / "slurm"):
         study = Counting(tmp_path / "study", {"a": words(40)})
@@ -137,6 +144,7 @@ def test_two_snakemakes(tmp_path: Path) -> None:
         assert len(submissions()) == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("accounting", [False, True], ids=["squeue", "sacct"])
 def test_vanished(tmp_path: Path, accounting: bool) -> None:
     """The controller forgets a job before anybody has looked."""
@@ -148,6 +156,7 @@ def test_vanished(tmp_path: Path, accounting: bool) -> None:
         assert "count.b: " in study.said or "exit code 3" in study.said
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("limits", ["ALL", "NO"])
 def test_partition_is_shorter_than_the_site_file_says(tmp_path: Path, limits: str) -> None:
     with cluster(tmp_path / "slurm", Options(limits=limits, partition_minutes={"cpu": 5})):
@@ -158,6 +167,7 @@ def test_partition_is_shorter_than_the_site_file_says(tmp_path: Path, limits: st
         assert not answer("squeue", "-h", "-o", "%i").split()
 
 
+@pytest.mark.full
 def test_small_jobs_are_sent_together(tmp_path: Path) -> None:
     with cluster(tmp_path / "slurm"):
         jobs = {name: {**words(2), "bundle": 3} for name in "abcdef"}
@@ -180,7 +190,7 @@ def test_gres_only(tmp_path: Path) -> None:
         assert submissions()[0]["Partition"] == "gpu"
 
 
-@pytest.mark.parametrize("fault", ["account", "partition", "size"])
+@pytest.mark.parametrize("fault", [pytest.param("account", marks=pytest.mark.full), "partition", "size"])
 def test_refused(tmp_path: Path, fault: str) -> None:
     further = ("AccountingStorageEnforce=associations",) if fault == "account" else ()
     with cluster(tmp_path / "slurm", Options(accounting=fault == "account", further=further)):
@@ -194,6 +204,7 @@ def test_refused(tmp_path: Path, fault: str) -> None:
         assert not submissions()
 
 
+@pytest.mark.full
 def test_site_starts_failed_jobs_again(tmp_path: Path) -> None:
     with cluster(tmp_path / "slurm", Options(requeue_exit="1-100")):
         study = Counting(tmp_path / "study", {"a": words(1, fail=3)})
@@ -202,6 +213,7 @@ def test_site_starts_failed_jobs_again(tmp_path: Path) -> None:
         assert study.said.count("Error in rule count") == 2
 
 
+@pytest.mark.full
 def test_disk_full(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
