@@ -100,10 +100,11 @@ def test_a_failed_job_that_the_site_starts_again_ends_itself(payload: Payload, t
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     failing = replace(payload, commands=["echo x >> ran; exit 3"])
     assert start(failing, tmp_path).wait() == 3
-    start(failing, tmp_path, SLURM_RESTART_COUNT="1", PATH=path).wait(timeout=20)
+    assert start(failing, tmp_path, SLURM_RESTART_COUNT="1", PATH=path).wait() == 3
+    start(failing, tmp_path, SLURM_RESTART_COUNT="2", PATH=path).wait(timeout=20)
     assert (tmp_path / "cancelled").read_text() == "7\n"
-    assert (tmp_path / "ran").read_text() == "x\n"
-    assert [record.status for record in read_records(tmp_path / "jobs", "7")] == ["ended", "refused"]
+    assert (tmp_path / "ran").read_text() == "x\nx\n"
+    assert [record.status for record in read_records(tmp_path / "jobs", "7")] == ["ended", "ended", "refused"]
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["outputs are there", "outputs are gone"])

@@ -22,6 +22,9 @@ from onkocode.records.limits import MEMORY_VARIABLE, memory_given
 from onkocode.records.ownership import BEAT, OwnedError, owning
 from onkocode.records.stopping import STOP_FILE
 
+# Failed starts of one job, after which it ends itself: steps of a node that fails end with an error, too, and SLURM is
+# right to start that job again.
+PATIENCE = 2
 TRY_AGAIN = 75  # of sysexits.h: nothing is wrong, start it again later
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -152,8 +155,9 @@ def work(payload: Payload) -> int:
     node, began = os.environ.get("SLURMD_NODENAME", socket.gethostname()), datetime.now(UTC)
     file = folder / f"{job}-{number}.json"
     record = Record(file, payload.names, payload.keys, node, began.isoformat(timespec="seconds"))
-    if before and before[-1].failed:
-        return _refuse(record, before[-1], job)
+    failed = [item for item in before if item.failed]
+    if len(failed) >= PATIENCE:
+        return _refuse(record, failed, job)
     if _is_done(payload, job):
         return _nothing_left(record)
     record.write()
@@ -198,16 +202,17 @@ def _nothing_left(record: Record) -> int:
     return 0
 
 
-def _refuse(record: Record, before: Record, job: str) -> int:
-    """End a failed job that the site started again by itself, in a way that it does not do so a third time."""
-    record.status, record.codes = "refused", before.codes
-    record.message = f"the site started this job again after it had failed with exit code {max(before.codes)}"
+def _refuse(record: Record, failed: list[Record], job: str) -> int:
+    """End a failed job that the site starts again and again, in a way that it does not do so once more."""
+    record.status, record.codes = "refused", failed[-1].codes
+    code = max(record.codes)
+    record.message = f"the site started this job again after it had failed {len(failed)} times, at last with {code}"
     record.write()
     _tell(f"{record.message}; it is cancelled, and the workflow decides what comes next")
     with suppress(OSError, subprocess.SubprocessError):
         subprocess.run(["scancel", job], timeout=60, check=False)  # noqa: S603, S607
         time.sleep(60)  # until that arrives
-    return max(before.codes)
+    return code
 
 
 def _beat(record: Record) -> None:
