@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from onkocode.cluster import here
 from onkocode.cluster.requests import Tries, resources
 from onkocode.config.loading import merge_files
 from onkocode.config.site import Site, site_of
@@ -95,3 +96,29 @@ def test_more_memory_after_running_out_of_it_alone(study: Study) -> None:
 def test_site_file_names_every_mistake() -> None:
     with pytest.raises(InputError, match=r"config/site.yaml has mistakes:\n(.*\n)*.*partitions.gpu.hours"):
         site_of({"partitions": {"gpu": {"hours": 0, "memory_mb": 1, "cores": 1}}, "acount": "x"})
+
+
+def test_without_a_site_file_the_site_is_taken_from_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(here.VARIABLE, raising=False)
+    asked = []
+
+    def detect() -> Site:
+        asked.append(1)
+        return site({"a40": 4})
+
+    monkeypatch.setattr(here, "detect_site", detect)
+    assert here.site_here(on_cluster=False) is None
+    assert here.site_here(on_cluster=True) == here.site_here(on_cluster=True) == site({"a40": 4})
+    assert len(asked) == 1  # jobs take it from the environment
+    assert "cpu (12 h), gpu (200 h, 4 a40 a node)" in here.told(here.site_here(on_cluster=True))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/site.yaml").write_text("partitions: {own: {hours: 1, memory_mb: 1, cores: 1}}")
+    assert list(here.site_here(on_cluster=True).partitions) == ["own"]  # type: ignore[union-attr]
+
+
+def test_without_a_site_file_and_without_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(here.VARIABLE, "")
+    assert here.site_here(on_cluster=True) is None
+    assert "config/site.yaml is missing" in here.told(None)

@@ -2,6 +2,7 @@
 import os
 
 from onkocode.cluster import executor, hooks
+from onkocode.cluster.here import site_here, told
 from onkocode.cluster.requests import Tries, resources
 from onkocode.config.base import CATALOGUE
 from onkocode.config.site import read_site
@@ -53,6 +54,8 @@ onstart:
             workflow.executor_settings, "pass_command_as_script", False
         )
         check_names(names, as_script)
+        if site is None:
+            logger.warning(told(site_here(on_cluster=True)))
         hooks.check_fits(workflow)
         hooks.end_on_signals(workflow)
     for warning in study.warnings(os.environ):
@@ -396,7 +399,7 @@ def requested(stage, endings):
             study,
             wildcards.model,
             stage,
-            site,
+            site_here(workflow.non_local_exec),
             Tries(folder_of(input.get("previous")), endings(wildcards)),
         )[name]
 

@@ -18,12 +18,12 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from onkocode.cluster import slurm, submission, work
+from onkocode.cluster.here import site_here
 from onkocode.cluster.job import read_records
 from onkocode.cluster.sending import Sending, send
 from onkocode.cluster.slurm import BusyError, RefusedError, Row, SlurmError
 from onkocode.cluster.verdicts import Verdict, judge
 from onkocode.cluster.watching import Watch, Watched
-from onkocode.config.site import read_site
 from onkocode.records.errors import first_of
 
 LONGEST_PAUSE = 60  # seconds between two looks
@@ -38,7 +38,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Read the site before the plugin looks for its partition file."""
         settings, folder = self.workflow.executor_settings, Path(self.workflow.workdir_init)
         logs = folder / (settings.logdir or ".snakemake/slurm_logs")
-        self.sending = Sending(settings, read_site(), folder, logs)
+        self.sending = Sending(settings, site_here(on_cluster=True), folder, logs)
         settings.partition_config = settings.partition_config or self.sending.partition_file()
         super().__post_init__(test_mode)
         self.watch = Watch(self.sending.records)
