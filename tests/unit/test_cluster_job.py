@@ -61,7 +61,6 @@ def test_step_knows_that_the_folders_are_its_own(payload: Payload, tmp_path: Pat
 
 def test_a_second_copy_ends_at_once_and_runs_nothing(payload: Payload, tmp_path: Path) -> None:
     with owning(Path(payload.own[0])):
-        del os.environ["ONKOCODE_OWNER"]
         process = start(replace(payload, commands=["touch ran"]), tmp_path)
         assert process.wait() == TRY_AGAIN
         assert process.stderr is not None

@@ -88,7 +88,7 @@ def test_more_memory_after_running_out_of_it_alone(study: Study) -> None:
     here = site({"a40": 4}, hours=24)
     first = resources(study, "qwen3-8b", "training", here, Tries())
     for cause in ("stopped", "time", "killed", "failed"):
-        assert resources(study, "qwen3-8b", "training", here, Tries(None, [Ending(cause)] * 5)) == first  # type: ignore[arg-type]
+        assert resources(study, "qwen3-8b", "training", here, Tries(None, [Ending(cause)] * 5)) == first
     again = resources(study, "qwen3-8b", "training", here, Tries(None, [Ending("memory")]))
     assert again == first | {"mem_mb": 2 * int(first["mem_mb"])}
 

@@ -54,6 +54,7 @@ class Site:
 
 @pytest.fixture
 def site(in_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.delenv("ONKOCODE_CATALOGUES", raising=False)
     merged: dict[str, Any] = {}
     for file in FILES:
         merge(merged, yaml.safe_load((in_root / file).read_text(encoding="utf-8")))

@@ -4,7 +4,9 @@ import json
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -23,9 +25,11 @@ from onkocode.records.ownership import (
 
 
 @pytest.fixture(autouse=True)
-def _no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (ownership.VARIABLE, "SLURM_JOB_ID", "SLURMD_NODENAME"):
-        monkeypatch.delenv(name, raising=False)
+def _no_owner() -> Iterator[None]:
+    with patch.dict(os.environ):
+        for name in (ownership.VARIABLE, "SLURM_JOB_ID", "SLURMD_NODENAME"):
+            os.environ.pop(name, None)
+        yield
 
 
 def other(folder: Path, **changed: object) -> None:
@@ -113,16 +117,19 @@ def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (tmp_path / MARK).stat().st_mtime > 0
 
 
-def test_steps_of_a_job_share_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_of_a_job_share_its_mark(tmp_path: Path) -> None:
     with owning(tmp_path) as job:
         with owning(tmp_path) as step:
             assert step.token == job.token
             check_owned(tmp_path)
         assert read_mark(tmp_path) == job
-        monkeypatch.delenv(ownership.VARIABLE)  # somebody else on this machine
-        with pytest.raises(OwnedError), owning(tmp_path):
-            pytest.fail("two owners")
-        monkeypatch.setenv(ownership.VARIABLE, job.token)
+        with patch.dict(os.environ):
+            del os.environ[ownership.VARIABLE]  # somebody else on this machine
+            with pytest.raises(OwnedError), owning(tmp_path):
+                pytest.fail("two owners")
+        (tmp_path / "part").mkdir()
+        check_owned(tmp_path / "part")  # of a folder that is marked
+    (tmp_path / "part").rmdir()
 
 
 def _try(folder: Path, barrier: "multiprocessing.synchronize.Barrier", results: "multiprocessing.Queue[bool]") -> None:

@@ -100,8 +100,15 @@ def _now() -> str:
 
 
 def _write_endings(folder: Path, endings: Sequence[Ending]) -> None:
-    with suppress(OSError):
-        write_text(folder / ENDINGS_FILE, json.dumps([asdict(item) for item in endings], indent=1) + "\n")
+    file = folder / ENDINGS_FILE
+    text = json.dumps([asdict(item) for item in endings], indent=1) + "\n"
+    try:
+        write_text(file, text)
+    except OSError:
+        # A full disk takes no new file, but the block of the old one has room for a few lines more.
+        with suppress(OSError), file.open("r+", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.truncate()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onkocode.records.errors import StoppedError
+from onkocode.records.files import is_disk_full
 from onkocode.records.private import make_folder
 
 MARK = "owner.json"
@@ -86,10 +87,12 @@ def read_mark(folder: Path) -> Owner | None:
 
 
 def is_lost(folder: Path) -> bool:
-    """Tell whether a folder that this job had marked has another owner by now, or none."""
+    """Tell whether a folder that this job had marked, itself or as a part of one, has another owner by now, or none."""
     token = os.environ.get(VARIABLE)
-    now = read_mark(folder) if token is not None else None
-    return token is not None and (now is None or now.token != token)
+    if token is None:
+        return False
+    now = next((mark for place in (folder, *folder.parents) if (mark := read_mark(place)) is not None), None)
+    return now is None or now.token != token
 
 
 def check_owned(*folders: Path) -> None:
@@ -117,11 +120,18 @@ class _Marks:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
-    def take(self) -> None:
-        """Mark the folders."""
-        for folder in self.folders:
-            _take(folder, self.owner)
+    def take(self) -> bool:
+        """Mark the folders; on a full disk there are no marks, and what the job itself says of it is clearer."""
+        try:
+            for folder in self.folders:
+                _take(folder, self.owner)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            self.release()
+            return False
         self._thread.start()
+        return True
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -157,8 +167,8 @@ def owning(*folders: Path) -> Iterator[Owner]:
         return
     marks = _Marks(folders, mine)
     try:
-        marks.take()
-        os.environ[VARIABLE] = mine.token
+        if marks.take():
+            os.environ[VARIABLE] = mine.token
         yield mine
     finally:
         marks.release()
