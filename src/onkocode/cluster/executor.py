@@ -6,6 +6,7 @@ ends in is seen, and only what another try could mend is tried again.
 """
 
 import asyncio
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -154,7 +155,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     def _adopted(self, job: Any) -> SubmittedJobInfo | None:
         """Return a job of an earlier Snakemake that waits or runs, and writes the same."""
         key = work.key(job, self.sending.folder)
-        free = [row for row in self._queue().values() if (row.id, key) not in self.watch.jobs]
+        # Not what this run has submitted itself: of a bundle that runs, this job may have failed.
+        free = [row for row in self._queue().values() if row.id not in self.watch.before[key]]
         row = submission.adoptable(free, key, work.contents(job), self._fresh)
         if row is None:
             return None
@@ -278,6 +280,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """End the waiting, also that of submissions, before the plugin waits for them."""
         with self.lock:
             self.wait = False
+        if self.watch.jobs:
+            # Jobs that go on without this Snakemake wait for its folder, and read from it what else they wait for; the
+            # plugin would remove it.
+            self._tmpdir = tempfile.mkdtemp(dir=".snakemake", prefix="tmp.")
         super().shutdown()
 
     async def sleep(self) -> None:
