@@ -281,8 +281,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         with self.lock:
             self.wait = False
         if self.watch.jobs:
-            # Jobs that go on without this Snakemake wait for its folder, and read from it what else they wait for; the
-            # plugin would remove it.
+            # Jobs that go on without this Snakemake wait for its folder, which the plugin would remove.
             self._tmpdir = tempfile.mkdtemp(dir=".snakemake", prefix="tmp.")
         super().shutdown()
 
