@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from onkocode.records import endings
-from onkocode.records.endings import ENDINGS_FILE, Ending, cause_of, read_endings, recorded, resident_mb
+from onkocode.records.endings import ENDINGS_FILE, Cause, Ending, cause_of, read_endings, recorded, resident_mb
 from onkocode.records.errors import InputError, ShortageError, StoppedError
 from onkocode.records.limits import memory_given
 
@@ -55,6 +55,13 @@ def test_the_cause_that_an_error_tells(error: BaseException, cause: str, tmp_pat
         raise error
     (ending,) = read_endings(tmp_path)
     assert ending.cause == cause
+
+
+def test_what_another_try_cannot_help(tmp_path: Path) -> None:
+    causes = [cause for part in get_args(Cause) for cause in get_args(part)]
+    assert {cause for cause in causes if Ending(cause).in_vain} == {"refused", "disk-full"}
+    (tmp_path / ENDINGS_FILE).write_text('[{"cause": "failed"}]')  # of a version that knew no better
+    assert [(ending.cause, ending.in_vain) for ending in read_endings(tmp_path)] == [("failed", False)]
 
 
 @pytest.mark.parametrize("others", [False, True])
