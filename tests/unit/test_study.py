@@ -262,6 +262,7 @@ def test_requests_grow_from_what_ran_out_up_to_the_ceilings(merged: dict[str, An
     study = Study(merged, [])
     model, out = "tiny-llama", Ending("memory")
     base = study.recipes[model].config.resources.memory_mb
+    assert base == 2000
     assert [requests.memory_mb(study, model, [out] * count) for count in range(5)] == [
         base,
         2 * base,
