@@ -13,7 +13,7 @@ import yaml
 from tests.cluster.counting import ROOT
 from tests.cluster.slurm import Options, cluster
 
-pytestmark = pytest.mark.usefixtures("possible")
+pytestmark = [pytest.mark.usefixtures("possible"), pytest.mark.full]
 
 SITE = Path("config/site.yaml")
 # The example's study, with a model that asks for GPUs.

@@ -254,7 +254,7 @@ def test_each_cause_asks_for_more_of_what_was_lacking_and_of_nothing_else(merged
             if now != first:
                 assert now == (2 if what == "gpus" else 2 * first)
                 more[what].append(cause)
-    assert len(CAUSES) == 9
+    assert len(CAUSES) == 10
     assert more == {"memory": ["memory"], "training": ["time"], "testing": ["time"], "gpus": ["gpu-memory", "gpus"]}
 
 
