@@ -98,6 +98,11 @@ def test_site_file_names_every_mistake() -> None:
         site_of({"partitions": {"gpu": {"hours": 0, "memory_mb": 1, "cores": 1}}, "acount": "x"})
 
 
+def test_jobs_of_another_cluster_could_not_be_watched() -> None:
+    with pytest.raises(InputError, match="another cluster"):
+        site({"a40": 4}, options=["--clusters=other"])
+
+
 def test_without_a_site_file_the_site_is_taken_from_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(here.VARIABLE, raising=False)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from onkocode.config.base import PositiveInt, Section, validated
 from onkocode.config.loading import read_yaml
@@ -30,12 +30,20 @@ class Partition(Section):
         return gpus <= there and memory_mb <= self.memory_mb and cores <= self.cores
 
 
+def _of_one_cluster(value: list[str]) -> list[str]:
+    if any(word.startswith(("-M", "--cluster")) for word in value):
+        raise ValueError("names another cluster, whose jobs could not be watched; start Snakemake there")
+    return value
+
+
 class Site(Section):
     """A cluster, and how jobs ask it for what they need."""
 
     account: str | None = Field(None, description="Account that jobs are charged to; null = the user's default.")
     qos: str | None = Field(None, description="Quality of service; null = the default.")
-    options: list[str] = Field([], description="Further options of sbatch, e.g. [--exclude=node7].")
+    options: Annotated[list[str], AfterValidator(_of_one_cluster)] = Field(
+        [], description="Further options of sbatch, e.g. [--exclude=node7]."
+    )
     partitions: dict[str, Partition] = Field(min_length=1, description="Partitions that jobs may be sent to.")
     gpu_request: Literal["gpus", "gres"] = Field(
         "gpus",
