@@ -34,8 +34,7 @@ pathvars:
     benchmarks="logs/benchmarks",
 
 
-if site and site.cache:
-    os.environ["HF_HOME"] = str(site.cache)
+os.environ.update(site.variables if site else {})
 
 
 # Jobs close all folders of private files to others, up to this one.

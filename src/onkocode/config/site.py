@@ -68,6 +68,11 @@ class Site(Section):
         """Return the scratch directory of the study in a working directory; studies share none."""
         return "scratch" if self.scratch is None else str(self.scratch / f"{folder.name}-{digest(folder)[:8]}")
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the environment says to libraries of the site's directories."""
+        return {} if self.cache is None else {"HF_HOME": str(self.cache)}
+
     def gpu_types(self) -> list[str]:
         """Return the GPU types of all partitions."""
         return list(dict.fromkeys(kind for item in self.partitions.values() for kind in item.gpus))
