@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.cluster.counting import ROOT
-from tests.cluster.slurm import Options, cluster
+from tests.cluster.slurm import Options, cluster, missing
 
 pytestmark = [pytest.mark.usefixtures("possible"), pytest.mark.full]
 
@@ -102,3 +102,23 @@ def test_cluster_that_knows_no_gpus_option(tmp_path: Path) -> None:
         assert study.check("--no-jobs") == [], study.said
         found = study.mistaken(site, gpu_request="gpus")
         assert "select/cons_res knows no --gpus; set `gpu_request` in config/site.yaml to gres" in found
+
+
+def test_account_that_does_not_exist(tmp_path: Path) -> None:
+    reason = missing(accounting=True)
+    if reason is not None:
+        pytest.skip(reason)
+    options = Options(accounting=True, min_job_age=60, further=("AccountingStorageEnforce=associations,qos",))
+    with cluster(tmp_path / "slurm", options):
+        study = Checked(tmp_path / "study")
+        site = study.describe()
+        assert site["account"] is None  # SLURM gives root an account of its own beside this one
+        assert "yours are lab, root" in (study.root / SITE).read_text()
+        (study.root / SITE).write_text(yaml.safe_dump({**site, "account": "lab"}))
+        assert study.check("--no-jobs") == [], study.said
+        assert "ok       account: lab" in study.said
+        assert "known for 60 s (MinJobAge), after that by sacct" in study.said
+        found = study.mistaken(site, account="lb")
+        assert "account: lb is none of yours (lab, root); correct `account` in config/site.yaml" in found
+        assert "SLURM would not take it" in found
+        assert "correct `qos` in config/site.yaml" in study.mistaken(site, qos="fastest")
