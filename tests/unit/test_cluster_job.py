@@ -168,6 +168,20 @@ def test_adopts_what_is_the_same() -> None:
         adopt(row("PENDING", "other"))
 
 
+@pytest.mark.parametrize(
+    ("resources", "options"),
+    [
+        ({"gpu": 0, "gpu_model": "a40", "gres": ""}, []),
+        ({"gpu": 2, "gpu_model": "nvidia_a100-sxm4-80gb", "gres": ""}, ["--gpus=nvidia_a100-sxm4-80gb:2"]),
+        ({"gpu": 1, "gpu_model": ""}, ["--gpus=1"]),
+        ({"gpu": 0, "gres": "gpu:a40:2"}, ["--gres=gpu:a40:2"]),
+        ({}, []),
+    ],
+)
+def test_gpus_are_asked_for(resources: dict[str, object], options: list[str]) -> None:
+    assert submission.gpu_options(resources) == options
+
+
 def test_names_and_folders() -> None:
     assert submission.name_of("train_epoch", ["qwen3-8b", "2"]) == "train_epoch.qwen3-8b.2"
     assert submission.name_of("a", ["ü b/c", "x" * 200]).startswith("a._b_c.xxx")

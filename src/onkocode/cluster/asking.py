@@ -12,7 +12,6 @@ from typing import Any
 from snakemake_executor_plugin_slurm.partitions import Partition as PluginPartition
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
-from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import slurm, submission
@@ -115,7 +114,7 @@ def arguments(site: Site, asked: Asked, partition: str, log: Path, name: str = N
         "partition": f" -p {shlex.quote(partition)}",
         "workdir": str(Path.cwd()),
     }
-    call = shlex.split(get_submit_command(job, params) + set_gres_string(job))
+    call = [*shlex.split(get_submit_command(job, params)), *submission.gpu_options(job.resources)]
     told = min(submission.WARNING_SECONDS, 15 * asked.minutes)
     quality = [f"--qos={site.qos}"] if site.qos else []
     return [*call, "--open-mode=append", f"--signal=B:USR1@{told}", *site.options, *quality]

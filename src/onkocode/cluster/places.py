@@ -153,7 +153,7 @@ def _of_hub(source: HubBase | HubAdapter, model: str, cache: Path, environment: 
     if find(cache, source.hub, source.revision) is not None:
         return ok(f"model {source.hub}: in the cache")
     what = f"model {source.hub} (recipes.{model}): not, or not as a whole, in the cache"
-    advice = f"fetch it where there is a network (`hf download {source.hub}`)"
+    advice = "fetch it where there is a network (`onkocode fetch`)"
     if environment.get("HF_HUB_OFFLINE", "0").casefold() in ("1", "true", "on", "yes"):
         return wrong(f"{what}, and HF_HUB_OFFLINE is set", advice)
     token = "" if environment.get("HF_TOKEN") else " (a gated model needs HF_TOKEN, which is not set)"

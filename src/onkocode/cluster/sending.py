@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
-from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from onkocode.cluster import slurm, submission, work
 from onkocode.cluster.job import Payload
@@ -79,7 +78,7 @@ class Sending:
             "partition": partition,
             "workdir": str(self.folder),
         }
-        call = get_submit_command(jobs[0], params, self.settings, nodes) + set_gres_string(jobs[0])
+        call = get_submit_command(jobs[0], params, self.settings, nodes)
         minutes = int(jobs[0].resources.get("runtime") or 60) * len(jobs)
         # Logs of a job that SLURM starts again go on; an end that is told leaves time to save.
         warning = min(submission.WARNING_SECONDS, 15 * minutes)
@@ -87,7 +86,7 @@ class Sending:
         further += [f"--time={minutes}"] if len(jobs) > 1 else []
         if self.site is not None:
             further += [*self.site.options, *([f"--qos={self.site.qos}"] if self.site.qos else [])]
-        return [*shlex.split(call), *further]
+        return [*shlex.split(call), *submission.gpu_options(jobs[0].resources), *further]
 
     def partition_file(self) -> Path | None:
         """Write the plugin's partition file; None without a site."""

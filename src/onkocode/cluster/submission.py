@@ -74,6 +74,18 @@ def name_of(rule: str, wildcards: Iterable[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", ".".join(words))[:NAME_LENGTH]
 
 
+def gpu_options(resources: Mapping[str, Any]) -> list[str]:
+    """Return the options that ask for GPUs.
+
+    Unlike the plugin's they ask for nothing where the number is 0, and take types with hyphens, as clusters have them.
+    """
+    if resources.get("gres"):
+        return [f"--gres={resources['gres']}"]
+    if not resources.get("gpu"):
+        return []
+    return [f"--gpus={':'.join([*filter(None, [resources.get('gpu_model')]), str(resources['gpu'])])}"]
+
+
 def script_of(python: str, folder: Path, payload: Payload) -> str:
     """Return the script that SLURM runs on the node.
 
