@@ -157,7 +157,7 @@ def _of_hub(source: HubBase | HubAdapter, model: str, cache: Path, environment: 
     if environment.get("HF_HUB_OFFLINE", "0").casefold() in ("1", "true", "on", "yes"):
         return wrong(f"{what}, and HF_HUB_OFFLINE is set", advice)
     token = "" if environment.get("HF_TOKEN") else " (a gated model needs HF_TOKEN, which is not set)"
-    return warning(what, f"{advice}{token}, or let its job do so where nodes have a network")
+    return warning(what, f"{advice}{token}, or let Snakemake do so at its start, where this machine has one")
 
 
 def adapter_in(cache: Path, hub: str, revision: str) -> Path | None:
