@@ -9,7 +9,8 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ from onkocode.cluster.sending import Sending, send
 from onkocode.cluster.slurm import BusyError, RefusedError, Row, SlurmError
 from onkocode.cluster.verdicts import Verdict, judge
 from onkocode.cluster.watching import Watch, Watched
-from onkocode.records.errors import first_of
 
 LONGEST_PAUSE = 60  # seconds between two looks
 SILENCE = 600.0  # seconds without an answer of SLURM, of which a person is told again and again
+TROUBLES = 5  # looks at a job that fail, after which it is given up
 SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on jobs, is waited for
 
 
@@ -44,6 +45,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         super().__post_init__(test_mode)
         self.watch = Watch(self.sending.records)
         self.answered = time.monotonic()
+        self.trouble: Counter[str] = Counter()
         self.submitting = threading.Lock()
         self.rows: dict[str, Row] = {}
         self.looked = -float("inf")
@@ -65,12 +67,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Submit jobs together, but for those that a job of an earlier Snakemake does already."""
         left = list(jobs)
         try:
-            for job in jobs:
-                info = self._adopted(job)
-                if info is not None:
-                    left.remove(job)
-                    self.report_job_submission(info)
-            for info in self._patiently(left) if left else []:
+            for info in self._patiently(jobs):
                 left.remove(info.job)
                 self.report_job_submission(info)
         except (RefusedError, SlurmError, WorkflowError) as error:
@@ -79,12 +76,17 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self.logger.error(f"{work.title(jobs[0])}: cannot be submitted", exc_info=True)
             self._give_up_all(left, f"cannot be submitted: {error!r}")
 
-    def _patiently(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
-        """Submit; wait for a controller that is down, for a while, and for own jobs to end, as long as it takes."""
-        end, told = time.monotonic() + SUBMITTING, False
-        while self.wait:
+    def _patiently(self, jobs: list[Any]) -> Iterator[SubmittedJobInfo]:
+        """Adopt or submit; wait for a controller that is down, for a while, and for own jobs to end, however long."""
+        end, told, left = time.monotonic() + SUBMITTING, False, list(jobs)
+        while left and self.wait:
             try:
-                return self._submitted(jobs)
+                # Each time: SLURM may have taken a job although its answer did not come.
+                for info in [info for job in left if (info := self._adopted(job)) is not None]:
+                    left.remove(info.job)
+                    yield info
+                yield from self._submitted(left) if left else []
+                return
             except BusyError as error:
                 if time.monotonic() > end and not any(words in str(error) for words in slurm.SUBMIT_LIMIT):
                     raise RefusedError(slurm.refusal(str(error))) from None
@@ -92,11 +94,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                     self.logger.warning(f"SLURM takes no job now ({error}); trying again every 10 s")
                 told = True
                 time.sleep(10)
-                # It may have taken the job, although its answer did not come.
-                adopted = self._adopted(jobs[0]) if len(jobs) == 1 else None
-                if adopted is not None:
-                    return [adopted]
-        raise RefusedError("Snakemake ends")
+        if left:
+            raise RefusedError("Snakemake ends")
 
     def _submitted(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
         log = work.log_pattern(jobs[0], self.sending.logs)
@@ -134,18 +133,6 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             )
         return f" -p {max(fitting)[1]}"
 
-    def refuse_unfit(self, jobs: Iterable[Any]) -> None:
-        """Raise WorkflowError where there are jobs that no partition has room for, before any is submitted."""
-        unfit: dict[str, list[str]] = {}
-        for job in jobs:
-            try:
-                self.get_partition_arg(job)
-            except RefusedError as error:
-                unfit.setdefault(str(error), []).append(work.title(job))
-        if unfit:
-            lines = [f"{first_of(names, 3)}\n  {message}" for message, names in unfit.items()]
-            raise WorkflowError("nothing was submitted:\n" + "\n".join(lines))
-
     def additional_general_args(self) -> str:
         """Leave outputs alone on the node when a job fails there: they may be those of another copy."""
         return f"{super().additional_general_args()} --keep-incomplete"
@@ -177,7 +164,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                 try:
                     self.rows = slurm.queue()
                 except SlurmError as error:
-                    raise RefusedError(f"squeue does not answer, so nothing is submitted: {error}") from None
+                    raise BusyError(f"squeue does not answer: {error}") from None
                 self.looked = time.monotonic()
             return self.rows
 
@@ -200,8 +187,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             try:
                 still = self._treat(info, rows)
             except Exception as error:  # one job that cannot be treated must not end the watch over all others
-                self.logger.error(f"{work.title(info.job)}: {error!r}", exc_info=True)
-                still = info
+                still = self._in_trouble(info, error)
             if still is not None:
                 yield still
             ended += still is not info
@@ -228,13 +214,13 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             return info
         if verdict.action == "again":
             return self._again(info, watched, verdict)
+        if verdict.action == "cancel":
+            slurm.cancel([watched.id])
         self.watch.jobs.pop((watched.id, watched.key))
         if verdict.action == "done":
             self.watch.forget(watched.key)
             self.report_job_success(info)
             return None
-        if verdict.action == "cancel":
-            slurm.cancel([watched.id])
         self._exclude_node(watched)
         if verdict.action == "retry":
             self.report_job_error(info, msg=f"{verdict.message}. ", aux_logs=[])
@@ -246,7 +232,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         self._tell_once(watched, verdict.message)
         self._exclude_node(watched)
         try:
-            following = self._submitted([info.job])[0]
+            following = self._adopted(info.job) or self._submitted([info.job])[0]
         except BusyError:
             return info  # at the next look
         except (RefusedError, SlurmError, WorkflowError) as error:
@@ -254,6 +240,15 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self._give_up(info, str(error))
         self.watch.jobs.pop((watched.id, watched.key))
         return following
+
+    def _in_trouble(self, info: SubmittedJobInfo, error: Exception) -> SubmittedJobInfo | None:
+        """Keep a job that could not be treated for the next look, but not for ever."""
+        self.trouble[info.external_jobid] += 1
+        self.logger.error(f"{work.title(info.job)}: {error!r}", exc_info=True)
+        if self.trouble[info.external_jobid] < TROUBLES:
+            return info
+        self._give_up(info, f"it cannot be watched ({error!r})")
+        return None
 
     def _exclude_node(self, watched: Watched) -> None:
         row = watched.row

@@ -11,14 +11,24 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import work
 from onkocode.cluster.executor import Executor
+from onkocode.cluster.slurm import RefusedError
 from onkocode.cluster.tails import last_lines
+from onkocode.records.errors import first_of
 
 
 def check_fits(workflow: Any) -> None:
     """Refuse a run on the cluster, before it submits anything, where jobs fit no partition; raises WorkflowError."""
-    found = workflow.scheduler.get_executor(_NotLocal())
-    if isinstance(found, Executor):
-        found.refuse_unfit(job for job in workflow.dag.needrun_jobs() if not job.is_local)
+    executor = workflow.scheduler.get_executor(_NotLocal())
+    unfit: dict[str, list[str]] = {}
+    for job in workflow.dag.needrun_jobs() if isinstance(executor, Executor) else ():
+        try:
+            if not job.is_local:
+                executor.get_partition_arg(job)
+        except RefusedError as error:
+            unfit.setdefault(str(error), []).append(work.title(job))
+    if unfit:
+        lines = [f"{first_of(names, 3)}\n  {message}" for message, names in unfit.items()]
+        raise WorkflowError("nothing was submitted:\n" + "\n".join(lines))
 
 
 class _NotLocal:

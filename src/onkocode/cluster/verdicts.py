@@ -130,7 +130,7 @@ def _of_step(seen: Seen, state: str, code: int | None) -> Verdict:
     cause = seen.ending.cause if seen.ending is not None else None
     if cause in LACKING or state == "OUT_OF_MEMORY":
         lack = cause if cause in LACKING else "memory"
-        return Verdict("retry", f"it ran out of {lack}; the next try asks for more, as far as the recipe allows")
+        return Verdict("retry", f"it ran out of {lack}; the next try asks for more, as far as its recipe allows")
     if cause in FINAL:
         return Verdict("fail", f"it cannot end well before you have changed something; {_where(seen)} says what")
     if state == "CANCELLED":
