@@ -686,11 +686,14 @@ def test_data_parallel_processes_leave_together_and_go_on(
     tiny_models: dict[str, Path], small_questions: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: dict[str, Any] = {"processes": 2, "batch_size": 1, "save_minutes": 1e-9, "epochs": 1, "log_steps": 3}
-    calm = command(tiny_models["llama"], small_questions, tmp_path / "calm", 1, **chosen)
+    # The processes look for the file of their parent every two seconds, so there must be more to do.
+    several = [small_questions.with_columns(pl.col("question_id") + f"-{number}") for number in range(6)]
+    questions = pl.concat(several)
+    calm = command(tiny_models["llama"], questions, tmp_path / "calm", 1, **chosen)
     with monkeypatch.context() as patch:
         patch.setattr(processes, "subprocess", ranks)  # the others are started by torchrun
         assert main(calm) == 0
-    arguments = command(tiny_models["llama"], small_questions, tmp_path / "left", 1, **chosen)
+    arguments = command(tiny_models["llama"], questions, tmp_path / "left", 1, **chosen)
     process = start(arguments, tmp_path / "log")
     wait_for_save(process, tmp_path / "left/scratch", tmp_path / "log")
     process.send_signal(signal.SIGTERM)
@@ -700,7 +703,7 @@ def test_data_parallel_processes_leave_together_and_go_on(
     assert same(tmp_path / "calm/epoch-1", tmp_path / "left/epoch-1")
     rows = [without_clock(rows_of(tmp_path / folder / "epoch-1")) for folder in ("calm", "left")]
     assert rows[0] == rows[1]
-    assert [row["step"] for row in rows[0]] == [1, 3, 6, 9, 12, 14]  # 28 questions, one on each of two processes
+    assert [row["step"] for row in rows[0]] == [1, *range(3, 85, 3)]  # 168 questions, one on each of two
 
 
 def test_data_parallel_processes_fail_together_with_the_cause(
