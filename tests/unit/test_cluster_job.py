@@ -72,7 +72,10 @@ def test_a_second_copy_ends_at_once_and_runs_nothing(payload: Payload, tmp_path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
 def test_step_with_saves_is_asked_to_leave_by_a_file(payload: Payload, tmp_path: Path, number: signal.Signals) -> None:
-    command = f"touch begun; while [ ! -e {payload.scratch[0]}/stop ]; do sleep 0.05; done; exit {TRY_AGAIN}"
+    # As a real step: what lay there before is forgotten at its begin.
+    stop = f"{payload.scratch[0]}/stop"
+    command = f"mkdir -p {payload.scratch[0]}; touch begun; sleep 0.3; rm -f {stop}; "
+    command += f"while [ ! -e {stop} ]; do sleep 0.05; done; exit {TRY_AGAIN}"
     process = start(replace(payload, commands=[command]), tmp_path)
     while not (tmp_path / "begun").exists():
         time.sleep(0.02)

@@ -20,11 +20,12 @@ from types import FrameType
 
 from onkocode.records.limits import MEMORY_VARIABLE, memory_given
 from onkocode.records.ownership import BEAT, OwnedError, owning
-from onkocode.records.stopping import STOP_FILE
+from onkocode.records.stopping import STOP_FILE, forget_stop
 
 # Failed starts of one job, after which it ends itself: steps of a node that fails end with an error, too, and SLURM is
 # right to start that job again.
 PATIENCE = 2
+PAUSE = 2.0  # seconds between two times that a step is asked to leave
 TRY_AGAIN = 75  # of sysexits.h: nothing is wrong, start it again later
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -138,13 +139,21 @@ class _Running:
             if self.asked:
                 break
             self.process = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL)  # noqa: S603
-            if self.asked:  # while it was started
-                self._ask("SIGTERM" in self.record.told)
-            code = self.process.wait()
+            code = self._end_of(self.process)
             self.record.codes.append(code if code >= 0 else 128 - code)
             self.record.write()
+        for scratch in map(Path, self.payload.scratch):
+            forget_stop(scratch)
         codes = self.record.codes
         return TRY_AGAIN if len(codes) < len(self.payload.commands) and not any(codes) else max(codes, default=0)
+
+    def _end_of(self, process: "subprocess.Popen[bytes]") -> int:
+        """Wait for the end of a step; ask it to leave more than once, since it forgets at its begin what was there."""
+        while True:
+            if self.asked:
+                self._ask("SIGTERM" in self.record.told)
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=PAUSE)
 
 
 def work(payload: Payload) -> int:
