@@ -91,14 +91,22 @@ class Counting:
         """Start Snakemake with the project's profile, looking more often than a person would."""
         command = [python, "-m", "snakemake", "--profile", "slurm", "--latency-wait", "5"]
         command += ["--slurm-init-seconds-before-status-checks", "2", "--slurm-logdir", "logs/slurm", *arguments]
-        environment = os.environ | {
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
+        environment = self.environment()
         with self.output.open("ab") as output:
             return subprocess.Popen(
                 command, cwd=self.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
+    def words(self, name: str) -> list[str]:
+        """What the step of a job is told."""
+        found: list[str] = json.loads((self.root / "jobs.json").read_text())[name]["words"]
+        return found
 
     def run(self, *arguments: str, seconds: float = 300) -> int:
         """Run Snakemake to its end, which must come in time."""

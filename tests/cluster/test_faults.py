@@ -86,6 +86,33 @@ def test_node_down(tmp_path: Path, processes: str) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("ends", ["first", "last"])
+def test_orphan(tmp_path: Path, ends: str) -> None:
+    """A copy on a node that SLURM has lost goes on; or it hangs, is taken for dead, and wakes when all is done."""
+    with cluster(tmp_path / "slurm"):
+        study = Counting(tmp_path / "study", {"a": words(60)})
+        command = [sys.executable, "-m", "tests.cluster.worker", "--scratch", "scratch/a"]
+        orphan = subprocess.Popen(
+            [*command, "--output", "out/a/result.txt", *study.words("a")],
+            cwd=study.root,
+            env=study.environment() | {"SLURM_JOB_ID": "999", "SLURMD_NODENAME": "lost"},
+        )
+        study.wait_for_step("a", 3)
+        if ends == "last":
+            orphan.send_signal(signal.SIGSTOP)
+        assert study.run(seconds=400) == 0, study.said
+        assert "SLURM job 999 on node lost works at this already" in study.said
+        assert study.is_exact("a", 60)
+        before = (study.root / "out/a/result.txt").stat().st_mtime_ns
+        orphan.send_signal(signal.SIGCONT)
+        assert orphan.wait(timeout=60) == (0 if ends == "first" else 75)
+        assert study.is_exact("a", 60)
+        assert (study.root / "out/a/result.txt").stat().st_mtime_ns == before
+        assert study.steps("a") == list(range(1, 61))
+        assert not list(study.root.rglob("owner.json"))
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("mode", ["REQUEUE", "CANCEL"])
 def test_preemption(tmp_path: Path, mode: str) -> None:
     with cluster(tmp_path / "slurm", Options(preempt=mode)):
