@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -50,7 +51,7 @@ def fill(disk: Path, left: int = 0) -> Path:
     ballast = disk / "ballast"
     ballast.unlink(missing_ok=True)
     free = shutil.disk_usage(disk).free - left
-    with ballast.open("wb") as stream:
+    with suppress(OSError), ballast.open("wb") as stream:  # others write meanwhile
         stream.write(bytes(max(0, free)))
     return ballast
 

@@ -380,7 +380,7 @@ def test_killed_job_that_is_started_again_ends_like_an_undisturbed_one(
     assert [ending.cause for ending in read_endings(tmp_path / "scratch")] == ["killed"]
     left = sorted(int(path.parent.name[11:]) for path in tmp_path.glob("scratch/checkpoint-*/complete.json"))
     assert 28 < left[0] <= left[-1] < 56  # in the middle of the epoch
-    assert not (tmp_path / "epoch-2").exists()
+    assert not (tmp_path / "epoch-2/adapter").exists()
     assert main(arguments) == 0
     assert same(undisturbed / "epoch-2", tmp_path / "epoch-2")
     rows = rows_of(tmp_path / "epoch-2")

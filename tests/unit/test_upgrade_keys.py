@@ -149,6 +149,7 @@ def test_a_recipe_may_set_an_added_option_back_to_its_default() -> None:
 
 
 def test_saves_within_an_epoch_outlive_options_that_do_not_touch_them(tmp_path: Path) -> None:
+    from onkocode.training.checkpoints import mark_complete
     from onkocode.training.epoch import EpochJob, _open_scratch
 
     base, scratch = tmp_path / "base", tmp_path / "scratch"
@@ -161,6 +162,7 @@ def test_saves_within_an_epoch_outlive_options_that_do_not_touch_them(tmp_path: 
     def kept(changes: dict[str, Any]) -> bool:
         _open_scratch(job, Training.model_validate(json.loads(slices.as_json(settings))), {}, examples)
         save.mkdir(exist_ok=True)
+        mark_complete(save, 5, 1)
         _open_scratch(job, settings.model_copy(update=changes), {}, examples)
         return save.exists()
 

@@ -125,7 +125,7 @@ def _look_at_folder(seen: Seen, name: str, folder: Path, token: str) -> None:
 def ask_driver() -> tuple[list[Device], str]:
     """Return the GPUs that nvidia-smi tells, or why it tells none."""
     try:
-        done = subprocess.run(QUERY, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+        done = subprocess.run(QUERY, capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=False)  # noqa: S603
     except OSError:
         return [], "nvidia-smi is not there"
     except subprocess.TimeoutExpired:
@@ -138,7 +138,9 @@ def ask_driver() -> tuple[list[Device], str]:
 def ask_driver_cuda() -> str:
     """Return the newest CUDA that the driver supports, which stands in the head of nvidia-smi's table."""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(QUERY[:1], capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            QUERY[:1], capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=False
+        )
         found = re.search(r"CUDA(?: UMD)? Version:\s*([\d.]+)", done.stdout)
         return found[1] if found else ""
     return ""

@@ -55,32 +55,33 @@ def train_epoch(
 
     close_hub()
     forget_stop(scratch)
-    with owning(scratch, output), recorded(scratch):  # closed last: W&B may take its time
-        from onkocode.config.schema import Tracking
-        from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
-        from onkocode.models.compiling import compiling_later
-        from onkocode.records.schemas import read_table
-        from onkocode.tracking import TrackedRun
+    with owning(scratch, output):
+        with recorded(scratch):  # closed last: W&B may take its time
+            from onkocode.config.schema import Tracking
+            from onkocode.export.card import CheckpointFacts, adapter_card, training_facts
+            from onkocode.models.compiling import compiling_later
+            from onkocode.records.schemas import read_table
+            from onkocode.tracking import TrackedRun
 
-        with compiling_later():
-            from onkocode.training import processes
-            from onkocode.training.epoch import EpochJob
-            from onkocode.training.epoch import train_epoch as train
+            with compiling_later():
+                from onkocode.training import processes
+                from onkocode.training.epoch import EpochJob
+                from onkocode.training.epoch import train_epoch as train
 
-        located = read_visible_model(base, weights=True)
-        job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
-        inputs = {"base": base, "questions": questions}
-        inputs |= {"previous": previous / "adapter"} if previous is not None else {}
-        record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
-        run = TrackedRun(tracking or Tracking(), model, "train", epoch, settings.model_dump(), scratch.parent)
-        launch = processes.launcher(job, questions) if settings.processes > 1 else None
-        with run:
-            record.add(**train(job, read_table(questions, "questions"), settings, run, launch))
-            chosen = record.record["settings"]
-            record.add(**training_facts(model, epoch, located, questions, output, chosen))
-            card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
-            check_owned(scratch, output)
-            write_text(output / "adapter" / "README.md", card)
-            record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
+            located = read_visible_model(base, weights=True)
+            job = EpochJob(Path(located["path"]), epoch, previous, scratch, output)
+            inputs = {"base": base, "questions": questions}
+            inputs |= {"previous": previous / "adapter"} if previous is not None else {}
+            record = Provenance("train-epoch", settings.model_dump(), inputs, settings.seed)
+            run = TrackedRun(tracking or Tracking(), model, "train", epoch, settings.model_dump(), scratch.parent)
+            launch = processes.launcher(job, questions) if settings.processes > 1 else None
+            with run:
+                record.add(**train(job, read_table(questions, "questions"), settings, run, launch))
+                chosen = record.record["settings"]
+                record.add(**training_facts(model, epoch, located, questions, output, chosen))
+                card = adapter_card(CheckpointFacts(model, epoch, located, record.record))
+                check_owned(scratch, output)
+                write_text(output / "adapter" / "README.md", card)
+                record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
         check_owned(scratch)
         shutil.rmtree(scratch)
