@@ -3,6 +3,7 @@
 import json
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from onkocode.config import training
 from onkocode.models.loading import load_base
 from onkocode.models.tokenizing import load_tokenizer
 from onkocode.questions.formulations import load_formulations
+from onkocode.records import endings
 from onkocode.records.endings import read_endings
 from onkocode.records.schemas import columns_of, read_table, schema_mark, write_table
 
@@ -372,6 +374,28 @@ def test_why_it_ended_stands_in_scratch_until_it_is_done(place: Place, monkeypat
                 main(place.arguments("run", 1, "free", ("clinic",)))
     assert [ending.cause for ending in read_endings(scratch)] == ["memory", "gpu-memory", "stopped"]
     assert main(place.arguments("run", 1, "free", ("clinic",))) == 0
+    assert not scratch.exists()
+
+
+def test_nothing_writes_to_scratch_while_it_is_removed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = place.private / "scratch" / "run"
+    removed = []
+
+    def remove(folder: Path, *_: Any, **__: Any) -> None:
+        removed.append(folder)
+        if folder == scratch:
+            before = sorted(path.name for path in scratch.iterdir())
+            assert endings.ENDINGS_FILE not in before
+            time.sleep(0.3)
+            assert sorted(path.name for path in scratch.iterdir()) == before
+        real(folder)
+
+    real = shutil.rmtree
+    monkeypatch.setattr(endings, "LOOK", 0.001)
+    monkeypatch.setattr(endings, "BEAT", 0.0)  # the record of the job is written all the time
+    monkeypatch.setattr("onkocode.steps.common.shutil.rmtree", remove)
+    assert main(place.arguments("run", 1, "free", ("clinic",))) == 0
+    assert scratch in removed
     assert not scratch.exists()
 
 

@@ -98,4 +98,4 @@ class AnswerStore:
     def close(self) -> None:
         """Put all answers into the file that is kept, and remove the saves."""
         write_table(self._answers, "answers", self._file)
-        shutil.rmtree(self._scratch)
+        shutil.rmtree(self._folder)

@@ -15,7 +15,7 @@ from onkocode.records.progress import Progress
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
 from onkocode.steps.app import step
-from onkocode.steps.common import check_adapter
+from onkocode.steps.common import check_adapter, remove_scratch
 from onkocode.steps.options import SETTINGS, Condition, SomeNamedPaths
 from onkocode.terminal import say
 
@@ -67,26 +67,30 @@ def evaluate_checkpoint(
 
     forget_stop(scratch)
     place = common_folder(outputs.values())
-    with owning(scratch, place), recorded(scratch):
-        from onkocode.evaluation.asking import ask, choose_questions
-        from onkocode.evaluation.checking import check_questions
-        from onkocode.records.schemas import read_table, write_table
+    with owning(scratch, place):
+        with recorded(scratch):  # closed first: it writes to scratch
+            from onkocode.evaluation.asking import ask, choose_questions
+            from onkocode.evaluation.checking import check_questions
+            from onkocode.records.schemas import read_table, write_table
 
-        if coder is not None:
-            asked, made_of = _fitted(coder, scratch)
-        else:
-            asked, made_of = _language_model(base, adapter, condition, settings, answers, scratch)
-        record = Provenance("evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed)
-        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-        for name, table in tables.items():
-            check_questions(table, asked_for[name])
-        predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
-        record.add(**asked.facts)
-        check_owned(scratch, place)
-        for name, frame in predictions.items():
-            record.write(outputs[name])
-            write_table(frame, "predictions", outputs[name])
-        account = asked.finish()
+            if coder is not None:
+                asked, made_of = _fitted(coder, scratch)
+            else:
+                asked, made_of = _language_model(base, adapter, condition, settings, answers, scratch)
+            record = Provenance(
+                "evaluate-checkpoint", settings.model_dump(), made_of | asked_for, settings.thinking.seed
+            )
+            tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
+            for name, table in tables.items():
+                check_questions(table, asked_for[name])
+            predictions = ask(asked, choose_questions(tables, condition, settings), model, epoch, condition)
+            record.add(**asked.facts)
+            check_owned(scratch, place)
+            for name, frame in predictions.items():
+                record.write(outputs[name])
+                write_table(frame, "predictions", outputs[name])
+            account = asked.finish()
+        remove_scratch(scratch)
     say(account)
 
 
@@ -134,23 +138,25 @@ def evaluate_conditions(
 
     forget_stop(scratch)
     place = common_folder(outputs.values())
-    with owning(scratch, place), recorded(scratch):
-        from onkocode.coders.language_model import Checkpoint
-        from onkocode.evaluation.conditions import answer_under
-        from onkocode.records.schemas import read_table, write_table
+    with owning(scratch, place):
+        with recorded(scratch):  # closed first: it writes to scratch
+            from onkocode.coders.language_model import Checkpoint
+            from onkocode.evaluation.conditions import answer_under
+            from onkocode.records.schemas import read_table, write_table
 
-        checkpoint = Checkpoint(read_visible_model(base), adapter)
-        spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
-        files = {"base": base} | ({"adapter": adapter} if adapter else {})
-        record = Provenance("evaluate-conditions", settings.model_dump(), files | spaces | asked_for)
-        tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
-        codes = [read_table(path, "codes") for path in spaces.values()]
-        found = answer_under(checkpoint, list(outputs), tables, codes, settings, (model, epoch), (answers, scratch))
-        check_owned(scratch, place)
-        for name, frame in found.predictions.items():
-            record.write(outputs[name])
-            write_table(frame, "predictions", outputs[name])
-        account = found.finish()
+            checkpoint = Checkpoint(read_visible_model(base), adapter)
+            spaces = {name: path for name, path in {"icd10gm": icd10gm, "icdo3": icdo3}.items() if path}
+            files = {"base": base} | ({"adapter": adapter} if adapter else {})
+            record = Provenance("evaluate-conditions", settings.model_dump(), files | spaces | asked_for)
+            tables = {name: read_table(path, "questions") for name, path in asked_for.items()}
+            codes = [read_table(path, "codes") for path in spaces.values()]
+            found = answer_under(checkpoint, list(outputs), tables, codes, settings, (model, epoch), (answers, scratch))
+            check_owned(scratch, place)
+            for name, frame in found.predictions.items():
+                record.write(outputs[name])
+                write_table(frame, "predictions", outputs[name])
+            account = found.finish()
+        remove_scratch(scratch)
     say(account)
 
 

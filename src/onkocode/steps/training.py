@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from onkocode.records.ownership import check_owned, owning
 from onkocode.records.provenance import Provenance
 from onkocode.records.stopping import forget_stop
 from onkocode.steps.app import step
+from onkocode.steps.common import remove_scratch
 from onkocode.steps.options import SETTINGS
 
 if TYPE_CHECKING:
@@ -83,5 +83,4 @@ def train_epoch(
                 check_owned(scratch, output)
                 write_text(output / "adapter" / "README.md", card)
                 record.write(output / "adapter", output / "metrics.jsonl", output / "attempts.jsonl")
-        check_owned(scratch)
-        shutil.rmtree(scratch)
+        remove_scratch(scratch)
