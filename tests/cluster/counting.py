@@ -59,11 +59,11 @@ rule count:
         gres=of("gres", ""),
         bundle=of("bundle", 1),
     params:
-        scratch=lambda wildcards: f"scratch/{wildcards.name}",
+        scratch=lambda wildcards: f"scratch/{wildcards.name}" if of("saves", True)(wildcards) else "",
         key=lambda wildcards: json.dumps(jobs[wildcards.name].get("words", [])),
         words=lambda wildcards: jobs[wildcards.name].get("words", []),
     shell:
-        "python -m tests.cluster.worker --scratch {params.scratch:q} --output {output:q} {params.words:q} "
+        "python -m tests.cluster.worker --scratch scratch/{wildcards.name:q} --output {output:q} {params.words:q} "
         ">> {log:q} 2>&1"
 """
 SITE = {

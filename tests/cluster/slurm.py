@@ -39,6 +39,7 @@ class Options:
         preempt: what happens to jobs in `gpu` when one in `urgent` needs their GPUs: REQUEUE or CANCEL.
         requeue_exit: exit codes after which the site starts a job again by itself, e.g. 1-100.
         down_after: seconds of silence after which a node counts as down.
+        cores: of each node.
         partition_minutes: time limits by partition, beside the default of a day.
         further: lines of slurm.conf.
     """
@@ -50,6 +51,7 @@ class Options:
     preempt: str | None = None
     requeue_exit: str | None = None
     down_after: int = 15
+    cores: int = 16
     partition_minutes: dict[str, int] = field(default_factory=dict)
     further: tuple[str, ...] = ()
 
@@ -247,7 +249,7 @@ JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
 {requeue}{preempt}{storage}
 {chr(10).join(given.further)}
-NodeName=DEFAULT CPUs=16 RealMemory=64000 State=UNKNOWN
+NodeName=DEFAULT CPUs={given.cores} RealMemory=64000 State=UNKNOWN
 {nodes}
 PartitionName=DEFAULT State=UP DefaultTime=00:10:00 DefMemPerCPU=500
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime={limit["cpu"]}

@@ -40,6 +40,17 @@ def test_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+def test_memory_of_a_job_without_saves(tmp_path: Path) -> None:
+    with cluster(tmp_path / "slurm"):
+        jobs = {"a": {**words(5, memory=1100), "mem_mb": 900, "saves": False}}
+        study = Counting(tmp_path / "study", jobs)
+        assert study.run() == 0, study.said
+        assert study.is_exact("a", 5)
+        assert [job["MinMemoryNode"] for job in submissions()] == ["900M", "1800M"]
+        assert "ran out of memory" in study.said
+
+
+@pytest.mark.full
 def test_time(tmp_path: Path) -> None:
     """A job that is longer than its time leaves and goes on, more often than the workflow would retry it."""
     with cluster(tmp_path / "slurm"):
@@ -287,4 +298,23 @@ def test_environment_is_missing_on_the_node(tmp_path: Path) -> None:
             del os.environ["PYTHONPATH"]
         assert study.said.count("Error in rule count") == 1
         assert "lacks the environment" in study.said
+        assert len(submissions()) == 1
+
+
+@pytest.mark.full
+def test_controller_is_silent_for_too_long(tmp_path: Path) -> None:
+    """Snakemake ends, its jobs go on, and the next start adopts them."""
+    with cluster(tmp_path / "slurm") as site:
+        study = Counting(tmp_path / "study", {"a": words(400)}, SITE | {"silent_minutes": 1})
+        process = study.start()
+        study.wait_for_step("a", 3)
+        site.kill_daemon("slurmctld")
+        assert ended(process, 240) != 0
+        assert "SLURM has not answered for 1 min" in study.said
+        assert study.steps("a")[-1] < 400
+        site.start_controller()
+        assert study.run() == 0, study.said
+        assert "of an earlier run goes on" in study.said
+        assert study.is_exact("a", 400)
+        assert study.steps("a") == list(range(1, 401))
         assert len(submissions()) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm import answer, cluster
+from tests.cluster.slurm import Options, answer, cluster
 from tests.workflow.conftest import ROOT
 
 pytestmark = [pytest.mark.usefixtures("possible"), pytest.mark.full]
@@ -29,7 +29,7 @@ def test_from_nothing_to_the_first_figures(tmp_path: Path) -> None:
     # On a machine without GPUs the check says so, and goes on being followed.
     script = "\n".join(line + (" || [ $? = 2 ]" if "cluster check" in line else "") for line in given)
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    with cluster(tmp_path / "slurm"):
+    with cluster(tmp_path / "slurm", Options(cores=2)):  # all nodes share the cores of this machine
         done = subprocess.run(
             ["bash", "-e", "-x", "-c", script],
             cwd=clone,

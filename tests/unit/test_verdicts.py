@@ -121,3 +121,19 @@ def test_site_starts_it_again() -> None:
 @pytest.mark.parametrize(("text", "code"), [("0:0", 0), ("3:0", 3), ("0:9", 137), ("", None), ("1", None)])
 def test_exit_codes(text: str, code: int | None) -> None:
     assert code_of(text) == code
+
+
+@pytest.mark.parametrize(("cause", "action"), [(None, "retry"), ("failed", "retry"), ("disk-full", "fail")])
+def test_memory_that_slurm_alone_saw(cause: str | None, action: str) -> None:
+    verdict = judge(seen("FAILED", cause, exceeded=True, code=1))
+    assert verdict.action == action
+    assert verdict.lacks_memory == (action == "retry")
+    assert not judge(seen("FAILED", "gpu-memory")).lacks_memory
+
+
+@pytest.mark.parametrize(("index", "action"), [(1, "retry"), (2, "again")])
+def test_of_small_jobs_the_one_that_ran_lacks_memory(index: int, action: str) -> None:
+    """The first ended well, the second ran when SLURM ended them all, the third did not begin."""
+    record = replace(RECORD, keys=["a", "b", "c"], codes=[0])
+    verdict = judge(seen("OUT_OF_MEMORY", None, record, index=index, exceeded=True))
+    assert (verdict.action, verdict.lacks_memory) == (action, action == "retry")

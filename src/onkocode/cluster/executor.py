@@ -29,6 +29,7 @@ from onkocode.cluster.watching import Watch, Watched
 
 LONGEST_PAUSE = 60  # seconds between two looks
 SILENCE = 600.0  # seconds without an answer of SLURM, of which a person is told again and again
+SILENT_MINUTES = 60  # without an answer, after which Snakemake ends; where no site file says otherwise
 TROUBLES = 5  # looks at a job that fail, after which it is given up
 SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on jobs, is waited for
 
@@ -44,7 +45,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         settings.partition_config = settings.partition_config or self.sending.partition_file()
         super().__post_init__(test_mode)
         self.watch = Watch(self.sending.records)
-        self.answered = time.monotonic()
+        self.answered = self.told = time.monotonic()
+        self.memory: dict[str, int] = {}  # by key: MB that a job without saves asks for after running out of memory
         self.trouble: Counter[str] = Counter()
         self.submitting = threading.Lock()
         self.rows: dict[str, Row] = {}
@@ -54,6 +56,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Submit jobs, small ones together."""
+        for job in jobs:
+            work.enlarge(job, self.memory.get(work.key(job, self.sending.folder)))
         for bundle in work.bundles(jobs):
             for job in bundle:
                 self.run_job_pre(job)
@@ -198,12 +202,25 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         try:
             rows = slurm.queue()
         except SlurmError as error:
-            if time.monotonic() - self.answered > SILENCE:
-                self.logger.warning(f"SLURM has not answered for 10 minutes, waiting on: {error}")
-                self.answered = time.monotonic()
+            self._bear_silence(error)
             return None
-        self.answered = time.monotonic()
+        self.answered = self.told = time.monotonic()
         return rows
+
+    def _bear_silence(self, error: SlurmError) -> None:
+        """Say that SLURM does not answer, and end where that has lasted too long: its jobs go on without Snakemake."""
+        now, site = time.monotonic(), self.sending.site
+        limit = SILENT_MINUTES if site is None else site.silent_minutes
+        silent = (now - self.answered) / 60
+        if silent >= limit:
+            self.answered = self.told = now
+            words = f"SLURM has not answered for {limit} min ({error}); Snakemake ends"
+            leave(self.workflow, f"{words}, {ADOPTED}; start it again when squeue answers")
+        elif now - self.told > SILENCE:
+            self.told = now
+            self.logger.warning(
+                f"SLURM has not answered for {silent:.0f} min, waiting on ({limit} min at most): {error}"
+            )
 
     def _treat(self, info: SubmittedJobInfo, rows: dict[str, Row]) -> SubmittedJobInfo | None:
         """Do what is to be done about a job; returns it, or its successor, while it goes on."""
@@ -222,6 +239,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self.report_job_success(info)
             return None
         self._exclude_node(watched)
+        if verdict.lacks_memory and work.scratch(watched.job) is None:
+            self.memory[watched.key] = 2 * int(watched.job.resources.get("mem_mb") or 0)
         if verdict.action == "retry":
             self.report_job_error(info, msg=f"{verdict.message}. ", aux_logs=[])
         else:
@@ -288,6 +307,15 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
 
 STARTED = time.time()
+ADOPTED = "its jobs in SLURM go on, and the next start adopts them"
+
+
+def leave(workflow: Any, words: str) -> None:
+    """End Snakemake, and nothing else.
+
+    In a thread of its own: this may be called while the scheduler holds the lock that is taken here.
+    """
+    threading.Thread(target=workflow.scheduler.executor_error_callback, args=(WorkflowError(words),)).start()
 
 
 def install() -> None:

@@ -1,7 +1,6 @@
 """What the workflow does at its start where its jobs run on a cluster, and at its end where some have failed."""
 
 import signal
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -10,7 +9,7 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import work
-from onkocode.cluster.executor import Executor
+from onkocode.cluster.executor import ADOPTED, Executor, leave
 from onkocode.cluster.slurm import RefusedError
 from onkocode.cluster.tails import last_lines
 from onkocode.records.errors import first_of
@@ -52,11 +51,7 @@ def end_on_signals(workflow: Any) -> None:
     """Let SIGTERM and SIGHUP (a closed connection) end Snakemake; its jobs go on, and the next start adopts them."""
 
     def end(number: int, frame: FrameType | None) -> None:
-        words = (
-            f"{signal.Signals(number).name}: Snakemake ends; its jobs in SLURM go on, and the next start adopts them"
-        )
-        # In a thread of its own: the handler may have come while the scheduler held the lock that this takes.
-        threading.Thread(target=workflow.scheduler.executor_error_callback, args=(WorkflowError(words),)).start()
+        leave(workflow, f"{signal.Signals(number).name}: Snakemake ends; {ADOPTED}")
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)

@@ -15,6 +15,8 @@ qos: null
 scratch: null
 # Directory of the models of the Hub (HF_HOME), which all nodes see; null = as it is set.
 cache: null
+# Minutes without an answer of SLURM, after which Snakemake ends; its jobs go on, and the next start adopts them.
+silent_minutes: 60
 # true: leakage search, scoring and tables run where Snakemake does, and not as jobs.
 login_node: false
 """

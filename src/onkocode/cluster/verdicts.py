@@ -22,11 +22,13 @@ class Verdict:
     """What is to be done, and a message that says why, and what a person can do.
 
     `again` sends the job again, which counts as no failure; `retry` lets the workflow try it once more, of which there
-    are few; `fail` gives it up; `cancel` does so as well, after cancelling it.
+    are few; `fail` gives it up; `cancel` does so as well, after cancelling it. `lacks_memory` says that it ran
+    out of main memory.
     """
 
     action: Action
     message: str = ""
+    lacks_memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Seen:
         in_vain: times that it was sent again without having come further.
         missing: seconds since SLURM knew of it last.
         waiting: seconds that it has waited for the same reason.
+        exceeded: SLURM wrote that it ended it for its memory.
         outputs: all its outputs are there.
         owned: somebody else is still at it.
         index: its place among small jobs that were sent together; None = it was sent alone.
@@ -53,6 +56,7 @@ class Seen:
     in_vain: int = 0
     missing: float = 0.0
     waiting: float = 0.0
+    exceeded: bool = False
     outputs: bool = False
     owned: bool = False
     index: int | None = None
@@ -110,7 +114,7 @@ def _ended(seen: Seen, state: str, code: int | None) -> Verdict:
         return _after_owner(seen, last)
     if state == "PREEMPTED":
         return _again(seen, "it was pre-empted")
-    if seen.index is not None:
+    if seen.index is not None and not (seen.exceeded and seen.index == len(seen.records[-1].codes)):
         return _again(seen, "its turn did not come")
     if state in ("NODE_FAIL", "BOOT_FAIL"):
         return _again(seen, "its node failed")
@@ -128,9 +132,10 @@ def _after_owner(seen: Seen, last: Record) -> Verdict:
 
 def _of_step(seen: Seen, state: str, code: int | None) -> Verdict:
     cause = seen.ending.cause if seen.ending is not None else None
-    if cause in LACKING or state == "OUT_OF_MEMORY":
+    if cause in LACKING or (cause not in FINAL and (state == "OUT_OF_MEMORY" or seen.exceeded)):
         lack = cause if cause in LACKING else "memory"
-        return Verdict("retry", f"it ran out of {lack}; the next try asks for more, as far as its recipe allows")
+        said = f"it ran out of {lack}; the next try asks for more, as far as its recipe allows"
+        return Verdict("retry", said, lacks_memory=lack == "memory")
     if cause in FINAL:
         return Verdict("fail", f"it cannot end well before you have changed something; {_where(seen)} says what")
     if state == "CANCELLED":

@@ -53,7 +53,8 @@ class Watch:
         now = time.monotonic()
         row = self._row(watched, row, now)
         ended = row is None or not row.alive
-        if ended and (row is None or row.state != "COMPLETED"):
+        exceeded = ended and (row is None or row.state != "COMPLETED") and work.exceeded_memory(watched.log)
+        if exceeded:
             _conclude_memory(watched)
         records = read_records(self.records, watched.id)
         folder = work.scratch(watched.job)
@@ -67,6 +68,7 @@ class Watch:
             waiting=now - watched.since,
             outputs=ended and all(Path(file).exists() for file in work.outputs(watched.job)),
             index=_index(watched, records),
+            exceeded=exceeded,
             owned=ended and folder is not None and living(folder) is not None,
         )
 
@@ -110,5 +112,5 @@ def _ending(watched: Watched, records: list[Record]) -> Ending | None:
 def _conclude_memory(watched: Watched) -> None:
     """Let the step's record say so where SLURM ended it for its memory: it had no time to write that itself."""
     folder, given = work.scratch(watched.job), watched.job.resources.get("mem_mb")
-    if folder is not None and given and work.exceeded_memory(watched.log):
+    if folder is not None and given:
         conclude_memory(folder, int(given))

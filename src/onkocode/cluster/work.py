@@ -86,6 +86,12 @@ def bundles(jobs: Iterable[Any]) -> list[list[Any]]:
     return found
 
 
+def enlarge(job: Any, memory_mb: int | None) -> None:
+    """Let a job ask for more memory than its rule says; None leaves it as it is."""
+    if memory_mb is not None and not job.is_group():
+        job.resources.update({"mem_mb": memory_mb})
+
+
 def asked(job: Any) -> str:
     """Return what a job asks for, in words."""
     given = job.resources

@@ -55,6 +55,9 @@ class Site(Section):
     cache: Path | None = Field(
         None, description="Directory of the models of the Hub (HF_HOME), which all nodes see; null = as it is set."
     )
+    silent_minutes: PositiveInt = Field(
+        60, description="Minutes without an answer of SLURM, after which Snakemake ends; jobs go on and are adopted."
+    )
     login_node: bool = Field(
         False, description="Leakage search, scoring and tables run where Snakemake does, and not as jobs."
     )
