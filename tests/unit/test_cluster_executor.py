@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from onkocode.cluster import slurm, work
-from onkocode.cluster.executor import SILENCE, Executor
+from onkocode.cluster.executor import Executor
+from onkocode.cluster.leaving import TELL, Silence
 from onkocode.cluster.slurm import SlurmError
 from onkocode.config.site import site_of
 
@@ -22,15 +23,12 @@ class Silent:
         self.now, self.over = 0.0, threading.Event()
         self.ended: list[str] = []
         self.answers = False
-        monkeypatch.setattr("onkocode.cluster.executor.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("onkocode.cluster.leaving.time.monotonic", lambda: self.now)
         monkeypatch.setattr(slurm, "queue", self.queue)
         settings: dict[str, Any] = {"partitions": PARTITIONS} | ({"silent_minutes": minutes} if minutes else {})
-        given: Any = object.__new__(Executor)
-        self.executor = given
-        given.sending = SimpleNamespace(site=site_of(settings))
-        given.workflow = SimpleNamespace(scheduler=SimpleNamespace(executor_error_callback=self.end))
-        given.logger = logging.getLogger("silent")
-        given.answered = given.told = 0.0
+        workflow = SimpleNamespace(scheduler=SimpleNamespace(executor_error_callback=self.end))
+        self.executor = object.__new__(Executor)
+        self.executor.silence = Silence(workflow, site_of(settings), logging.getLogger("silent"))
 
     def queue(self) -> dict[str, Any]:
         if self.answers:
@@ -52,7 +50,7 @@ def test_silence_is_told_and_ends_snakemake_in_the_end(
     silent = Silent(monkeypatch, None)
     for minute in range(60):
         assert silent.look(minute) is None
-    assert len(caplog.messages) == 59 // (SILENCE / 60 + 1)
+    assert len(caplog.messages) == 59 // (TELL / 60 + 1)
     assert not silent.ended
     silent.look(60)
     assert silent.over.wait(10)

@@ -22,14 +22,13 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 from onkocode.cluster import slurm, submission, work
 from onkocode.cluster.here import site_here
 from onkocode.cluster.job import read_records
+from onkocode.cluster.leaving import Silence
 from onkocode.cluster.sending import Sending, send
 from onkocode.cluster.slurm import BusyError, RefusedError, Row, SlurmError
 from onkocode.cluster.verdicts import Verdict, judge
 from onkocode.cluster.watching import Watch, Watched
 
 LONGEST_PAUSE = 60  # seconds between two looks
-SILENCE = 600.0  # seconds without an answer of SLURM, of which a person is told again and again
-SILENT_MINUTES = 60  # without an answer, after which Snakemake ends; where no site file says otherwise
 TROUBLES = 5  # looks at a job that fail, after which it is given up
 SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on jobs, is waited for
 
@@ -45,7 +44,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         settings.partition_config = settings.partition_config or self.sending.partition_file()
         super().__post_init__(test_mode)
         self.watch = Watch(self.sending.records)
-        self.answered = self.told = time.monotonic()
+        self.silence = Silence(self.workflow, self.sending.site, self.logger)
         self.memory: dict[str, int] = {}  # by key: MB that a job without saves asks for after running out of memory
         self.trouble: Counter[str] = Counter()
         self.submitting = threading.Lock()
@@ -202,25 +201,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         try:
             rows = slurm.queue()
         except SlurmError as error:
-            self._bear_silence(error)
+            self.silence.bear(error)
             return None
-        self.answered = self.told = time.monotonic()
+        self.silence.broken()
         return rows
-
-    def _bear_silence(self, error: SlurmError) -> None:
-        """Say that SLURM does not answer, and end where that has lasted too long: its jobs go on without Snakemake."""
-        now, site = time.monotonic(), self.sending.site
-        limit = SILENT_MINUTES if site is None else site.silent_minutes
-        silent = (now - self.answered) / 60
-        if silent >= limit:
-            self.answered = self.told = now
-            words = f"SLURM has not answered for {limit} min ({error}); Snakemake ends"
-            leave(self.workflow, f"{words}, {ADOPTED}; start it again when squeue answers")
-        elif now - self.told > SILENCE:
-            self.told = now
-            self.logger.warning(
-                f"SLURM has not answered for {silent:.0f} min, waiting on ({limit} min at most): {error}"
-            )
 
     def _treat(self, info: SubmittedJobInfo, rows: dict[str, Row]) -> SubmittedJobInfo | None:
         """Do what is to be done about a job; returns it, or its successor, while it goes on."""
@@ -307,15 +291,6 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
 
 STARTED = time.time()
-ADOPTED = "its jobs in SLURM go on, and the next start adopts them"
-
-
-def leave(workflow: Any, words: str) -> None:
-    """End Snakemake, and nothing else.
-
-    In a thread of its own: this may be called while the scheduler holds the lock that is taken here.
-    """
-    threading.Thread(target=workflow.scheduler.executor_error_callback, args=(WorkflowError(words),)).start()
 
 
 def install() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import work
-from onkocode.cluster.executor import ADOPTED, Executor, leave
+from onkocode.cluster.executor import Executor
+from onkocode.cluster.leaving import ADOPTED, leave
 from onkocode.cluster.slurm import RefusedError
 from onkocode.cluster.tails import last_lines
 from onkocode.records.errors import first_of
