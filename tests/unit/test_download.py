@@ -96,6 +96,24 @@ def test_the_endless_body_of_a_redirect_is_not_read(part: Path) -> None:
         assert time.monotonic() - started < 2
 
 
+def test_a_proxy_is_used(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    with serving(whole(BODY)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        address = "http://localhost:9/a.zip"  # nothing is served there
+        assert fetch(address, part) == (BODY, address)
+    assert [path for path, _ in proxy.asked] == [address]
+
+
+def test_a_proxy_that_lets_nothing_through_is_named(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(whole(BODY)) as proxy:  # knows GET alone, not the CONNECT of encrypted addresses
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(InputError, match=r"roxy") as caught:
+            fetch("https://catalogues.invalid/a.zip", part)
+    assert "no connection" in str(caught.value)
+    assert not proxy.asked
+
+
 # -- what is repeated --
 
 

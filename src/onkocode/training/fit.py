@@ -79,6 +79,15 @@ def fit(data: EpochData, settings: Training, resume: Path | None, attempt: int, 
         attempt: its number, 1 for the first; stands in the log.
         run: the W&B run, possibly switched off.
     """
+    outcome = _outcome(data, settings, resume, attempt, run)
+    if outcome.status not in ("done", "stopped"):
+        gc.collect()  # the model of a failed attempt must be gone before the next one is loaded
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return outcome
+
+
+def _outcome(data: EpochData, settings: Training, resume: Path | None, attempt: int, run: TrackedRun) -> Outcome:
     try:
         stopped = _fit(data, settings, resume, attempt, run)
     except NonFiniteError as error:
@@ -91,10 +100,6 @@ def fit(data: EpochData, settings: Training, resume: Path | None, attempt: int, 
             raise
         message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return Outcome("disk-full" if lack == "disk-full" else "out-of-memory", message, lack=lack)
-    finally:
-        gc.collect()  # the model of a failed attempt must be gone before the next one is loaded
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
     return Outcome("stopped" if stopped else "done")
 
 

@@ -10,13 +10,16 @@ from pydantic import TypeAdapter
 
 from onkocode.config.schema import Tracking
 from onkocode.config.training import Training
+from onkocode.models.compiling import compiling_later
 from onkocode.records.files import write_text
 from onkocode.records.schemas import read_table
 from onkocode.tracking import TrackedRun
-from onkocode.training.epoch import EpochJob, epoch_data
-from onkocode.training.fit import Outcome, fit
-from onkocode.training.processes import ATTEMPT, ATTEMPT_VARIABLE, UNTOLD
-from onkocode.training.room import remove_unfinished
+
+with compiling_later():
+    from onkocode.training.epoch import EpochJob, epoch_data
+    from onkocode.training.fit import Outcome, fit
+    from onkocode.training.processes import ATTEMPT, ATTEMPT_VARIABLE, UNTOLD
+    from onkocode.training.room import remove_unfinished
 
 FAILED = 3
 
