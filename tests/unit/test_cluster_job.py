@@ -126,6 +126,27 @@ def test_a_requeued_job_that_left_goes_on(payload: Payload, tmp_path: Path) -> N
     assert (tmp_path / "ran").read_text() == "x\nx\n"
 
 
+def test_of_several_steps_a_requeued_job_does_those_that_are_missing(payload: Payload, tmp_path: Path) -> None:
+    """Others may read by now what the first ones wrote."""
+    commands = ["echo 1 >> done", "[ -e begun ] && echo 2 >> done", "echo 3 >> done"]
+    several = replace(payload, names=["a", "b", "c"], keys=["k1", "k2", "k3"], commands=commands)
+    assert start(several, tmp_path).wait() == 1
+    (tmp_path / "begun").touch()
+    assert start(several, tmp_path, SLURM_RESTART_COUNT="1").wait() == 0
+    assert (tmp_path / "done").read_text() == "1\n3\n2\n"
+    assert read_records(tmp_path / "jobs", "7")[-1].good
+
+
+@pytest.mark.parametrize("sent", ["before", "after"])
+def test_a_job_that_slurm_got_twice_is_done_once(payload: Payload, tmp_path: Path, sent: str) -> None:
+    """The other one has a number of which nothing is known; what ended before this was sent counts no longer."""
+    once = replace(payload, commands=["echo x >> ran; touch result"], outputs=["result"], sent=time.time() - 5)
+    assert start(once, tmp_path, SLURM_JOB_ID="9").wait() == 0
+    twin = replace(once, sent=once.sent if sent == "before" else time.time() + 5)
+    assert start(twin, tmp_path, SLURM_JOB_ID="8").wait() == 0
+    assert (tmp_path / "ran").read_text() == ("x\n" if sent == "before" else "x\nx\n")
+
+
 @pytest.mark.parametrize("fault", ["none", "python", "folder", "package"])
 def test_script_says_what_the_node_lacks(payload: Payload, tmp_path: Path, fault: str) -> None:
     python = tmp_path / "python with 'quotes'"
@@ -175,8 +196,8 @@ def test_adopts_what_is_the_same() -> None:
     ("resources", "options"),
     [
         ({"gpu": 0, "gpu_model": "a40", "gres": ""}, []),
-        ({"gpu": 2, "gpu_model": "nvidia_a100-sxm4-80gb", "gres": ""}, ["--gpus=nvidia_a100-sxm4-80gb:2"]),
-        ({"gpu": 1, "gpu_model": ""}, ["--gpus=1"]),
+        ({"gpu": 2, "gpu_model": "nvidia_a100-sxm4-80gb", "gres": ""}, ["--nodes=1", "--gpus=nvidia_a100-sxm4-80gb:2"]),
+        ({"gpu": 1, "gpu_model": ""}, ["--nodes=1", "--gpus=1"]),
         ({"gpu": 0, "gres": "gpu:a40:2"}, ["--gres=gpu:a40:2"]),
         ({}, []),
     ],

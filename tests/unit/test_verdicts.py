@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onkocode.cluster.job import Record
-from onkocode.cluster.slurm import ALIVE, Row, code_of, hopeless
+from onkocode.cluster.job import TRY_AGAIN, Record
+from onkocode.cluster.slurm import WAITING, Row, code_of, hopeless
 from onkocode.cluster.verdicts import IN_VAIN, PATIENCE, Seen, judge
 from onkocode.records.endings import Ending
 
@@ -52,7 +52,7 @@ def test_ends(state: str, cause: str, action: str, words: str) -> None:
     assert words in verdict.message
 
 
-@pytest.mark.parametrize("state", sorted(ALIVE))
+@pytest.mark.parametrize("state", [*sorted(WAITING), "RUNNING", "COMPLETING", "POWER_UP_NODE", "OF_A_LATER_SLURM"])
 def test_waiting_and_running(state: str) -> None:
     assert judge(seen(state)).action == "wait"
 
@@ -116,6 +116,48 @@ def test_site_starts_it_again() -> None:
     verdict = judge(seen("CANCELLED", record=refused))
     assert verdict.action == "retry"
     assert "the site started" in verdict.message
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ReqNodeNotAvail, Reserved for maintenance",
+        "ReqNodeNotAvail, UnavailableNodes:gpu1",
+        "PartitionDown",
+        "PartitionInactive",
+        "PartitionNodeLimit",
+        "NodeDown",
+        "AssociationJobLimit",
+        "QOSMaxNodePerUserLimit",
+    ],
+)
+def test_waits_for_what_will_pass_and_says_so(reason: str) -> None:
+    waiting = replace(seen("PENDING", waiting=PATIENCE), row=Row("1", "PENDING", reason))
+    verdict = judge(waiting)
+    assert verdict.action == "wait"
+    assert reason in verdict.message
+    assert judge(replace(waiting, waiting=PATIENCE - 1)).message == ""
+
+
+@pytest.mark.parametrize(("code", "action"), [(1, "retry"), (TRY_AGAIN, "again")])
+def test_a_record_that_is_not_there_may_still_come(code: int, action: str) -> None:
+    """Shared file systems show new files late."""
+    without = replace(seen("FAILED", record=None), row=Row("1", "FAILED", code=code))
+    assert judge(without).action == "wait"
+    assert judge(replace(without, ended=PATIENCE)).action == action
+    stale = replace(RECORD, keys=["a", "b"], codes=[0], status="running")
+    assert judge(seen("FAILED", record=stale, index=1)).action == "wait"
+    assert judge(seen("FAILED", record=stale, index=1, ended=PATIENCE)).action == "again"
+
+
+def test_a_small_job_whose_turn_did_not_come_is_not_done() -> None:
+    left = replace(RECORD, keys=["a", "b", "c", "d"], codes=[0, 0])
+    assert judge(seen(None, record=left, index=3, missing=PATIENCE)).action == "again"
+
+
+def test_a_small_job_that_the_kernel_killed_asks_for_more() -> None:
+    record = replace(RECORD, keys=["a", "b"], codes=[137])
+    assert judge(seen("RUNNING", record=record, index=0)).lacks_memory
 
 
 @pytest.mark.parametrize(("text", "code"), [("0:0", 0), ("3:0", 3), ("0:9", 137), ("", None), ("1", None)])

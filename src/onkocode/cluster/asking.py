@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from snakemake_executor_plugin_slurm.partitions import Partition as PluginPartition
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
@@ -18,6 +17,7 @@ from onkocode.cluster import slurm, submission
 from onkocode.cluster.findings import Finding, key, ok, warning, wrong
 from onkocode.cluster.requests import Tries, request
 from onkocode.cluster.slurm import SlurmError
+from onkocode.cluster.work import Resources
 from onkocode.config.site import Site
 from onkocode.study import Study
 
@@ -63,19 +63,12 @@ class Asked:
         return f"{self.stage} of {self.models[0]}{more}"
 
 
-class _Resources(dict[str, Any]):
-    """Resources as Snakemake has them: by key, and as attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self.get(name)
-
-
 @dataclass(frozen=True)
 class _Job:
     """What the plugin reads of a job."""
 
     name: str
-    resources: _Resources
+    resources: Resources
     threads: int
 
 
@@ -121,7 +114,7 @@ def arguments(site: Site, asked: Asked, partition: str, log: Path, name: str = N
 
 
 def _job(site: Site, asked: Asked) -> _Job:
-    given = _Resources(mem_mb=asked.memory_mb, runtime=asked.minutes, gpu=0, gres="")
+    given = Resources(mem_mb=asked.memory_mb, runtime=asked.minutes, gpu=0, gres="")
     if asked.gpus and site.gpu_request == "gres":
         given["gres"] = ":".join(["gpu", *([asked.gpu_type] if asked.gpu_type else []), str(asked.gpus)])
     elif asked.gpus:
@@ -186,7 +179,7 @@ def check_taken(site: Site, asked: Asked, run: Callable[..., str] = slurm.run) -
 def refused(asked: Asked, message: str) -> Finding:
     """Return what SLURM said against a job, and what to correct."""
     said = " ".join(message.split())
-    if any(words in said for words in slurm.BUSY):
+    if slurm.is_busy(said):
         return warning(f"{asked.of}: SLURM does not answer ({said})", "try again later")
     named = next((name for words, name in REFUSALS if words in said.casefold()), None)
     advice = "ask the site" if named is None else f"correct {key(named)}"

@@ -7,9 +7,7 @@ ends in is seen, and only what another try could mend is tried again.
 
 import asyncio
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-from onkocode.cluster import slurm, submission, work
+from onkocode.cluster import slurm, work
+from onkocode.cluster.adopting import Queue, end_twins
+from onkocode.cluster.failed_nodes import FailedNodes
 from onkocode.cluster.here import site_here
-from onkocode.cluster.job import read_records
 from onkocode.cluster.leaving import Silence
 from onkocode.cluster.sending import Sending, send
 from onkocode.cluster.slurm import BusyError, RefusedError, Row, SlurmError
@@ -29,8 +28,6 @@ from onkocode.cluster.verdicts import Verdict, judge
 from onkocode.cluster.watching import Watch, Watched
 
 LONGEST_PAUSE = 60  # seconds between two looks
-TROUBLES = 5  # looks at a job that fail, after which it is given up
-SUBMITTING = 600.0  # seconds for which a controller that is down, or a limit on jobs, is waited for
 
 
 class Executor(SlurmExecutor):  # type: ignore[misc]
@@ -46,10 +43,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         self.watch = Watch(self.sending.records)
         self.silence = Silence(self.workflow, self.sending.site, self.logger)
         self.memory: dict[str, int] = {}  # by key: MB that a job without saves asks for after running out of memory
-        self.trouble: Counter[str] = Counter()
-        self.submitting = threading.Lock()
-        self.rows: dict[str, Row] = {}
-        self.looked = -float("inf")
+        self.trouble: dict[tuple[str, str], float] = {}  # since when a job cannot be looked at
+        self.queue, self.failed = Queue(self.sending), FailedNodes()
 
     # -- submitting ---------------------------------------------------------------------------------------------------
 
@@ -57,7 +52,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Submit jobs, small ones together."""
         for job in jobs:
             work.enlarge(job, self.memory.get(work.key(job, self.sending.folder)))
-        for bundle in work.bundles(jobs):
+        for bundle in work.fitting(work.bundles(jobs), self._has_room):
             for job in bundle:
                 self.run_job_pre(job)
             self._job_submission_executor.submit(self.run_bundle, bundle)
@@ -80,8 +75,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self._give_up_all(left, f"cannot be submitted: {error!r}")
 
     def _patiently(self, jobs: list[Any]) -> Iterator[SubmittedJobInfo]:
-        """Adopt or submit; wait for a controller that is down, for a while, and for own jobs to end, however long."""
-        end, told, left = time.monotonic() + SUBMITTING, False, list(jobs)
+        """Adopt or submit; wait for a controller that is down, as long as is borne, and for own jobs to end."""
+        told, left = False, list(jobs)
         while left and self.wait:
             try:
                 # Each time: SLURM may have taken a job although its answer did not come.
@@ -91,22 +86,27 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                 yield from self._submitted(left) if left else []
                 return
             except BusyError as error:
-                if time.monotonic() > end and not any(words in str(error) for words in slurm.SUBMIT_LIMIT):
-                    raise RefusedError(slurm.refusal(str(error))) from None
+                if not slurm.is_full(str(error)):
+                    self.silence.bear(error)
                 if not told:
                     self.logger.warning(f"SLURM takes no job now ({error}); trying again every 10 s")
                 told = True
                 time.sleep(10)
-        if left:
-            raise RefusedError("Snakemake ends")
 
     def _submitted(self, jobs: list[Any]) -> list[SubmittedJobInfo]:
         log = work.log_pattern(jobs[0], self.sending.logs)
         before = self.watch.before[work.key(jobs[0], self.sending.folder)] if len(jobs) == 1 else []
         script = self.sending.script(jobs, [self.format_job_exec(job) for job in jobs], before)
-        account, partition = self._account(jobs[0]), self.get_partition_arg(jobs[0])
-        arguments = self.sending.arguments(jobs, log, account, partition, self._failed_nodes)
-        id_ = send(arguments, script, bool(self.watch.jobs))
+        account, partition = self._account(jobs[0]), self.get_partition_arg(work.together(jobs))
+        try:
+            arguments = self.sending.arguments(jobs, log, account, partition, self.failed.names())
+            id_ = send(arguments, script, self.queue.has_living)
+        except RefusedError:
+            if not self.failed.names():
+                raise
+            self.failed.forget()
+            id_ = send(self.sending.arguments(jobs, log, account, partition, set()), script, self.queue.has_living)
+        self.silence.broken()
         log = work.numbered(log, id_)
         names = ", ".join(map(work.title, jobs))
         self.logger.info(f"{names}: submitted as SLURM job {id_} (log: {log})")
@@ -136,6 +136,13 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             )
         return f" -p {max(fitting)[1]}"
 
+    def _has_room(self, jobs: list[Any]) -> bool:
+        """Tell whether a partition has room, and time, for jobs that are sent together."""
+        try:
+            return bool(self.get_partition_arg(work.together(jobs)))
+        except RefusedError:
+            return False
+
     def additional_general_args(self) -> str:
         """Leave outputs alone on the node when a job fails there: they may be those of another copy."""
         return f"{super().additional_general_args()} --keep-incomplete"
@@ -144,32 +151,11 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _adopted(self, job: Any) -> SubmittedJobInfo | None:
         """Return a job of an earlier Snakemake that waits or runs, and writes the same."""
-        key = work.key(job, self.sending.folder)
-        # Not what this run has submitted itself: of a bundle that runs, this job may have failed.
-        free = [row for row in self._queue().values() if row.id not in self.watch.before[key]]
-        row = submission.adoptable(free, key, work.contents(job), self._fresh)
+        row = self.queue.earlier(job, self.watch.before[work.key(job, self.sending.folder)])
         if row is None:
             return None
         self.logger.info(f"{work.title(job)}: SLURM job {row.id} of an earlier run goes on ({row.state.lower()})")
         return self._info(job, row.id, work.numbered(work.log_pattern(job, self.sending.logs), row.id))
-
-    def _fresh(self, row: Row) -> bool:
-        """Tell whether a job came to a good end after this Snakemake looked at what is there."""
-        if row.state != "COMPLETED":
-            return False
-        records = read_records(self.sending.records, row.id)
-        return bool(records) and records[-1].file.stat().st_mtime > STARTED
-
-    def _queue(self) -> dict[str, Row]:
-        """Return all jobs of this user as of lately: many jobs are submitted at once."""
-        with self.submitting:
-            if time.monotonic() > self.looked + 5:
-                try:
-                    self.rows = slurm.queue()
-                except SlurmError as error:
-                    raise BusyError(f"squeue does not answer: {error}") from None
-                self.looked = time.monotonic()
-            return self.rows
 
     # -- watching -----------------------------------------------------------------------------------------------------
 
@@ -185,12 +171,15 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             for info in active_jobs:
                 yield info
             return
+        end_twins(rows, {key: id_ for id_, key in self.watch.jobs}, self.logger)
         ended = 0
         for info in active_jobs:
+            place = (str(info.external_jobid), work.key(info.job, self.sending.folder))
             try:
                 still = self._treat(info, rows)
+                self.trouble.pop(place, None)
             except Exception as error:  # one job that cannot be treated must not end the watch over all others
-                still = self._in_trouble(info, error)
+                still = self._in_trouble(info, place, error)
             if still is not None:
                 yield still
             ended += still is not info
@@ -222,7 +211,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self.watch.forget(watched.key)
             self.report_job_success(info)
             return None
-        self._exclude_node(watched)
+        self.failed.note(watched.row)
         if verdict.lacks_memory and work.scratch(watched.job) is None:
             self.memory[watched.key] = 2 * int(watched.job.resources.get("mem_mb") or 0)
         if verdict.action == "retry":
@@ -233,10 +222,11 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _again(self, info: SubmittedJobInfo, watched: Watched, verdict: Verdict) -> SubmittedJobInfo | None:
         self._tell_once(watched, verdict.message)
-        self._exclude_node(watched)
+        self.failed.note(watched.row)
         try:
             following = self._adopted(info.job) or self._submitted([info.job])[0]
-        except BusyError:
+        except BusyError as error:
+            self._tell_once(watched, f"SLURM takes no job now ({error}); trying again")
             return info  # at the next look
         except (RefusedError, SlurmError, WorkflowError) as error:
             following = None
@@ -244,19 +234,16 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         self.watch.jobs.pop((watched.id, watched.key))
         return following
 
-    def _in_trouble(self, info: SubmittedJobInfo, error: Exception) -> SubmittedJobInfo | None:
-        """Keep a job that could not be treated for the next look, but not for ever."""
-        self.trouble[info.external_jobid] += 1
-        self.logger.error(f"{work.title(info.job)}: {error!r}", exc_info=True)
-        if self.trouble[info.external_jobid] < TROUBLES:
+    def _in_trouble(self, info: SubmittedJobInfo, place: tuple[str, str], error: Exception) -> SubmittedJobInfo | None:
+        """Keep a job that could not be looked at, such as when a file system hangs, but not for ever."""
+        since = self.trouble.setdefault(place, time.monotonic())
+        self.logger.error(f"{work.title(info.job)}: {error!r}; looking again", exc_info=not isinstance(error, OSError))
+        if time.monotonic() - since < 60 * self.silence.minutes:
             return info
+        slurm.cancel([place[0]])  # what it writes is removed now
+        self.watch.jobs.pop(place, None)
         self._give_up(info, f"it cannot be watched ({error!r})")
         return None
-
-    def _exclude_node(self, watched: Watched) -> None:
-        row = watched.row
-        if row is not None and row.state in ("NODE_FAIL", "BOOT_FAIL") and row.node and "," not in row.node:
-            self._failed_nodes.add(row.node)
 
     def _tell_once(self, watched: Watched, message: str) -> None:
         if message and watched.told != message:
@@ -274,23 +261,34 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
+    def cancel(self) -> None:
+        """Cancel all jobs, also those that are just looked at or submitted."""
+        self._drain()
+        try:
+            slurm.cancel(sorted({id_ for id_, _ in self.watch.jobs}))
+        except SlurmError as error:
+            self.logger.error(f"jobs could not be cancelled ({error}), and go on")
+        self.shutdown()
+
     def shutdown(self) -> None:
         """End the waiting, also that of submissions, before the plugin waits for them."""
-        with self.lock:
-            self.wait = False
+        self._drain()
         if self.watch.jobs:
             # Jobs that go on without this Snakemake wait for its folder, which the plugin would remove.
             self._tmpdir = tempfile.mkdtemp(dir=".snakemake", prefix="tmp.")
         super().shutdown()
+
+    def _drain(self) -> None:
+        with self.lock:
+            self.wait = False
+        self._job_submission_executor.shutdown(wait=True)
+        self.wait_thread.join()
 
     async def sleep(self) -> None:
         """Sleep between two looks, but not after Snakemake is to end."""
         end = time.monotonic() + self.next_seconds_between_status_checks
         while self.wait and time.monotonic() < end:
             await asyncio.sleep(0.5)
-
-
-STARTED = time.time()
 
 
 def install() -> None:

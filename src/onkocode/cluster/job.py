@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ class Payload:
         scratch: folders in which a file asks a step to leave.
         outputs: what the steps write.
         before: SLURM jobs that were sent for the same before.
+        sent: when this one was, in seconds since 1970.
     """
 
     folder: str
@@ -53,6 +55,7 @@ class Payload:
     scratch: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
+    sent: float = 0.0
 
 
 @dataclass
@@ -109,11 +112,22 @@ def read_records(folder: Path, job: str) -> list[Record]:
     return found
 
 
+def _sent_for_the_same(payload: Payload) -> Iterator[Record]:
+    """Yield the records of other SLURM jobs that were begun since this one was sent: SLURM may have got it twice."""
+    for entry in os.scandir(payload.folder) if payload.sent and Path(payload.folder).is_dir() else ():
+        with suppress(OSError, ValueError, TypeError):
+            if entry.name.endswith(".json") and entry.stat().st_mtime > payload.sent:
+                file = Path(entry.path)
+                record = Record(file, **json.loads(file.read_text(encoding="utf-8")))
+                if datetime.fromisoformat(record.began).timestamp() > payload.sent:
+                    yield record
+
+
 class _Running:
     """The steps of a job, and what is done when SLURM says that it must end."""
 
-    def __init__(self, payload: Payload, record: Record) -> None:
-        self.payload, self.record = payload, record
+    def __init__(self, payload: Payload, record: Record, done: Collection[int] = ()) -> None:
+        self.payload, self.record, self.done = payload, record, done
         self.process: subprocess.Popen[bytes] | None = None
         self.asked = False
 
@@ -135,9 +149,12 @@ class _Running:
 
     def steps(self) -> int:
         """Run them one after the other; one that fails leaves the others to run. Returns the worst exit code."""
-        for command in self.payload.commands:
+        for place, command in enumerate(self.payload.commands):
             if self.asked:
                 break
+            if place in self.done:
+                self.record.codes.append(0)
+                continue
             self.process = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL)  # noqa: S603
             code = self._end_of(self.process)
             self.record.codes.append(code if code >= 0 else 128 - code)
@@ -173,12 +190,18 @@ def work(payload: Payload) -> int:
     given = memory_given()
     if given is not None:
         os.environ[MEMORY_VARIABLE] = str(given)
-    return _run(payload, record)
+    return _run(payload, record, _done_before(payload, before))
 
 
-def _run(payload: Payload, record: Record) -> int:
+def _done_before(payload: Payload, before: Sequence[Record]) -> set[int]:
+    """Return which of several steps an earlier start of this job has done: others may read their outputs by now."""
+    alike = [record.codes for record in before if record.keys == payload.keys and len(record.keys) > 1]
+    return {place for codes in alike for place, code in enumerate(codes) if code == 0}
+
+
+def _run(payload: Payload, record: Record, done: Collection[int]) -> int:
     """Run the steps with the folders marked, and write down how that ended."""
-    running = _Running(payload, record)
+    running = _Running(payload, record, done)
     for number in SIGNALS:
         signal.signal(number, running)
     threading.Thread(target=_beat, args=(record,), daemon=True).start()
@@ -197,8 +220,9 @@ def _run(payload: Payload, record: Record) -> int:
 
 
 def _is_done(payload: Payload, job: str) -> bool:
-    """Tell whether an earlier start has done all of it: a node that was taken for dead may have gone on."""
+    """Tell whether another start has done all of it: a node that was taken for dead may have gone on."""
     records = [record for id_ in [*payload.before, job] for record in read_records(Path(payload.folder), id_)]
+    records += _sent_for_the_same(payload)
     alike = [record for record in records if record.keys == payload.keys]
     return any(record.good for record in alike) and all(Path(file).exists() for file in payload.outputs)
 

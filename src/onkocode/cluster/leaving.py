@@ -7,7 +7,6 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from onkocode.cluster.slurm import SlurmError
 from onkocode.config.site import Site
 
 ADOPTED = "its jobs in SLURM go on, and the next start adopts them"
@@ -29,16 +28,19 @@ class Silence:
     def __init__(self, workflow: Any, site: Site | None, logger: Logger) -> None:
         self.workflow, self.logger = workflow, logger
         self.minutes = LONGEST if site is None else site.silent_minutes
-        self.broken()
+        self.since: float | None = None
+        self.told = 0.0
 
     def broken(self) -> None:
         """Take note that SLURM has answered."""
-        self.answered = self.told = time.monotonic()
+        self.since = None
 
-    def bear(self, error: SlurmError) -> None:
+    def bear(self, error: Exception) -> None:
         """Take note that it has not; tell a person about it, or end."""
         now = time.monotonic()
-        silent = (now - self.answered) / 60
+        if self.since is None:
+            self.since = self.told = now
+        silent = (now - self.since) / 60
         if silent >= self.minutes:
             self.broken()  # once
             words = f"SLURM has not answered for {self.minutes} min ({error}); Snakemake ends, {ADOPTED}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onkocode.cluster.expected import Job
-from onkocode.cluster.slurm import hopeless
+from onkocode.cluster.slurm import hopeless, passing
 from onkocode.cluster.sources import Queued, Sources, Start, read_json
 from onkocode.cluster.tails import last_lines
 from onkocode.records.endings import ENDINGS_FILE, read_endings
@@ -128,7 +128,7 @@ def _shortened(text: str) -> str:
 
 def why_waiting(row: Queued) -> tuple[str, str]:
     """Return why SLURM lets a job wait, and what to do where it would wait for ever."""
-    words = WAITS.get(row.reason, "").format(id=row.id)
+    words = WAITS.get(row.reason, "").format(id=row.id) or passing(row.reason)
     reason = f"{words} ({row.reason})" if words else row.reason or row.state.lower()
     if row.starts:
         reason += f", may start {row.starts.replace('T', ' ')[:16]}"

@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ class Sending:
             [str(folder) for folder in folders],
             [file for job in jobs for file in work.outputs(job)],
             list(before),
+            time.time(),
         )
         return submission.script_of(sys.executable, self.folder, payload)
 
@@ -98,13 +100,13 @@ class Sending:
         return file
 
 
-def send(arguments: Sequence[str], script: str, others: bool) -> str:
+def send(arguments: Sequence[str], script: str, others: Callable[[], bool]) -> str:
     """Submit and return the number of the job.
 
     Args:
         arguments: command of sbatch.
         script: its input.
-        others: own jobs are waiting or running, so that a limit on their number will pass.
+        others: tells whether jobs of this user wait or run, so that a limit on their number will pass.
 
     Raises:
         BusyError: the controller is down, or own jobs fill a limit.
@@ -113,7 +115,6 @@ def send(arguments: Sequence[str], script: str, others: bool) -> str:
     try:
         return slurm.run(arguments, script).strip().split(";")[0].split()[-1]
     except SlurmError as error:
-        full = others and any(words in str(error) for words in slurm.SUBMIT_LIMIT)
-        if full or any(words in str(error) for words in slurm.BUSY):
+        if slurm.is_busy(str(error)) or (slurm.is_full(str(error)) and others()):
             raise BusyError(str(error)) from None
         raise RefusedError(slurm.refusal(str(error))) from None

@@ -6,9 +6,10 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Of a job that is waiting, running, or between the two.
+# Of a job that waits; one in a state that is not known here is taken for alive.
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-ALIVE = WAITING | {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY", "PREEMPTED"}
+ENDED |= {"DEADLINE", "LAUNCH_FAILED", "RECONFIG_FAIL"}
 # In messages of sbatch about a controller that is down or busy; what it refuses has other words.
 BUSY = (
     "Unable to contact slurm controller",
@@ -16,8 +17,16 @@ BUSY = (
     "temporarily unable",
     "Connection refused",
     "timed out",
+    "Zero Bytes were transmitted",
+    "controller in standby mode",
+    "Invalid authentication credential",
+    "Protocol authentication error",
+    "Resource temporarily unavailable",  # of the machine: it starts no more processes
+    "Cannot allocate memory",
 )
-SUBMIT_LIMIT = ("MaxSubmitJob", "job submit limit", "MaxJobs", "QOSMaxSubmit", "AssocMaxSubmit", "GrpSubmit")
+# Limits on the number of jobs, which pass when some have ended. What follows them is said of every limit of policy.
+SUBMIT_LIMIT = re.compile(r"MaxSubmit|GrpSubmit|MaxJobs|MaxJobCount")
+POLICY_LIMIT = re.compile(r"\b(QOS|Assoc|Grp|Max|Min)[A-Z]\w+")
 
 
 class SlurmError(Exception):
@@ -46,7 +55,7 @@ class Row:
     @property
     def alive(self) -> bool:
         """Tell whether it is waiting or running."""
-        return self.state in ALIVE
+        return self.state not in ENDED
 
 
 def run(command: Sequence[str], given: str | None = None, seconds: float = 60) -> str:
@@ -69,7 +78,7 @@ def run(command: Sequence[str], given: str | None = None, seconds: float = 60) -
 def queue() -> dict[str, Row]:
     """Return the jobs of this user that the controller knows, finished ones too, by id; raises SlurmError."""
     format_ = "--format=%i|%T|%r|%N|%k"  # the comment last: it may hold the separator
-    text = run(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", format_])
+    text = run(["squeue", "--noheader", "--states=all", "--all", f"--user={getpass.getuser()}", format_])
     rows = [line.split("|", 4) for line in text.splitlines() if line.count("|") >= 4]
     return {row[0]: Row(row[0], _word(row[1]), row[2], row[3], row[4]) for row in rows}
 
@@ -106,6 +115,21 @@ def settings() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def is_busy(message: str) -> bool:
+    """Tell whether SLURM did not answer, or not now: the same may be asked again."""
+    return any(words in message for words in BUSY)
+
+
+def is_full(message: str) -> bool:
+    """Tell whether sbatch refused a job for the number of jobs alone, of which some will end.
+
+    SLURM says "job submit limit" of every limit of policy, and mostly names the one that counts before.
+    """
+    if SUBMIT_LIMIT.search(message):
+        return True
+    return "job submit limit" in message and not POLICY_LIMIT.search(message)
+
+
 def cancel(jobs: Sequence[str]) -> None:
     """Cancel jobs; those that are gone already are passed over."""
     if jobs:
@@ -129,28 +153,36 @@ HOPELESS = (
         "it asks for more time than is allowed there; set the limit of the partition (`hours`) in config/site.yaml",
     ),
     (
-        {"PartitionNodeLimit", "PartitionConfig", "BadConstraints", "NodeDown", "AssocMaxNodePerJobLimit"}
-        | {
-            "QOSMaxNodePerUserLimit",
-            "QOSMaxGRESPerJob",
-            "QOSMaxCpuPerJobLimit",
-            "QOSMaxMemoryPerJob",
-            "ReqNodeNotAvail",
-        }
-        | {"AssocMaxCpuPerJobLimit", "AssocMaxMemPerJob", "AssocMaxGRESPerJob", "QOSMaxTRESPerJob"},
+        {"PartitionConfig", "BadConstraints", "AssocMaxNodePerJobLimit", "QOSMaxGRESPerJob", "QOSMaxCpuPerJobLimit"}
+        | {"QOSMaxMemoryPerJob", "AssocMaxCpuPerJobLimit", "AssocMaxMemPerJob", "AssocMaxGRESPerJob"}
+        | {"QOSMaxTRESPerJob"},
         "no node there has what it asks for; compare config/site.yaml with `sinfo -N -o '%N %P %c %m %G'`",
     ),
     (
-        {"InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "AssociationJobLimit"},
+        {"InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed"},
         "account or QOS are not allowed there; set `account` and `qos` in config/site.yaml",
     ),
     ({"DependencyNeverSatisfied"}, "a job that it waits for has failed"),
-    ({"PartitionDown", "PartitionInactive"}, "the partition is closed; ask the site, or name another one"),
     (
         {"JobHeldAdmin", "launch_failed_requeued_held"},
         "the site holds it, often since it could not be started on a node",
     ),
 )
+PASSING = {
+    "ReqNodeNotAvail": "its nodes are down or kept for a maintenance; it starts when they are back, or earlier if it "
+    "asks for less time",
+    "NodeDown": "its node is down; it starts when that is back",
+    "PartitionNodeLimit": "its nodes are down, or it asks for more than the partition has",
+    "PartitionDown": "the partition is closed; it starts when the site opens it",
+    "PartitionInactive": "the partition is closed; it starts when the site opens it",
+    "AssociationJobLimit": "your account has as many jobs as it may; it starts when some have ended",
+    "QOSMaxNodePerUserLimit": "you have as many nodes as you may; it starts when some of your jobs have ended",
+}
+
+
+def passing(reason: str) -> str | None:
+    """Return why a job waits for long, where that passes by itself or by what the site does; None for other reasons."""
+    return PASSING.get(reason.strip("()").split(",")[0])
 
 
 REFUSALS = {

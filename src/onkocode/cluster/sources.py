@@ -17,7 +17,7 @@ from typing import Any
 
 from onkocode.cluster import slurm
 from onkocode.cluster.expected import Job
-from onkocode.cluster.slurm import ALIVE, WAITING, SlurmError
+from onkocode.cluster.slurm import ENDED, WAITING, SlurmError
 from onkocode.cluster.submission import key_of, keys_in
 
 PATIENCE = 10.0  # seconds that SLURM has to answer
@@ -52,7 +52,7 @@ class Queued:
     @property
     def alive(self) -> bool:
         """Tell whether it waits or runs."""
-        return self.state in ALIVE
+        return self.state not in ENDED
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Sources:
     def _rows(self) -> list[Queued]:
         if shutil.which("squeue") is None:
             return []
-        command = ["squeue", "--noheader", "--states=all", "--sort=-p,i", f"--user={_user()}", FIELDS]
+        command = ["squeue", "--noheader", "--states=all", "--all", "--sort=-p,i", f"--user={_user()}", FIELDS]
         try:
             text = slurm.run(command, seconds=PATIENCE)
         except SlurmError as error:

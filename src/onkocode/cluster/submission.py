@@ -83,7 +83,8 @@ def gpu_options(resources: Mapping[str, Any]) -> list[str]:
         return [f"--gres={resources['gres']}"]
     if not resources.get("gpu"):
         return []
-    return [f"--gpus={':'.join([*filter(None, [resources.get('gpu_model')]), str(resources['gpu'])])}"]
+    # On one node: --gpus counts those of the whole job, and its program runs on the first node alone.
+    return ["--nodes=1", f"--gpus={':'.join([*filter(None, [resources.get('gpu_model')]), str(resources['gpu'])])}"]
 
 
 def script_of(python: str, folder: Path, payload: Payload) -> str:

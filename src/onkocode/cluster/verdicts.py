@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onkocode.cluster.job import TRY_AGAIN, Record
-from onkocode.cluster.slurm import Row, hopeless
+from onkocode.cluster.slurm import Row, hopeless, passing
 from onkocode.records.endings import Ending
 
 Action = Literal["wait", "done", "again", "retry", "fail", "cancel"]
 IN_VAIN = 3  # times that a job may be sent again without having come further
 NOT_FOUND = 127  # of a shell: no such command
 UNUSABLE = 126  # of a shell: the command cannot be run
+KILLED = 137  # of a shell: by SIGKILL, of which the kernel makes use where memory runs out
 
 # Ends that no further try could change; what to do stands in the message of the step itself.
 FINAL = {"disk-full", "refused"}
@@ -41,6 +42,7 @@ class Seen:
         ending: why the step ended, as it wrote itself; None = it did not.
         log: where the job's output is.
         in_vain: times that it was sent again without having come further.
+        ended: seconds since it was first seen to have ended.
         missing: seconds since SLURM knew of it last.
         waiting: seconds that it has waited for the same reason.
         exceeded: SLURM wrote that it ended it for its memory.
@@ -54,6 +56,7 @@ class Seen:
     ending: Ending | None
     log: str
     in_vain: int = 0
+    ended: float = 0.0
     missing: float = 0.0
     waiting: float = 0.0
     exceeded: bool = False
@@ -82,14 +85,18 @@ def _in_bundle(seen: Seen, code: int) -> Verdict:
     """Decide about one of several small jobs that has had its turn, while the others may still run."""
     if code == 0:
         return Verdict("done")
-    return Verdict("retry", f"it failed with exit code {code}; {_where(seen)} says why")
+    message = f"it failed with exit code {code}; {_where(seen)} says why"
+    return Verdict("retry", message, lacks_memory=code == KILLED)
 
 
 def _alive(seen: Seen, row: Row) -> Verdict:
-    advice = hopeless(row.reason) if row.state == "PENDING" or "HOLD" in row.state else None
-    if advice is None or seen.waiting < PATIENCE:
+    if seen.waiting < PATIENCE or not (row.state == "PENDING" or "HOLD" in row.state):
         return Verdict("wait")
-    return Verdict("cancel", f"SLURM would never start it ({row.reason}): {advice}")
+    advice = hopeless(row.reason)
+    if advice is not None:
+        return Verdict("cancel", f"SLURM would never start it ({row.reason}): {advice}")
+    words = passing(row.reason)
+    return Verdict("wait", f"SLURM lets it wait ({row.reason}): {words}" if words else "")
 
 
 def _gone(seen: Seen) -> Verdict:
@@ -101,7 +108,7 @@ def _gone(seen: Seen) -> Verdict:
         return _again(seen, "SLURM has forgotten it before it began")
     if last.status == "running":
         return Verdict("wait") if last.beats() else _again(seen, "SLURM has forgotten it, and it gives no sign of life")
-    if last.codes and not any(last.codes):
+    if last.good:
         return Verdict("done")
     return _ended(seen, "FAILED", max(last.codes, default=None))
 
@@ -114,12 +121,14 @@ def _ended(seen: Seen, state: str, code: int | None) -> Verdict:
         return _after_owner(seen, last)
     if state == "PREEMPTED":
         return _again(seen, "it was pre-empted")
+    if seen.index is not None and last is not None and last.status == "running" and seen.ended < PATIENCE:
+        return Verdict("wait")  # file systems may show later what it wrote last
     if seen.index is not None and not (seen.exceeded and seen.index == len(seen.records[-1].codes)):
         return _again(seen, "its turn did not come")
     if state in ("NODE_FAIL", "BOOT_FAIL"):
         return _again(seen, "its node failed")
     if last is None and state == "FAILED":
-        return Verdict("fail", _not_begun(seen, code))
+        return _not_begun(seen, code)
     return _of_step(seen, state, code)
 
 
@@ -154,15 +163,21 @@ def _cancelled(seen: Seen) -> Verdict:
     return Verdict("retry", "it was cancelled (scancel)")
 
 
-def _not_begun(seen: Seen, code: int | None) -> str:
+def _not_begun(seen: Seen, code: int | None) -> Verdict:
+    """Decide about a job that left no record: it could not begin, or file systems show later what it wrote."""
     if code in (NOT_FOUND, UNUSABLE):
         where = f" {seen.row.node}" if seen.row is not None and seen.row.node else ""
-        return (
+        return Verdict(
+            "fail",
             f"the node{where} lacks the environment: Python or the working directory cannot be reached there "
             f"({_where(seen)}); put both on a file system that all nodes share, or exclude the node "
-            "(`options: [--exclude=NODE]` in config/site.yaml), and start Snakemake again"
+            "(`options: [--exclude=NODE]` in config/site.yaml), and start Snakemake again",
         )
-    return f"it ended with exit code {code} before it began; {_where(seen)} says why"
+    if seen.ended < PATIENCE:
+        return Verdict("wait")
+    if code == TRY_AGAIN:
+        return _again(seen, "it left to go on later")
+    return Verdict("retry", f"it ended with exit code {code} before it began; {_where(seen)} says why")
 
 
 def _again(seen: Seen, why: str) -> Verdict:

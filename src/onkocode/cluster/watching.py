@@ -27,6 +27,7 @@ class Watched:
     reason: str = ""
     since: float = field(default_factory=time.monotonic)  # when it began to wait for that reason
     told: str = ""
+    ended: float | None = None  # when it was first seen to have ended
     in_vain: int | None = None  # counted once, at its end
 
 
@@ -53,6 +54,7 @@ class Watch:
         now = time.monotonic()
         row = self._row(watched, row, now)
         ended = row is None or not row.alive
+        watched.ended = (watched.ended or now) if ended else None
         exceeded = ended and (row is None or row.state != "COMPLETED") and work.exceeded_memory(watched.log)
         if exceeded:
             _conclude_memory(watched)
@@ -64,6 +66,7 @@ class Watch:
             ending=_ending(watched, records),
             log=str(watched.log),
             in_vain=self._in_vain(watched) if ended else 0,
+            ended=now - watched.ended if watched.ended is not None else 0.0,
             missing=now - watched.seen,
             waiting=now - watched.since,
             outputs=ended and all(Path(file).exists() for file in work.outputs(watched.job)),
@@ -76,6 +79,8 @@ class Watch:
         """Complete what squeue says: from the accounting what it has forgotten, and the exit code of what ended."""
         if row is None and now - watched.seen > PATIENCE:
             row = slurm.accounted(watched.id)
+            if row is not None and row.alive:
+                row = None  # the accounting missed its end
         if row is not None:
             watched.seen = now
             if row.reason != watched.reason:

@@ -1,8 +1,9 @@
 """What Snakemake's jobs are to the cluster: what they write and where, what they are known by, and how far they are."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards
@@ -84,6 +85,32 @@ def bundles(jobs: Iterable[Any]) -> list[list[Any]]:
             found.append(bundle)
         bundle.append(job)
     return found
+
+
+def fitting(found: Iterable[list[Any]], has_room: Callable[[list[Any]], bool]) -> Iterator[list[Any]]:
+    """Yield bundles, and the halves of those that are too long together for every partition."""
+    for bundle in found:
+        if len(bundle) == 1 or has_room(bundle):
+            yield bundle
+        else:
+            half = len(bundle) // 2
+            yield from fitting([bundle[:half], bundle[half:]], has_room)
+
+
+def together(jobs: Sequence[Any]) -> Any:
+    """Return what a partition must have room for: the first of jobs that are alike, with the time of all."""
+    if len(jobs) == 1:
+        return jobs[0]
+    given = dict(jobs[0].resources.items())
+    given["runtime"] = int(given.get("runtime") or 60) * len(jobs)
+    return SimpleNamespace(name=jobs[0].name, threads=jobs[0].threads, resources=Resources(given))
+
+
+class Resources(dict[str, Any]):
+    """Resources as Snakemake has them: by key, and as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
 
 
 def enlarge(job: Any, memory_mb: int | None) -> None:
