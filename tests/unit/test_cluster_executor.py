@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.iocontainers import ResourceList
 from snakemake_executor_plugin_slurm.partitions import Partition as PluginPartition
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
@@ -200,9 +201,10 @@ def test_what_only_the_accounting_takes_for_alive_has_ended(monkeypatch: pytest.
 
 
 def test_more_memory_is_asked_for_where_it_ran_out() -> None:
-    given: dict[str, int] = {"mem_mb": 900}
+    given = ResourceList(fromdict={"runtime": 5, "mem_mb": 900, "gpu": 0})
     job = SimpleNamespace(is_group=lambda: False, resources=given)
     work.enlarge(job, None)
-    assert given == {"mem_mb": 900}
+    assert dict(given.items()) == {"runtime": 5, "mem_mb": 900, "gpu": 0}
     work.enlarge(job, 1800)
-    assert given == {"mem_mb": 1800}
+    assert dict(given.items()) == {"runtime": 5, "mem_mb": 1800, "gpu": 0}
+    assert (given.mem_mb, given.get("mem_mb"), list(given)) == (1800, 1800, [5, 1800, 0])

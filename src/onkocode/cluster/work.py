@@ -116,7 +116,8 @@ class Resources(dict[str, Any]):
 def enlarge(job: Any, memory_mb: int | None) -> None:
     """Let a job ask for more memory than its rule says; None leaves it as it is."""
     if memory_mb is not None and not job.is_group():
-        job.resources.update({"mem_mb": memory_mb})
+        given = job.resources  # a list of which some items have names
+        given[list(given.keys()).index("mem_mb")] = given.mem_mb = memory_mb
 
 
 def asked(job: Any) -> str:
