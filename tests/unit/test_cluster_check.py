@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ import yaml
 
 from onkocode.cli import main
 from onkocode.cluster import probing
-from onkocode.cluster.asking import Asked, arguments, asked_by, check_room, check_types, partition_for, refused
+from onkocode.cluster.asking import (
+    Asked,
+    arguments,
+    asked_by,
+    check_room,
+    check_taken,
+    check_types,
+    partition_for,
+    refused,
+)
 from onkocode.cluster.check import needs_of
 from onkocode.cluster.findings import Finding
 from onkocode.cluster.gpu_software import Need
@@ -19,13 +29,14 @@ from onkocode.cluster.places import Place, check_catalogues, check_models, check
 from onkocode.cluster.probe import Seen, read_seen
 from onkocode.cluster.probing import Answer, Probe, check_node, judge_silence
 from onkocode.cluster.site_checks import check_account, check_gpu_request, check_partition, check_settings
-from onkocode.cluster.slurm import Row
+from onkocode.cluster.slurm import Row, SlurmError
 from onkocode.config.loading import merge_files
 from onkocode.config.site import Partition, Site, site_of
 from onkocode.study import Study
 from tests.unit.fake_slurm import FakeSlurm
 from tests.unit.test_cluster_detect import MIXED, NEW, OLD
 
+Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parents[2]
 SITE: dict[str, Any] = {
     "partitions": {
@@ -181,7 +192,8 @@ def test_arguments_are_those_of_the_executor() -> None:
 
 
 def test_jobs_of_the_paper_each_once() -> None:
-    asked = asked_by(paper(), site(partitions={"gpu": {**SITE["partitions"]["gpu"], "hours": 1000}}))
+    asked, problems = asked_by(paper(), site(partitions={"gpu": {**SITE["partitions"]["gpu"], "hours": 1000}}))
+    assert problems == []
     by_model = {(item.stage, model): item for item in asked for model in item.models}
     assert by_model["training", "qwen3-32b"] == Asked(("qwen3-32b",), "training", 2, "a40", 96000, 1, 3240)
     assert by_model["testing", "fusion"].gpus == 0
@@ -226,12 +238,52 @@ def test_refusals(message: str, level: str, key: str) -> None:
     assert key in found.advice
 
 
+def saying(message: str) -> Callable[..., str]:
+    """Return what answers as a failing sbatch does."""
+
+    def run(*arguments: object) -> str:
+        raise SlurmError(message)
+
+    return run
+
+
+def test_nodes_that_are_down_now() -> None:
+    """A job that fits nodes of which none is up waits; one that fits none is refused for good."""
+    answer = saying("allocation failure: Requested node configuration is not available")
+    all_down = replace(OLD, nodes=[replace(node, states={"DOWN"}) for node in OLD.nodes])
+    found = check_taken(site(), JOB, all_down, answer)
+    assert found.level == "warning"
+    assert "its nodes of partition gpu are down now (gpu1, gpu2)" in found.what
+    assert found.advice == "the job waits until one is up"
+    assert check_taken(site(), JOB, OLD, answer).level == "wrong"  # one is up, and SLURM refuses still
+    more = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "cores": 64}})
+    assert check_taken(more, replace(JOB, cores=17), all_down, answer).level == "wrong"  # no node has so many
+    assert check_taken(site(), JOB, all_down, saying("Invalid qos specification")).level == "wrong"
+
+
+def test_recipes_without_a_gpu_do_not_end_the_check(fake: FakeSlurm, capsys: Capture) -> None:
+    unknown = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"mystery": 4}}})
+    asked, problems = asked_by(paper(), unknown)
+    assert any("fusion" in item.models for item in asked)
+    assert len(problems) == 8  # a line for each language model
+    assert {item.advice for item in problems} == {"set resources.gpu_model of the recipe to one of mystery"}
+    assert "training of qwen3-8b: recipes.qwen3-8b: asks for a40" in str(problems)
+    write_site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"mystery": 4}}})
+    assert main(["cluster", "check", "--no-jobs", "--config", str(ROOT / "config/config.yaml")]) == 2
+    shown = capsys.readouterr().out
+    assert "wrong    training of qwen3-8b: " in shown
+    assert "results: " in shown
+    assert "model Qwen/Qwen3-8B" in shown
+
+
 def test_types_of_recipes() -> None:
     assert list(check_types(paper(), site())) == []
     other = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a100": 4}}})
     (found,) = check_types(paper(), other)
     assert found.level == "warning"
     assert "no partition names a40, which qwen2.5-7b asks for; by the plan it asks for others" in found.what
+    sliced = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a100": 4, "a100_1g.10gb": 7}}})
+    assert "(not for a100_1g.10gb: MIG slices, which are used only where" in next(check_types(paper(), sliced)).what
     untyped = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"gpu": 4}}})
     assert list(check_types(paper(), untyped)) == []
     merged = merge_files([ROOT / "config/config.yaml"])
@@ -244,7 +296,7 @@ def test_types_of_recipes() -> None:
 
 def test_needs_by_partition() -> None:
     large = site(partitions={"big": {"hours": 200, "memory_mb": 200000, "cores": 64, "gpus": {"a40": 4}}})
-    needs = needs_of(paper(), large, asked_by(paper(), large))["big"]
+    needs = needs_of(paper(), large, asked_by(paper(), large)[0])["big"]
     assert Need("qwen3-32b", "training", "bf16", "8bit") in needs
     assert Need("mistral-nemo", "testing", "bf16", "8bit") in needs
     assert not any(need.model == "fusion" for need in needs)
@@ -422,7 +474,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     return slurm
 
 
-Capture = pytest.CaptureFixture[str]
 CHECK = ["cluster", "check", "--config", str(ROOT / "config/config.yaml"), str(ROOT / "config/quickstart.yaml")]
 
 
