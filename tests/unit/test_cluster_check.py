@@ -28,7 +28,14 @@ from onkocode.cluster.gpu_software import Need
 from onkocode.cluster.places import Place, check_catalogues, check_models, check_place, places_of, weights_in
 from onkocode.cluster.probe import Seen, read_seen
 from onkocode.cluster.probing import Answer, Probe, check_node, judge_silence
-from onkocode.cluster.site_checks import check_account, check_gpu_request, check_partition, check_settings
+from onkocode.cluster.site_checks import (
+    check_account,
+    check_gpu_request,
+    check_memory,
+    check_partition,
+    check_settings,
+    check_site,
+)
 from onkocode.cluster.slurm import Row, SlurmError
 from onkocode.config.loading import merge_files
 from onkocode.config.site import Partition, Site, site_of
@@ -104,9 +111,37 @@ def test_partition_that_is_closed_or_empty() -> None:
     partition = Partition(hours=1, memory_mb=1000, cores=1)
     assert "is down" in next(check_partition("closed", partition, MIXED, [], [])).what
     assert "not open to you" in next(check_partition("other", partition, MIXED, [], ["users"])).what
-    assert "not open to you" in next(check_partition("paid", partition, MIXED, ["lab"], [])).what
     assert "has no nodes" in next(check_partition("empty", partition, MIXED, [], [])).what
     assert levels(check_partition("secret", partition, MIXED, [], [])) == ["warning", "ok"]
+
+
+def test_partition_of_certain_accounts() -> None:
+    """An account below a named one is admitted, and which lie below which is not known."""
+    partition = Partition(hours=1, memory_mb=1000, cores=1)
+    listed, *others = check_partition("paid", partition, MIXED, ["lab"], [])
+    assert str(listed) == (
+        "warning  partition paid: is for the accounts rich, richer and those below them; "
+        "remove `partitions.paid` in config/site.yaml if lab is none of them"
+    )
+    assert "wrong" not in levels(others)
+    denying = replace(MIXED, queues={"paid": replace(MIXED.queues["paid"], accounts=[], denied=["lab"])})
+    assert "not open to you" in next(check_partition("paid", partition, denying, ["lab"], [])).what
+
+
+def test_partitions_are_judged_by_the_account_that_is_charged() -> None:
+    given: dict[str, Any] = {"partitions": {"paid": {"hours": 1, "memory_mb": 1000, "cores": 1}}}
+    for account, expected in (("lab", True), ("rich", False), (None, False)):
+        found = check_site(site_of({**given, "account": account}), MIXED, ["rich", "lab"], [], True)
+        assert any("is for the accounts rich, richer" in item.what for item in found) == expected
+
+
+def test_memory_that_slurm_is_not_told_is_said_once() -> None:
+    untold = replace(OLD, nodes=[replace(node, memory_mb=1) for node in OLD.nodes])
+    (found,) = (item for item in check_site(site(), untold, [], [], True) if item.level != "ok")
+    assert str(found).startswith(
+        "wrong    memory: SLURM is not told the memory of the nodes (RealMemory; partitions: cpu, gpu); ask the site"
+    )
+    assert list(check_memory(site(), OLD)) == []
 
 
 def test_partition_of_several_kinds_of_nodes() -> None:
