@@ -367,6 +367,26 @@ def test_places_of_a_study(tmp_path: Path) -> None:
     assert [place.named_by for place in places_of(paper(), site())[0]][:2] == ["pathvars.scratch", "HF_HOME"]
 
 
+def test_scratch_of_the_configuration_comes_before_that_of_the_site(tmp_path: Path) -> None:
+    """Snakemake takes them in that order."""
+    files = [ROOT / "config/config.yaml", ROOT / "config/small.yaml"]
+    place = places_of(Study(merge_files(files), files), site(scratch=tmp_path))[0][0]
+    assert (place.folder, place.named_by) == (Path("scratch/small"), "pathvars.scratch")
+
+
+def test_folder_below_a_closed_one_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, is_dir = tmp_path / "closed", Path.is_dir
+
+    def refused_below(path: Path) -> bool:
+        if closed in path.parents:
+            raise PermissionError(path)
+        return is_dir(path)
+
+    closed.mkdir()
+    monkeypatch.setattr(Path, "is_dir", refused_below)
+    assert Place("scratch", closed / "a/b", "scratch").there == closed
+
+
 def cached(cache: Path, hub: str, weights: bool = True) -> None:
     repository = cache / f"hub/models--{hub.replace('/', '--')}"
     folder = repository / "snapshots/0123456789abcdef0123456789abcdef01234567"

@@ -11,9 +11,10 @@ LATER = """
 options: []
 # Quality of service; null = the default.
 qos: null
-# Directory for saves within an epoch, which all nodes see, e.g. on the fast file system; null = pathvars.scratch.
+# Directory for saves within an epoch, which all nodes see, e.g. on the fast file system; null = the folder scratch.
+# pathvars.scratch of the study's configuration comes before it.
 scratch: null
-# Directory of the models of the Hub (HF_HOME), which all nodes see; null = as it is set.
+# Directory of the models of the Hub (HF_HOME; they are in its folder hub), which all nodes see; null = as it is set.
 cache: null
 # Minutes without an answer of SLURM, after which Snakemake ends; its jobs go on, and the next start adopts them.
 silent_minutes: 60
