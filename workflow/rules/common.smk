@@ -1,7 +1,7 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from onkocode.cluster import executor, hooks
+from onkocode.cluster import executor, hooks, running
 from onkocode.cluster.here import site_here, told
 from onkocode.cluster.requests import Tries, resources
 from onkocode.config.base import CATALOGUE
@@ -42,6 +42,7 @@ os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
 
 
 onstart:
+    running.note_start()
     if workflow.non_local_exec:
         names = [
             workflow.basedir,
