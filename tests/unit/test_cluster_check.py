@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,38 @@ import yaml
 
 from onkocode.cli import main
 from onkocode.cluster import probing
-from onkocode.cluster.asking import Asked, arguments, asked_by, check_room, check_types, partition_for, refused
+from onkocode.cluster.asking import (
+    Asked,
+    arguments,
+    asked_by,
+    check_room,
+    check_taken,
+    check_types,
+    partition_for,
+    refused,
+)
 from onkocode.cluster.check import needs_of
 from onkocode.cluster.findings import Finding
 from onkocode.cluster.gpu_software import Need
 from onkocode.cluster.places import Place, check_catalogues, check_models, check_place, places_of, weights_in
 from onkocode.cluster.probe import Seen, read_seen
 from onkocode.cluster.probing import Answer, Probe, check_node, judge_silence
-from onkocode.cluster.site_checks import check_account, check_gpu_request, check_partition, check_settings
-from onkocode.cluster.slurm import Row
+from onkocode.cluster.site_checks import (
+    check_account,
+    check_gpu_request,
+    check_memory,
+    check_partition,
+    check_settings,
+    check_site,
+)
+from onkocode.cluster.slurm import Row, SlurmError
 from onkocode.config.loading import merge_files
 from onkocode.config.site import Partition, Site, site_of
 from onkocode.study import Study
 from tests.unit.fake_slurm import FakeSlurm
 from tests.unit.test_cluster_detect import MIXED, NEW, OLD
 
+Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parents[2]
 SITE: dict[str, Any] = {
     "partitions": {
@@ -93,9 +111,37 @@ def test_partition_that_is_closed_or_empty() -> None:
     partition = Partition(hours=1, memory_mb=1000, cores=1)
     assert "is down" in next(check_partition("closed", partition, MIXED, [], [])).what
     assert "not open to you" in next(check_partition("other", partition, MIXED, [], ["users"])).what
-    assert "not open to you" in next(check_partition("paid", partition, MIXED, ["lab"], [])).what
     assert "has no nodes" in next(check_partition("empty", partition, MIXED, [], [])).what
     assert levels(check_partition("secret", partition, MIXED, [], [])) == ["warning", "ok"]
+
+
+def test_partition_of_certain_accounts() -> None:
+    """An account below a named one is admitted, and which lie below which is not known."""
+    partition = Partition(hours=1, memory_mb=1000, cores=1)
+    listed, *others = check_partition("paid", partition, MIXED, ["lab"], [])
+    assert str(listed) == (
+        "warning  partition paid: is for the accounts rich, richer and those below them; "
+        "remove `partitions.paid` in config/site.yaml if lab is none of them"
+    )
+    assert "wrong" not in levels(others)
+    denying = replace(MIXED, queues={"paid": replace(MIXED.queues["paid"], accounts=[], denied=["lab"])})
+    assert "not open to you" in next(check_partition("paid", partition, denying, ["lab"], [])).what
+
+
+def test_partitions_are_judged_by_the_account_that_is_charged() -> None:
+    given: dict[str, Any] = {"partitions": {"paid": {"hours": 1, "memory_mb": 1000, "cores": 1}}}
+    for account, expected in (("lab", True), ("rich", False), (None, False)):
+        found = check_site(site_of({**given, "account": account}), MIXED, ["rich", "lab"], [], True)
+        assert any("is for the accounts rich, richer" in item.what for item in found) == expected
+
+
+def test_memory_that_slurm_is_not_told_is_said_once() -> None:
+    untold = replace(OLD, nodes=[replace(node, memory_mb=1) for node in OLD.nodes])
+    (found,) = (item for item in check_site(site(), untold, [], [], True) if item.level != "ok")
+    assert str(found).startswith(
+        "wrong    memory: SLURM is not told the memory of the nodes (RealMemory; partitions: cpu, gpu); ask the site"
+    )
+    assert list(check_memory(site(), OLD)) == []
 
 
 def test_partition_of_several_kinds_of_nodes() -> None:
@@ -181,7 +227,8 @@ def test_arguments_are_those_of_the_executor() -> None:
 
 
 def test_jobs_of_the_paper_each_once() -> None:
-    asked = asked_by(paper(), site(partitions={"gpu": {**SITE["partitions"]["gpu"], "hours": 1000}}))
+    asked, problems = asked_by(paper(), site(partitions={"gpu": {**SITE["partitions"]["gpu"], "hours": 1000}}))
+    assert problems == []
     by_model = {(item.stage, model): item for item in asked for model in item.models}
     assert by_model["training", "qwen3-32b"] == Asked(("qwen3-32b",), "training", 2, "a40", 96000, 1, 3240)
     assert by_model["testing", "fusion"].gpus == 0
@@ -226,12 +273,52 @@ def test_refusals(message: str, level: str, key: str) -> None:
     assert key in found.advice
 
 
+def saying(message: str) -> Callable[..., str]:
+    """Return what answers as a failing sbatch does."""
+
+    def run(*arguments: object) -> str:
+        raise SlurmError(message)
+
+    return run
+
+
+def test_nodes_that_are_down_now() -> None:
+    """A job that fits nodes of which none is up waits; one that fits none is refused for good."""
+    answer = saying("allocation failure: Requested node configuration is not available")
+    all_down = replace(OLD, nodes=[replace(node, states={"DOWN"}) for node in OLD.nodes])
+    found = check_taken(site(), JOB, all_down, answer)
+    assert found.level == "warning"
+    assert "its nodes of partition gpu are down now (gpu1, gpu2)" in found.what
+    assert found.advice == "the job waits until one is up"
+    assert check_taken(site(), JOB, OLD, answer).level == "wrong"  # one is up, and SLURM refuses still
+    more = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "cores": 64}})
+    assert check_taken(more, replace(JOB, cores=17), all_down, answer).level == "wrong"  # no node has so many
+    assert check_taken(site(), JOB, all_down, saying("Invalid qos specification")).level == "wrong"
+
+
+def test_recipes_without_a_gpu_do_not_end_the_check(fake: FakeSlurm, capsys: Capture) -> None:
+    unknown = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"mystery": 4}}})
+    asked, problems = asked_by(paper(), unknown)
+    assert any("fusion" in item.models for item in asked)
+    assert len(problems) == 8  # a line for each language model
+    assert {item.advice for item in problems} == {"set resources.gpu_model of the recipe to one of mystery"}
+    assert "training of qwen3-8b: recipes.qwen3-8b: asks for a40" in str(problems)
+    write_site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"mystery": 4}}})
+    assert main(["cluster", "check", "--no-jobs", "--config", str(ROOT / "config/config.yaml")]) == 2
+    shown = capsys.readouterr().out
+    assert "wrong    training of qwen3-8b: " in shown
+    assert "results: " in shown
+    assert "model Qwen/Qwen3-8B" in shown
+
+
 def test_types_of_recipes() -> None:
     assert list(check_types(paper(), site())) == []
     other = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a100": 4}}})
     (found,) = check_types(paper(), other)
     assert found.level == "warning"
     assert "no partition names a40, which qwen2.5-7b asks for; by the plan it asks for others" in found.what
+    sliced = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"a100": 4, "a100_1g.10gb": 7}}})
+    assert "(not for a100_1g.10gb: MIG slices, which are used only where" in next(check_types(paper(), sliced)).what
     untyped = site(partitions={"gpu": {**SITE["partitions"]["gpu"], "gpus": {"gpu": 4}}})
     assert list(check_types(paper(), untyped)) == []
     merged = merge_files([ROOT / "config/config.yaml"])
@@ -244,7 +331,7 @@ def test_types_of_recipes() -> None:
 
 def test_needs_by_partition() -> None:
     large = site(partitions={"big": {"hours": 200, "memory_mb": 200000, "cores": 64, "gpus": {"a40": 4}}})
-    needs = needs_of(paper(), large, asked_by(paper(), large))["big"]
+    needs = needs_of(paper(), large, asked_by(paper(), large)[0])["big"]
     assert Need("qwen3-32b", "training", "bf16", "8bit") in needs
     assert Need("mistral-nemo", "testing", "bf16", "8bit") in needs
     assert not any(need.model == "fusion" for need in needs)
@@ -278,6 +365,26 @@ def test_places_of_a_study(tmp_path: Path) -> None:
     # Two bytes for each of the 200 thousand million parameters of the paper's models.
     assert 3.5e11 < places[1].needed < 4.5e11
     assert [place.named_by for place in places_of(paper(), site())[0]][:2] == ["pathvars.scratch", "HF_HOME"]
+
+
+def test_scratch_of_the_configuration_comes_before_that_of_the_site(tmp_path: Path) -> None:
+    """Snakemake takes them in that order."""
+    files = [ROOT / "config/config.yaml", ROOT / "config/small.yaml"]
+    place = places_of(Study(merge_files(files), files), site(scratch=tmp_path))[0][0]
+    assert (place.folder, place.named_by) == (Path("scratch/small"), "pathvars.scratch")
+
+
+def test_folder_below_a_closed_one_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, is_dir = tmp_path / "closed", Path.is_dir
+
+    def refused_below(path: Path) -> bool:
+        if closed in path.parents:
+            raise PermissionError(path)
+        return is_dir(path)
+
+    closed.mkdir()
+    monkeypatch.setattr(Path, "is_dir", refused_below)
+    assert Place("scratch", closed / "a/b", "scratch").there == closed
 
 
 def cached(cache: Path, hub: str, weights: bool = True) -> None:
@@ -422,7 +529,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     return slurm
 
 
-Capture = pytest.CaptureFixture[str]
 CHECK = ["cluster", "check", "--config", str(ROOT / "config/config.yaml"), str(ROOT / "config/quickstart.yaml")]
 
 

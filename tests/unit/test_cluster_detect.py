@@ -59,6 +59,41 @@ def test_site_of_24_05() -> None:
     }
 
 
+def queue(**said: str) -> Cluster:
+    """Return a cluster of one partition with one node."""
+    line = " ".join(["PartitionName=p State=UP", *(f"{name}={value}" for name, value in said.items())])
+    return cluster_of({}, line, "NodeName=n CPUTot=8 RealMemory=8000 State=IDLE Partitions=p")
+
+
+def test_accounts_that_a_partition_denies() -> None:
+    denying = queue(DenyAccounts="poor,new", AllowAccounts="ALL")
+    with pytest.raises(InputError, match="no partition"):
+        site_from(denying, ["poor"], [])
+    for accounts in (["poor", "lab"], ["lab"], []):
+        assert list(site_from(denying, accounts, []).partitions) == ["p"]
+    # SLURM reads no DenyAccounts beside AllowAccounts.
+    assert queue(DenyAccounts="lab", AllowAccounts="lab").queues["p"].admits([], ["lab"])
+
+
+def test_partition_of_other_accounts_is_described_only_without_another() -> None:
+    """The account may lie below a named one."""
+    assert "paid" not in site_from(MIXED, ["lab"], ["users"]).partitions
+    alone = queue(AllowAccounts="faculty")
+    text = site_text(site_from(alone, ["lab"], []), alone, ["lab"])
+    assert "yours are not named" in text
+    assert "yours are not named" not in site_text(site_from(alone, ["faculty"], []), alone, ["faculty"])
+
+
+@pytest.mark.parametrize("memory", ["RealMemory=1", "RealMemory=1 MemSpecLimit=2000", ""])
+def test_memory_that_slurm_is_not_told(memory: str) -> None:
+    cluster = cluster_of({}, "PartitionName=p State=UP", f"NodeName=n CPUTot=8 {memory} State=IDLE Partitions=p")
+    site = site_from(cluster, [], [])
+    text = site_text(site, cluster, [])
+    assert "# SLURM is not told the memory of these nodes (RealMemory), and takes" in text
+    assert site_of(yaml.safe_load(text)) == site
+    assert "RealMemory" not in site_text(site_from(OLD, [], []), OLD, [])
+
+
 def test_no_partition_that_could_be_used() -> None:
     with pytest.raises(InputError, match=r"closed \(down\)"):
         site_from(cluster_of({}, said.PARTITIONS_23, ""), [], [])

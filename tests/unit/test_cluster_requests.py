@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from onkocode.cluster import here
-from onkocode.cluster.requests import Tries, resources
+from onkocode.cluster.requests import NoGpuError, Tries, resources
 from onkocode.config.loading import merge_files
 from onkocode.config.site import Site, site_of
 from onkocode.records.endings import Ending
@@ -82,6 +82,33 @@ def test_another_type_by_the_plan(study: Study) -> None:
     assert resources(study, "llama-3.3-70b", "testing", large, Tries())["gpu_model"] == "h100"
     with pytest.raises(InputError, match=r"qwen3-8b: asks for a40, which the cluster has not \(t4\).*bf16"):
         resources(study, "qwen3-8b", "training", site({"t4": 4}), Tries())
+
+
+def test_another_type_that_a_partition_has_enough_of(study: Study) -> None:
+    few = site_of({"partitions": {"a": gpus_of_a_node({"l40s": 1}), "b": gpus_of_a_node({"v100_32gb": 1, "l40": 8})}})
+    for stage in ("training", "testing"):
+        asked = resources(study, "llama-3.3-70b", stage, few, Tries())
+        assert (asked["gpu"], asked["gpu_model"]) == (2, "l40")
+    # Where none has enough, the request stays that for the fewest, and is refused before anything is submitted.
+    assert resources(study, "llama-3.3-70b", "training", site({"l40s": 1}), Tries())["gpu"] == 2
+
+
+def gpus_of_a_node(gpus: dict[str, int]) -> dict[str, Any]:
+    return {"hours": 200, "memory_mb": 500_000, "cores": 64, "gpus": gpus}
+
+
+def test_slices_of_gpus_are_not_used_by_themselves(study: Study) -> None:
+    slices = {"nvidia_a100_1g.10gb": 28, "a100_3g.20gb": 8}
+    asked = resources(study, "llama-3.3-70b", "training", site({**slices, "h100": 8}), Tries())
+    assert asked["gpu_model"] == "h100"
+    with pytest.raises(NoGpuError) as caught:
+        resources(study, "qwen3-8b", "training", site({**slices, "mystery": 1, "riddle": 1}), Tries())
+    said = str(caught.value)
+    named = "nvidia_a100_1g.10gb, a100_3g.20gb"
+    assert f"MIG slices, which are used only where a recipe names them: {named}" in said
+    assert "not in the table of GPUs: mystery, riddle (known: B200, " in said
+    assert said.count("L40S") == 1
+    assert said.endswith(f"; set resources.gpu_model of the recipe to one of {named}, mystery, riddle")
 
 
 def test_more_memory_after_running_out_of_it_alone(study: Study) -> None:

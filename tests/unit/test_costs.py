@@ -292,6 +292,11 @@ def test_throughput_by_hand() -> None:
         ("Tesla V100-SXM2-32GB", "V100-32"),
         ("Tesla T4", "T4"),
         ("NVIDIA A400", None),
+        ("nvidia_a100_1g.10gb", None),
+        ("a100_3g.20gb", None),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", None),
+        ("nvidia_h100_80gb_hbm3_1g.10gb+me", None),
+        ("1g.10gb", None),
         ("NVIDIA A10G", None),
         ("gpu", None),
     ],
@@ -321,6 +326,9 @@ def test_peaks() -> None:
     assert peak_flops("AMD EPYC") is None
     with pytest.raises(InputError, match="A40"):
         named_gpu("B52")
+    with pytest.raises(InputError, match=r"'a100_3g\.20gb' is a MIG slice"):
+        named_gpu("a100_3g.20gb")
+    assert peak_flops("NVIDIA A100-SXM4-40GB MIG 1g.5gb") is None
 
 
 # -- lengths and speed ----------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """`onkocode fetch`: all that a study needs from elsewhere, fetched ahead and checked."""
 
 import copy
+import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +17,9 @@ import yaml
 
 from onkocode.cli import main
 from onkocode.config.loading import merge
+from onkocode.config.site import site_of, use_cache
 from onkocode.models.hub.cache import Place
+from onkocode.records.errors import InputError
 
 from .hub_server import COMMIT, NEXT, Hub, hub_serving
 from .serving import Served, serving, whole
@@ -175,6 +180,74 @@ def test_commit_that_the_study_has_is_fetched(site: Site, capsys: pytest.Capture
     keep_commit(site.folder / "results/models/published/base.json", {"hub": BASE, "revision": "main"}, NEXT)
     assert site.fetch() == 0
     assert rows(capsys.readouterr().out.partition("to download, ")[2])[0] == ["base", BASE, NEXT, "there"]
+
+
+def test_models_go_to_the_cache_of_the_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where jobs will look for them, whatever the shell says."""
+    cache = with_site_cache(site.folder, monkeypatch)
+    assert site.fetch("--model", "published") == 0
+    assert (cache / "hub/models--somebody--model/snapshots" / COMMIT / WEIGHTS).is_file()
+    assert not (site.folder / "elsewhere").exists()
+    assert (os.environ["HF_HOME"], os.environ["HF_HUB_CACHE"]) == (str(cache), str(cache / "hub"))
+
+
+def with_site_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with a site file; returns the cache that it names."""
+    monkeypatch.chdir(folder)
+    for name in ("HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.setenv(name, str(folder / "elsewhere"))
+    cache = folder / "site-cache"
+    (folder / "config").mkdir(exist_ok=True)
+    partitions = {"p": {"hours": 1, "memory_mb": 1, "cores": 1}}
+    content = yaml.safe_dump({"cache": str(cache), "partitions": partitions})
+    (folder / "config/site.yaml").write_text(content, encoding="utf-8")
+    return cache
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fetch"],
+        ["plan"],
+        ["cluster", "check", "--no-jobs"],
+        ["prepare-model", "--settings", '{"base": {"hub": "a/b"}}', "--output", "base.json"],
+        [
+            "fetch-adapter",
+            *("--settings", '{"adapter": {"hub": "a/c"}}'),
+            *("--base", "base.json", "--output", "adapter"),
+        ],
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_verb_that_looks_into_the_cache_looks_into_that_of_the_site(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(site: Any) -> None:
+        raise InputError(f"looks into {site.hub_cache}")
+
+    cache = with_site_cache(tmp_path, monkeypatch)
+    monkeypatch.setattr("onkocode.config.site.use_cache", told)
+    assert main(words) == 2
+    assert f"looks into {cache / 'hub'}" in capsys.readouterr().err
+
+
+def test_hub_is_told_of_the_cache_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own, which imports huggingface_hub after."""
+    cache = with_site_cache(tmp_path, monkeypatch)
+    code = (
+        "import sys; from onkocode.config.site import read_site, use_cache; use_cache(read_site()); "
+        "assert 'huggingface_hub' not in sys.modules; from huggingface_hub import constants; "
+        "from onkocode.cluster.places import hub_cache; print(constants.HF_HUB_CACHE, hub_cache(read_site()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(cache / "hub")] * 2
+
+
+def test_without_a_cache_of_the_site_all_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "mine")
+    for given in (None, site_of({"partitions": {"p": {"hours": 1, "memory_mb": 1, "cores": 1}}})):
+        use_cache(given)
+        assert os.environ["HF_HUB_CACHE"] == "mine"
 
 
 def test_quickstart_needs_nothing_from_elsewhere(in_root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,7 @@ def test_disk_without_room_is_refused_before_anything_is_fetched(
         fetch()
     assert str(caught.value).startswith(f"{REPOSITORY}: 0.4 MB needed, 0.2 MB free in {cache}; ")
     assert "HF_HOME" in str(caught.value)
+    assert str(caught.value).endswith("or `cache` of config/site.yaml, which comes before it")
     assert [method for method, path, _ in hub.asked if "/resolve/" in path] == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 0, 10**6))
     fetch()

@@ -74,6 +74,15 @@ def test_a_dead_process_of_this_machine_counts_no_longer(tmp_path: Path) -> None
     assert living(tmp_path) is not None
 
 
+def test_who_only_looks_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other(tmp_path)
+    now = (tmp_path / MARK).stat().st_mtime
+    monkeypatch.delattr(Path, "touch")
+    assert living(tmp_path, now + ownership.SILENCE - 1) is not None
+    assert living(tmp_path, now + ownership.SILENCE + 1) is None
+    assert living(tmp_path / "nothing", now) is None
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"token": "x"}'])
 def test_a_broken_mark_is_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / MARK).write_text(content)

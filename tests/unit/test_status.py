@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,9 +16,11 @@ import yaml
 from onkocode.cli import main
 from onkocode.cluster import screen, show
 from onkocode.cluster.reasons import CAUSES, PAUSES
+from onkocode.cluster.running import NOTE, note_start
 from onkocode.cluster.sources import Progress, Sources
 from onkocode.cluster.status import State, Status, look
 from onkocode.records.endings import Cause
+from onkocode.records.ownership import read_owner, this_process
 
 from .made_up_study import FILES, MODEL, ROOT, MadeUp, aged, fake_squeue, made_up, row
 from .terminals import on_terminal, says_the_same
@@ -185,6 +188,77 @@ def test_what_failed_before_this_start_of_snakemake_waits(begun: MadeUp) -> None
     assert begun.status(FIRST).state == "failed"
 
 
+def locked(age: float) -> None:
+    """Leave a lock as a Snakemake does that was started so many seconds ago."""
+    lock = Path(".snakemake/locks/0.input.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    aged(lock, age)
+
+
+def noted(age: float, **changes: Any) -> None:
+    """Write which process that Snakemake is; by default this one."""
+    NOTE.write_text(json.dumps(asdict(this_process()) | changes), encoding="utf-8")
+    aged(NOTE, age)
+
+
+GONE: dict[str, Any] = {"pid": 2**22 + 1}
+ELSEWHERE: dict[str, Any] = {"host": "login2", "node": "login2"}
+
+
+def test_a_killed_snakemake_runs_no_longer(begun: MadeUp, capsys: pytest.CaptureFixture[str]) -> None:
+    """It leaves its locks, and the logs of jobs that it had begun."""
+    begun.logged("collect_metrics", "")
+    begun.ended(FIRST, "killed", age=500)
+    locked(100)
+    note_start()
+    assert read_owner(NOTE) == replace(this_process(), token=read_owner(NOTE).token)  # type: ignore[union-attr]
+    assert begun.status("collect_metrics").state == "running"
+    noted(99, **GONE)
+    found = begun.statuses()
+    assert (found["collect_metrics"].state, found[FIRST].state) == ("waiting", "failed")
+    assert "Snakemake does not run here" in shown(capsys)
+    noted(99, started=1)  # its number was given to another process
+    assert begun.status("collect_metrics").state == "waiting"
+
+
+@pytest.mark.parametrize("note", [{"age": 200, **GONE}, {"age": 99, **ELSEWHERE}, None])
+def test_a_snakemake_out_of_sight_runs_while_its_jobs_write(begun: MadeUp, note: dict[str, Any] | None) -> None:
+    """One of another machine; one that said nothing, whose locks are younger than the note of an earlier one."""
+    locked(100)
+    if note is not None:
+        noted(**note)
+    begun.logged("collect_metrics", "")
+    assert begun.status("collect_metrics").state == "running"
+    locked(9000)
+    if note is not None:
+        noted(**{**note, "age": note["age"] + 8900})
+    begun.logged("collect_metrics", "", age=7300)
+    found = begun.status("collect_metrics")
+    assert (found.state, found.reason[:29]) == ("stale", "no line in its log for 2 h, a")
+    assert "start it again" in found.next
+
+
+def test_a_quiet_job_of_a_snakemake_in_sight_runs(begun: MadeUp) -> None:
+    locked(9000)
+    noted(8999)
+    begun.logged("collect_metrics", "", age=7300)
+    assert begun.status("collect_metrics").state == "running"
+
+
+def test_who_may_not_write_sees_that_an_owner_is_dead(begun: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun.owned(FIRST, **ELSEWHERE)
+    mark = Path(begun.job(FIRST).scratch) / "owner.json"
+
+    def refused(path: Path, *arguments: object, **options: object) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "touch", refused)
+    assert begun.status(FIRST).state == "running"
+    aged(mark, 200)
+    assert begun.status(FIRST).state == "stale"
+
+
 # -- SLURM ----------------------------------------------------------------------------------------------------------
 
 
@@ -252,8 +326,8 @@ def test_without_an_answer_of_slurm_files_count(
 
 def test_records_of_slurm_jobs(begun: MadeUp) -> None:
     begun.record(FIRST, 5, age=60)
-    begun.record(FIRST, 4, status="ended", codes=[1])
-    begun.record(SECOND, 9, status="ended", codes=[1])
+    begun.record(FIRST, 4, age=300, status="ended", codes=[1])
+    begun.record(SECOND, 900, age=9000, status="ended", codes=[1])  # of a SLURM that numbered its jobs otherwise
     begun.record(SECOND, 10, status="ended", codes=[2])
     begun.record(THIRD, 11, status="ended", codes=[75])
     begun.record("collect_metrics", 12, age=600)

@@ -1,11 +1,11 @@
 # Wildcards and input functions. What could be wrong lives, tested, in onkocode.study.
 import os
 
-from onkocode.cluster import executor, hooks
+from onkocode.cluster import executor, hooks, running
 from onkocode.cluster.here import site_here, told
 from onkocode.cluster.requests import Tries, resources
 from onkocode.config.base import CATALOGUE
-from onkocode.config.site import read_site
+from onkocode.config.site import read_site, use_cache
 from onkocode.records.arguments import as_argument, check_names
 from onkocode.records.endings import read_endings
 from onkocode.records.errors import InputError
@@ -34,7 +34,7 @@ pathvars:
     benchmarks="logs/benchmarks",
 
 
-os.environ.update(site.variables if site else {})
+use_cache(site)
 
 
 # Jobs close all folders of private files to others, up to this one.
@@ -42,6 +42,7 @@ os.environ[VARIABLE] = os.path.abspath(workflow.pathvars.apply("<private>"))
 
 
 onstart:
+    running.note_start()
     if workflow.non_local_exec:
         names = [
             workflow.basedir,

@@ -14,14 +14,18 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_interface_common.exceptions import WorkflowError
 
 from onkocode.cluster import slurm, submission
+from onkocode.cluster.detect import Cluster
 from onkocode.cluster.findings import Finding, key, ok, warning, wrong
-from onkocode.cluster.requests import Tries, request
+from onkocode.cluster.requests import SLICES, NoGpuError, Tries, request
 from onkocode.cluster.slurm import SlurmError
 from onkocode.cluster.work import Resources
 from onkocode.config.site import Site
+from onkocode.models.gpus import is_slice
 from onkocode.study import Study
 
 NAME = "cluster-check"
+NOT_AVAILABLE = "node configuration is not available"  # said of nodes that are not there, and of those that are down
+SHOWN = 3  # names of nodes in a line
 # Words in what sbatch says, and the key of the site file that is to be corrected.
 REFUSALS = (
     ("invalid partition", "partitions"),
@@ -72,17 +76,25 @@ class _Job:
     threads: int
 
 
-def asked_by(study: Study, site: Site) -> list[Asked]:
-    """Return what the jobs of all recipes ask for at their first try, training first, each once."""
+def asked_by(study: Study, site: Site) -> tuple[list[Asked], list[Finding]]:
+    """Return what the jobs of all recipes ask for at their first try, training first, each once.
+
+    The findings are of the recipes for whose jobs the cluster has no GPU, each once.
+    """
     trained = [*study.trained_models, *study.fitted_models]
     found: dict[Asked, list[str]] = {}
+    problems: dict[str, Finding] = {}
     for stage, models in (("training", trained), ("testing", study.models)):
         for model in models:
-            given = request(study, model, stage, site, Tries())
+            try:
+                given = request(study, model, stage, site, Tries())
+            except NoGpuError as error:
+                problems.setdefault(model, wrong(f"{stage} of {model}: {error.what}", error.advice))
+                continue
             cores = study.recipes[model].config.resources.threads
             asked = Asked((), stage, given.gpus, given.gpu, given.memory_mb, cores, given.minutes)
             found.setdefault(asked, []).append(model)
-    return [replace(asked, models=tuple(models)) for asked, models in found.items()]
+    return [replace(asked, models=tuple(models)) for asked, models in found.items()], [*problems.values()]
 
 
 def partition_for(site: Site, asked: Asked) -> str | None:
@@ -133,6 +145,8 @@ def check_types(study: Study, site: Site) -> Iterator[Finding]:
     for kind, models in wanted.items():
         if kind is not None and known and not site.named(kind):
             what = f"GPUs: no partition names {kind}, which {models[0]} asks for; by the plan it asks for others"
+            slices = ", ".join(filter(is_slice, known))
+            what += f" (not for {slices}: {SLICES})" if slices else ""
             advice = (
                 f"see below what for; or name {kind} in {key('partitions')}, or give the recipe `resources` of its own"
             )
@@ -142,11 +156,13 @@ def check_types(study: Study, site: Site) -> Iterator[Finding]:
             yield warning(what, "set resources.gpu_model of the recipe if that matters")
 
 
-def check_asked(site: Site, asked: Sequence[Asked], run: Callable[..., str] = slurm.run) -> Iterator[Finding]:
+def check_asked(
+    site: Site, asked: Sequence[Asked], cluster: Cluster, run: Callable[..., str] = slurm.run
+) -> Iterator[Finding]:
     """Yield for what each job asks for whether a partition has room for it, and whether SLURM would take it."""
     for item in asked:
         found = check_room(site, item)
-        yield found if found is not None else check_taken(site, item, run)
+        yield found if found is not None else check_taken(site, item, cluster, run)
 
 
 def check_room(site: Site, asked: Asked) -> Finding | None:
@@ -163,17 +179,34 @@ def check_room(site: Site, asked: Asked) -> Finding | None:
     return None
 
 
-def check_taken(site: Site, asked: Asked, run: Callable[..., str] = slurm.run) -> Finding:
+def check_taken(site: Site, asked: Asked, cluster: Cluster, run: Callable[..., str] = slurm.run) -> Finding:
     """Return whether SLURM would take a job."""
+    partition = partition_for(site, asked)
+    if partition is None:
+        return wrong(f"{asked.of}: no partition has {asked}", f"correct {key('partitions')}")
     try:
-        partition = partition_for(site, asked)
-        if partition is None:
-            return wrong(f"{asked.of}: no partition has {asked}", f"correct {key('partitions')}")
         command, *options = arguments(site, asked, partition, Path("/dev/null"))
         run([command, "--test-only", *options], "#!/bin/sh\n")
     except (SlurmError, WorkflowError) as error:
-        return refused(asked, str(error))
+        down = _down(asked, cluster, partition) if NOT_AVAILABLE in str(error).casefold() else []
+        return _waits(asked, partition, down) if down else refused(asked, str(error))
     return ok(f"{asked.of}: {asked}; partition {partition}")
+
+
+def _down(asked: Asked, cluster: Cluster, partition: str) -> list[str]:
+    """Return the names of the nodes of a partition that have room for a job, where none of them is up."""
+    if partition not in cluster.queues:
+        return []
+    nodes = zip(cluster.nodes_of(partition), cluster.limits(partition), strict=True)
+    size = (asked.gpus, asked.gpu_type, asked.memory_mb, asked.cores)
+    fitting = [node for node, limits in nodes if limits.holds(*size)]
+    return [] if any(node.up for node in fitting) else [node.name for node in fitting]
+
+
+def _waits(asked: Asked, partition: str, down: Sequence[str]) -> Finding:
+    names = ", ".join(down[:SHOWN]) + (f" and {len(down) - SHOWN} more" if len(down) > SHOWN else "")
+    what = f"{asked.of}: {asked}; its nodes of partition {partition} are down now ({names})"
+    return warning(what, "the job waits until one is up")
 
 
 def refused(asked: Asked, message: str) -> Finding:

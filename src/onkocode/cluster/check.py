@@ -25,7 +25,7 @@ def check_cluster(study: Study, site: Site, wait: float | None) -> Iterator[Find
         site: the site file.
         wait: minutes to wait for the probe jobs; None = send none.
     """
-    cluster, asked = None, asked_by(study, site)
+    cluster, (asked, unasked) = None, asked_by(study, site)
     try:
         cluster = read_cluster()
     except SlurmError as error:
@@ -35,7 +35,8 @@ def check_cluster(study: Study, site: Site, wait: float | None) -> Iterator[Find
         yield ok(f"SLURM: version {cluster.version} answers")
         yield from check_site(site, cluster, accounts(), own_groups(), has_accounting())
         yield from check_types(study, site)
-        yield from check_asked(site, asked)
+        yield from check_asked(site, asked, cluster)
+    yield from unasked
     places, unknown = places_of(study, site)
     yield from [*check_places(places), *unknown]
     yield from check_models(study, site, os.environ)

@@ -20,6 +20,7 @@ LONGEST_HOURS = 720.0  # what a job may ask for where the partition sets no limi
 NOT_THERE = {"FUTURE", "UNKNOWN"}  # states of nodes that are only planned
 NOT_UP = {"DOWN", "DRAIN", "DRAINED", "DRAINING", "FAIL", "FAILING", "NOT_RESPONDING", "INVAL", "MAINT"}
 NO_LIMIT = ("", "UNLIMITED", "INFINITE", "NONE", "N/A", "0", "(null)")
+UNTOLD = 1  # MB of memory by which SLURM counts where a site sets none (RealMemory)
 ANY = "gpu"  # type of GPUs to which the cluster gives none
 
 
@@ -54,6 +55,7 @@ class Queue:
     root_only: bool
     groups: Sequence[str]
     accounts: Sequence[str]
+    denied: Sequence[str] = ()
 
     @property
     def up(self) -> bool:
@@ -61,10 +63,20 @@ class Queue:
         return self.state == "UP"
 
     def admits(self, groups: Collection[str], accounts: Collection[str]) -> bool:
-        """Tell whether a member of the groups may use it, under one of the accounts where these are known."""
+        """Tell whether nothing keeps a member of the groups out, under one of the accounts where these are known.
+
+        The list of accounts may admit more than `lists` tells of. Where there is one, SLURM reads none of denied ones.
+        """
         by_group = not self.groups or bool(set(groups) & set(self.groups))
-        by_account = not self.accounts or not accounts or bool(set(accounts) & set(self.accounts))
-        return not self.root_only and by_group and by_account
+        denied = not self.accounts and bool(accounts) and set(accounts) <= set(self.denied)
+        return not self.root_only and by_group and not denied
+
+    def lists(self, accounts: Collection[str]) -> bool:
+        """Tell whether it is open to all accounts, or names one of these; none = not known, so that any may be meant.
+
+        An account below a named one is admitted as well, but which lie below which is not known.
+        """
+        return not self.accounts or not accounts or bool(set(accounts) & set(self.accounts))
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,10 @@ class Cluster:
     def nodes_of(self, queue: str) -> list[Node]:
         """Return the nodes of a partition, those that are down too."""
         return [node for node in self.nodes if queue in node.partitions]
+
+    def knows_memory(self, queue: str) -> bool:
+        """Tell whether SLURM knows the memory of a node of a partition."""
+        return any(node.memory_mb > UNTOLD for node in self.nodes_of(queue))
 
     def limits(self, queue: str) -> list[Partition]:
         """Return what each of its nodes gives a job, within the limits of the partition."""
@@ -146,6 +162,7 @@ def site_from(cluster: Cluster, own_accounts: Sequence[str], groups: Sequence[st
     """Return the site file of a cluster; raises InputError where no partition could be used."""
     usable = [queue.name for queue in cluster.queues.values() if queue.up and not queue.hidden]
     usable = [name for name in usable if cluster.queues[name].admits(groups, own_accounts) and cluster.nodes_of(name)]
+    usable = [name for name in usable if cluster.queues[name].lists(own_accounts)] or usable
     if not usable:
         known = ", ".join(f"{queue.name} ({queue.state.lower()})" for queue in cluster.queues.values())
         raise InputError(f"no partition of this cluster could be used (there are: {known or 'none'}); ask the site")
@@ -222,6 +239,7 @@ def _queue(given: Mapping[str, str], memory: int | None, per_core: int | None) -
         root_only=given.get("RootOnly") == "YES",
         groups=_names(given.get("AllowGroups", "ALL")),
         accounts=_names(given.get("AllowAccounts", "ALL")),
+        denied=_names(given.get("DenyAccounts", "")),
     )
 
 
@@ -232,7 +250,7 @@ def _node(given: Mapping[str, str]) -> Node:
     return Node(
         name=given["NodeName"],
         cores=_number(given.get("CPUEfctv", "")) or _number(given.get("CPUTot", "")) or 1,
-        memory_mb=(_number(given.get("RealMemory", "")) or 1) - reserved,
+        memory_mb=max(UNTOLD, (_number(given.get("RealMemory", "")) or UNTOLD) - reserved),
         gpus=gpus_of(given.get("Gres", ""), given.get("CfgTRES", "")),
         partitions=_names(given.get("Partitions", "")),
         states=states,

@@ -30,14 +30,21 @@ class Place:
     def there(self) -> Path:
         """Return the folder, or the nearest one above it that there is: jobs make the rest."""
         folder = self.folder.absolute()
-        return next((path for path in (folder, *folder.parents) if path.is_dir()), Path("/"))
+        return next((path for path in (folder, *folder.parents) if _is_folder(path)), Path("/"))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # what lies below a closed folder may not be asked for
+        return False
 
 
 def hub_cache(site: Site) -> Path:
     """Return where models of the Hub are kept."""
     from huggingface_hub import constants
 
-    return site.cache / "hub" if site.cache is not None else Path(constants.HF_HUB_CACHE)
+    return site.hub_cache or Path(constants.HF_HUB_CACHE).expanduser()
 
 
 def logs_of(study: Study) -> Path:
@@ -49,12 +56,14 @@ def places_of(study: Study, site: Site) -> tuple[list[Place], list[Finding]]:
     """Return where jobs write and how much, and for which recipes that is not known."""
     paths = study.config.pathvars
     results = Path(paths.get("results", "results"))
-    scratch = site.scratch or Path(paths.get("scratch", "scratch"))
+    # As Snakemake does: path variables of the configuration come before those of the workflow, which the site sets.
+    of_site = site.scratch if "scratch" not in paths else None
+    scratch = of_site or Path(paths.get("scratch", "scratch"))
     disk, unknown = _planned(study, results)
     cache = hub_cache(site)
     missing = {hub: size for hub, size in disk.bases.items() if weights_in(cache, *hub) is None}
     return [
-        Place("scratch", scratch, "scratch" if site.scratch else "pathvars.scratch", disk.scratch),
+        Place("scratch", scratch, "scratch" if of_site else "pathvars.scratch", disk.scratch),
         Place("cache", cache, "cache" if site.cache else "HF_HOME", sum(missing.values())),
         Place("results", results, "pathvars.results", disk.epochs),
     ], unknown

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from onkocode.cluster.detect import ANY, Cluster
+from onkocode.cluster.detect import ANY, UNTOLD, Cluster
 from onkocode.cluster.findings import Finding, key, ok, warning, wrong
 from onkocode.config.site import Partition, Site
 
@@ -22,8 +22,10 @@ def check_site(
         groups: of this user.
         accounting: sacct answers.
     """
+    charged = [site.account] if site.account is not None else accounts
     for name, partition in site.partitions.items():
-        yield from check_partition(name, partition, cluster, accounts, groups)
+        yield from check_partition(name, partition, cluster, charged, groups)
+    yield from check_memory(site, cluster)
     yield from check_account(site, cluster.settings, accounts)
     yield from check_gpu_request(site, cluster)
     yield from check_settings(cluster.settings, accounting)
@@ -32,7 +34,10 @@ def check_site(
 def check_partition(
     name: str, partition: Partition, cluster: Cluster, accounts: Collection[str], groups: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield what there is to say of a partition: whether it is there, up and allowed, and whether its limits are."""
+    """Yield what there is to say of a partition: whether it is there, up and allowed, and whether its limits are.
+
+    `accounts` are those that jobs may be charged to; empty = not known.
+    """
     place = f"partitions.{name}"
     queue = cluster.queues.get(name)
     if queue is None:
@@ -41,14 +46,18 @@ def check_partition(
         return
     if not queue.up:
         yield wrong(f"partition {name}: is {queue.state.lower()}", f"remove {key(place)}, or ask the site")
-    if not queue.admits(groups, accounts):
+    admitted = queue.admits(groups, accounts)
+    if not admitted:
         yield wrong(f"partition {name}: is not open to you", f"remove {key(place)}, or ask the site")
+    elif not queue.lists(accounts):
+        what = f"partition {name}: is for the accounts {', '.join(queue.accounts)} and those below them"
+        yield warning(what, f"remove {key(place)} if {' or '.join(accounts)} is none of them")
     problems = list(_limits(name, partition, cluster))
     yield from problems
     nodes = cluster.nodes_of(name)
     if nodes and not any(node.up for node in nodes):
         yield warning(f"partition {name}: none of its {len(nodes)} nodes is up now", "jobs wait until one is")
-    if queue.up and queue.admits(groups, accounts) and not problems:
+    if queue.up and admitted and not problems:
         yield ok(f"partition {name}: up; {described(partition)}")
 
 
@@ -57,6 +66,14 @@ def described(partition: Partition) -> str:
     gpus = ", ".join(f"{count} GPUs" if kind == ANY else f"{count} {kind}" for kind, count in partition.gpus.items())
     limits = f"{partition.hours:g} h, {partition.memory_mb:,} MB, {partition.cores} cores"
     return f"{limits}, {gpus}" if gpus else limits
+
+
+def check_memory(site: Site, cluster: Cluster) -> Iterator[Finding]:
+    """Yield that SLURM does not know the memory of nodes, so that it takes no job that asks for any."""
+    untold = [name for name in site.partitions if cluster.nodes_of(name) and not cluster.knows_memory(name)]
+    if untold:
+        what = f"memory: SLURM is not told the memory of the nodes (RealMemory; partitions: {', '.join(untold)})"
+        yield wrong(what, "ask the site to set it: jobs that ask for memory are refused")
 
 
 def _limits(name: str, partition: Partition, cluster: Cluster) -> Iterator[Finding]:
@@ -68,7 +85,7 @@ def _limits(name: str, partition: Partition, cluster: Cluster) -> Iterator[Findi
         yield wrong(f"partition {name}: has no nodes", f"remove {key(place)}, or ask the site")
         return
     memory, cores = max(item.memory_mb for item in found), max(item.cores for item in found)
-    if partition.memory_mb > memory:
+    if partition.memory_mb > memory > UNTOLD:
         yield _above(name, "memory_mb", f"{partition.memory_mb}", f"{memory}")
     if partition.cores > cores:
         yield _above(name, "cores", f"{partition.cores}", f"{cores}")
@@ -90,7 +107,7 @@ def _gpus(name: str, partition: Partition, kind: str, count: int, found: list[Pa
             item for item in found if (sum(item.gpus.values()) if kind == ANY else item.gpus.get(kind, 0)) >= count
         ]
         memory, cores = max(item.memory_mb for item in fitting), max(item.cores for item in fitting)
-        if partition.memory_mb > memory or partition.cores > cores:
+        if partition.memory_mb > memory > UNTOLD or partition.cores > cores:
             yield warning(
                 f"partition {name}: its nodes with {count} {kind} have {memory:,} MB and {cores} cores at most",
                 f"jobs that ask for more wait for ever; lower {key(f'partitions.{name}')}",

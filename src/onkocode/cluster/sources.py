@@ -17,12 +17,12 @@ from typing import Any
 
 from onkocode.cluster import slurm
 from onkocode.cluster.expected import Job
+from onkocode.cluster.running import Run, current_run
 from onkocode.cluster.slurm import ENDED, WAITING, SlurmError
 from onkocode.cluster.submission import key_of, keys_in
 
 PATIENCE = 10.0  # seconds that SLURM has to answer
 SILENCE = 120.0  # seconds without a sign of life after which a job counts as dead; there is one every 20 s
-LOCKS = Path(".snakemake/locks")
 FIELDS = "--format=%i|%T|%r|%N|%S|%M|%j|%k"  # the comment last: it may hold the separator
 
 
@@ -128,11 +128,14 @@ class Sources:
     trouble: str = ""  # why SLURM says nothing, where it should
 
     @cached_property
+    def run(self) -> Run | None:
+        """The Snakemake that runs here; None = none does."""
+        return current_run()
+
+    @property
     def started(self) -> float | None:
-        """When the Snakemake that runs here was started; None = none does. One that was killed may seem to run."""
-        with suppress(OSError, ValueError):
-            return min(entry.stat().st_mtime for entry in os.scandir(LOCKS))
-        return None
+        """When the Snakemake that runs here was started; None = none does."""
+        return None if self.run is None else self.run.since
 
     @cached_property
     def queue(self) -> dict[str, Queued]:
@@ -160,11 +163,9 @@ class Sources:
         """The last start of each SLURM job that has a record, by key and by name."""
         entries = [entry for folder in self._slurm_folders for entry in _entries(folder / "jobs")]
         files = [Path(entry.path) for entry in entries if entry.name.endswith(".json")]
-        found: dict[str, Start] = {}
-        for file in sorted(files, key=lambda file: (_number(file.stem), _number(file.stem.rpartition("-")[2]))):
-            for name, start in _starts_in(file):
-                found[name] = start
-        return found
+        files.sort(key=lambda file: (_number(file.stem), _number(file.stem.rpartition("-")[2])))
+        # The later sign of life counts: a SLURM that was set up anew numbers its jobs from 1 again.
+        return dict(sorted((pair for file in files for pair in _starts_in(file)), key=lambda pair: pair[1].when))
 
     def row(self, job: Job) -> Queued | None:
         """Return a job in SLURM: by its key, or by its name where SLURM keeps no comment."""

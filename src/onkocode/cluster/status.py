@@ -15,6 +15,9 @@ from onkocode.records.ownership import MARK, Owner, living
 
 State = Literal["done", "running", "queued", "waiting", "failed", "stale"]
 STALE = "goes on when Snakemake is started"
+QUIET = 3600.0  # seconds without a line, after which the log of a job tells of no Snakemake that is out of sight
+UNSURE = "no line in its log for {hours} h, and nothing tells whether the Snakemake that began it runs"
+LOOK = "look whether that Snakemake runs, on the machine where it was started; if not, start it again"
 AGAIN = "tried again by the Snakemake that runs"
 
 
@@ -101,7 +104,7 @@ def _status(job: Job, sources: Sources, before: Status | None) -> Status:
         return Status(job, "queued", reason, advice, slurm=row.id)
     scratch = job.scratch if job.scratch and sources.tree.names(job.scratch) else ""
     start = None if done else sources.start(job)
-    owner = living(Path(scratch)) if scratch and sources.tree.has(f"{scratch}/{MARK}") else None
+    owner = living(Path(scratch), sources.now) if scratch and sources.tree.has(f"{scratch}/{MARK}") else None
     if done and owner is None and (row is None or not row.alive or row.state == "COMPLETING"):
         return Status(job, "done")
     if owner is not None or (row is not None and row.alive) or _beats(sources, scratch, start):
@@ -161,9 +164,12 @@ def _idle(job: Job, sources: Sources, before: Status | None, scratch: str) -> St
     """Return what a job does that has not failed: it has not begun, or nothing tells of its end."""
     if scratch:
         return Status(job, "stale", "begun, and nobody works at it", STALE)
-    age = sources.age(job.log) if sources.started is not None and sources.tree.has(job.log) else None
-    if age is not None and sources.started is not None and age <= sources.now - sources.started:
-        return Status(job, "running")
+    run = sources.run
+    age = sources.age(job.log) if run is not None and sources.tree.has(job.log) else None
+    if run is not None and age is not None and age <= sources.now - run.since:
+        if run.seen or age < QUIET:
+            return Status(job, "running")
+        return Status(job, "stale", UNSURE.format(hours=int(age / 3600)), LOOK)
     if before is None or before.state == "done":
         return Status(job, "waiting", "not begun")
     failed = ", which has failed" if before.state == "failed" else ""

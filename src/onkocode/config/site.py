@@ -1,5 +1,7 @@
 """What a site is like: `config/site.yaml`, the one file that names partitions, accounts and directories."""
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,7 +52,9 @@ class Site(Section):
         description="How GPUs are asked for: --gpus=a40:2, or --gres=gpu:a40:2 where the cluster knows only that.",
     )
     scratch: Path | None = Field(
-        None, description="Directory for saves within an epoch, which all nodes see; null = pathvars.scratch."
+        None,
+        description="Directory for saves within an epoch, which all nodes see, unless the configuration has a "
+        "pathvars.scratch; null = the folder scratch.",
     )
     cache: Path | None = Field(
         None, description="Directory of the models of the Hub (HF_HOME), which all nodes see; null = as it is set."
@@ -74,7 +78,15 @@ class Site(Section):
     @property
     def variables(self) -> dict[str, str]:
         """What the environment says to libraries of the site's directories."""
-        return {} if self.cache is None else {"HF_HOME": str(self.cache)}
+        if self.hub_cache is None:
+            return {}
+        # One that a person has set counts before HF_HOME, so that jobs would look in another place than is checked.
+        return {"HF_HOME": str(self.hub_cache.parent), "HF_HUB_CACHE": str(self.hub_cache)}
+
+    @property
+    def hub_cache(self) -> Path | None:
+        """The directory of the Hub's models; None = as it is set."""
+        return None if self.cache is None else self.cache.expanduser() / "hub"
 
     def gpu_types(self) -> list[str]:
         """Return the GPU types of all partitions."""
@@ -107,6 +119,19 @@ def read_site(file: Path = SITE_FILE) -> Site | None:
         InputError: the file has mistakes, all of which are named.
     """
     return site_of(read_yaml(file), file) if file.is_file() else None
+
+
+def use_cache(site: Site | None) -> None:
+    """Let this process, and those that it starts, look for models of the Hub where the site keeps them.
+
+    The variables are read when huggingface_hub is imported, so this comes before.
+    """
+    if site is None or site.hub_cache is None:
+        return
+    os.environ.update(site.variables)
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:  # imported already, where a program calls several steps
+        constants.__dict__["HF_HUB_CACHE"] = str(site.hub_cache)
 
 
 def site_of(content: Mapping[str, Any], file: Path = SITE_FILE) -> Site:

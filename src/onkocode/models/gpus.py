@@ -7,6 +7,7 @@ from onkocode.records.errors import InputError
 
 VENDOR = "vendor data sheet"
 MIB = 2**20
+SLICE = r"\b\d+g \d+gb\b"  # the profile of a MIG slice: compute and memory, with single spaces for other signs
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,43 @@ GPUS = (
 )
 
 
+def is_slice(name: str) -> bool:
+    """Tell whether a name is that of a slice of a GPU (MIG), such as "nvidia_a100_1g.10gb"."""
+    return re.search(SLICE, _words(name)) is not None
+
+
 def find_gpu(name: str) -> Gpu | None:
-    """Return the GPU that a name means, None when it is not in the table.
+    """Return the GPU that a name means, None when it is not in the table, or only a slice of a GPU.
 
     Args:
         name: as torch gives it ("NVIDIA A100-SXM4-80GB"), as SLURM ("a100_80gb"), or as in the table ("A100-80").
     """
-    words = " ".join(re.split(r"[^a-z0-9]+", name.casefold())).strip()
+    if is_slice(name):
+        return None
+    words = _words(name)
     for gpu in GPUS:
         if re.search(rf"\b{gpu.pattern}\b", words):
             return gpu
     return None
 
 
+def _words(name: str) -> str:
+    return " ".join(re.split(r"[^a-z0-9]+", name.casefold())).strip()
+
+
 def named_gpu(name: str) -> Gpu:
-    """Return the GPU that a person named; raises InputError when it is not in the table."""
+    """Return the GPU that a person named; raises InputError when it is not in the table, or a slice of a GPU."""
     gpu = find_gpu(name)
+    if gpu is None and is_slice(name):
+        raise InputError(f"GPU {name!r} is a MIG slice, of which nothing is known; name a whole GPU")
     if gpu is None:
-        raise InputError(f"GPU {name!r} is not in the table (known: {', '.join(gpu.name for gpu in GPUS)})")
+        raise InputError(f"GPU {name!r} is not in the table (known: {known_gpus()})")
     return gpu
+
+
+def known_gpus() -> str:
+    """Return the names of the table, for a message."""
+    return ", ".join(gpu.name for gpu in GPUS)
 
 
 def peak_flops(gpu_name: str, precision: str = "bf16") -> float | None:

@@ -5,6 +5,7 @@ it is. The mark of a process that died counts no longer: at once on the same mac
 """
 
 import json
+import math
 import os
 import socket
 import threading
@@ -67,20 +68,40 @@ def this_process(token: str | None = None) -> Owner:
     return Owner(token or uuid.uuid4().hex, job, node, host, pid, _started(pid) or 0)
 
 
-def living(folder: Path) -> Owner | None:
-    """Return who writes to a folder; None when nobody does, or when who did is dead."""
-    owner, here = read_mark(folder), this_process()
+def living(folder: Path, now: float | None = None) -> Owner | None:
+    """Return who writes to a folder; None when nobody does, or when who did is dead.
+
+    Args:
+        folder: the folder.
+        now: time in seconds that signs of life are compared with, for who only looks; None = the clock of the file
+            system, which is asked by writing to the folder.
+    """
+    owner = read_mark(folder)
     if owner is None:
         return None
-    if (owner.node, owner.host) == (here.node, here.host):
-        return owner if _started(owner.pid) == owner.started else None
-    return owner if _age(folder / MARK) < SILENCE else None
+    alive = is_alive(owner)
+    if alive is None:
+        alive = (_age(folder / MARK) if now is None else _age_at(folder / MARK, now)) < SILENCE
+    return owner if alive else None
+
+
+def is_alive(owner: Owner) -> bool | None:
+    """Tell whether a process of this machine lives; None when it is of another one."""
+    here = this_process()
+    if (owner.node, owner.host) != (here.node, here.host):
+        return None
+    return _started(owner.pid) == owner.started
 
 
 def read_mark(folder: Path) -> Owner | None:
     """Return the owner that a mark names, dead or alive."""
+    return read_owner(folder / MARK)
+
+
+def read_owner(file: Path) -> Owner | None:
+    """Return the process that a file names, dead or alive; None where it names none."""
     try:
-        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
         return Owner(**{name: found[name] for name in Owner.__dataclass_fields__})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -207,6 +228,14 @@ def _age(mark: Path) -> float:
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
+
+
+def _age_at(mark: Path, now: float) -> float:
+    """Return the seconds from the last sign of life to a time; where it went in between, its owner has ended."""
+    try:
+        return now - mark.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def _started(pid: int) -> int | None:

@@ -50,12 +50,13 @@ def check(*, config: Sequence[Path] = (), wait: float = 5, no_jobs: bool = False
     from onkocode.cluster.check import check_cluster
     from onkocode.cluster.findings import summary
     from onkocode.config.loading import merge_files
-    from onkocode.config.site import SITE_FILE, read_site
+    from onkocode.config.site import SITE_FILE, read_site, use_cache
     from onkocode.study import Study
 
     site = read_site()
     if site is None:
         raise InputError(f"{SITE_FILE}: not there; `onkocode cluster describe --output {SITE_FILE}` writes one")
+    use_cache(site)
     files = config_files(config)
     found = []
     for item in check_cluster(Study(merge_files(files), files), site, None if no_jobs else wait):

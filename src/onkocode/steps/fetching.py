@@ -24,7 +24,8 @@ def fetch(
 ) -> None:
     """Fetch base models, published adapters and catalogues of a study, where there is a network; plan first.
 
-    Models go to the cache of the Hub (HF_HOME), catalogues to the results. What is there is not fetched again.
+    Models go to the cache of the Hub (`cache` of config/site.yaml, else HF_HOME), catalogues to the results. What is
+    there is not fetched again.
 
     Args:
         config: configuration files; default: config/config.yaml
@@ -33,10 +34,12 @@ def fetch(
         check: only check what is there, every file by its hash, without a network
     """
     from onkocode.config.loading import merge_files
+    from onkocode.config.site import read_site, use_cache
     from onkocode.planning import fetching
     from onkocode.records.offline import close_hub
     from onkocode.study import Study
 
+    use_cache(read_site())
     files = config_files(config)
     study = Study(merge_files(files), files)
     folder = results or Path(study.config.pathvars.get("results", "results"))

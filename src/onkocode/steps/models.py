@@ -79,10 +79,12 @@ def prepare_model(*, settings: Annotated[BaseModelSettings, SETTINGS], built: Pa
         output: file to write
     """
     from onkocode.config.models import BuiltBase
+    from onkocode.config.site import read_site, use_cache
     from onkocode.models.base_check import check_base
     from onkocode.models.locate import describe_base, locate_base
     from onkocode.models.revisions import keep_commit, known_commit
 
+    use_cache(read_site())
     base = settings.base
     if isinstance(base, BuiltBase) and built is None:
         raise InputError("a tiny model needs --built, the directory of pretrain-model")
@@ -104,9 +106,11 @@ def fetch_adapter(*, settings: Annotated[AdapterSettings, SETTINGS], base: Path,
         base: base.json of prepare-model
         output: adapter directory to write
     """
+    from onkocode.config.site import read_site, use_cache
     from onkocode.models import adapters
     from onkocode.models.revisions import keep_commit, known_commit
 
+    use_cache(read_site())
     wanted, model = settings.adapter, read_model(base)
     named = wanted.model_dump(mode="json")
     record = Provenance("fetch-adapter", named, {"base": base})

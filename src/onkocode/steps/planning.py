@@ -37,6 +37,7 @@ def plan(
         output: file for all numbers (TSV); default: print only
     """
     from onkocode.config.loading import merge_files
+    from onkocode.config.site import read_site, use_cache
     from onkocode.models.gpus import named_gpu
     from onkocode.planning.of_study import plan_study
     from onkocode.planning.other_gpus import requests_text
@@ -46,6 +47,7 @@ def plan(
     from onkocode.planning.simulation_text import simulations
     from onkocode.study import Study
 
+    use_cache(read_site())
     files = config_files(config)
     study = Study(merge_files(files), files)
     gpus = [named_gpu(name) for name in gpu]

@@ -57,7 +57,7 @@ def _not_kept(hub: str, error: Exception) -> str:
     cause = "the disk is full" if full else f"cannot write there ({os.strerror(number or 0)})"
     return (
         f"{hub}: cannot be kept in the cache of the Hub, {place}: {cause}; set the environment variable HF_HOME to "
-        "a directory with room that you may write to"
+        "a directory with room that you may write to, or `cache` of config/site.yaml, which comes before it"
     )
 
 

@@ -150,7 +150,8 @@ def check_room(plans: Sequence[Plan]) -> None:
     names = ", ".join(plan.wanted.hub for plan in plans if plan.to_come)
     raise InputError(
         f"{names}: {size_text(needed)} needed, {size_text(free, free=True)} free in {plans[0].place.cache}; set the "
-        "environment variable HF_HOME to a directory with more room, on a file system that all nodes see"
+        "environment variable HF_HOME to a directory with more room, on a file system that all nodes see, or `cache` "
+        "of config/site.yaml, which comes before it"
     )
 
 
