@@ -10,6 +10,7 @@ import pytest
 from snakemake.iocontainers import ResourceList
 from snakemake_executor_plugin_slurm.partitions import Partition as PluginPartition
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from onkocode.cluster import slurm, work
 from onkocode.cluster.adopting import twins
@@ -198,6 +199,30 @@ def test_what_only_the_accounting_takes_for_alive_has_ended(monkeypatch: pytest.
     watched = Watched(one, "7", "key", tmp_path / "log", seen=-PATIENCE - 1)
     monkeypatch.setattr("onkocode.cluster.watching.time.monotonic", lambda: 0.0)
     assert Watch(tmp_path).look(watched, None).row is None
+
+
+def test_a_file_system_that_hangs_ends_a_job_only_after_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    silent = Silent(monkeypatch, 5)
+    given: Any = silent.executor
+    monkeypatch.setattr("onkocode.cluster.executor.time.monotonic", lambda: silent.now)
+    monkeypatch.setattr(slurm, "cancel", lambda ids: cancelled.extend(ids))
+    cancelled: list[str] = []
+    given.trouble, given.watch, given.logger = {}, Watch(tmp_path), logging.getLogger("hangs")
+    given._give_up = lambda info, message: given_up.append(message)
+    given_up: list[str] = []
+    one = job("a", 60)
+    one.wildcards = ()
+    info = SubmittedJobInfo(one, external_jobid="7")
+    for minute in (0, 1, 4):
+        silent.now = 60 * minute
+        assert given._in_trouble(info, ("7", "key"), OSError("Stale file handle")) is info
+    assert not cancelled
+    silent.now = 300
+    assert given._in_trouble(info, ("7", "key"), OSError("Stale file handle")) is None
+    assert cancelled == ["7"]
+    assert "Stale file handle" in given_up[0]
 
 
 def test_more_memory_is_asked_for_where_it_ran_out() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         self.logger.error(f"{work.title(info.job)}: {error!r}; looking again", exc_info=not isinstance(error, OSError))
         if time.monotonic() - since < 60 * self.silence.minutes:
             return info
-        slurm.cancel([place[0]])  # what it writes is removed now
+        with suppress(SlurmError):
+            slurm.cancel([place[0]])  # what it writes is removed now
         self.watch.jobs.pop(place, None)
         self._give_up(info, f"it cannot be watched ({error!r})")
         return None
