@@ -229,6 +229,20 @@ def test_gres_only(tmp_path: Path) -> None:
         assert submissions()[0]["Partition"] == "gpu"
 
 
+@pytest.mark.full
+def test_gpus_of_one_node(tmp_path: Path) -> None:
+    """Two nodes with a free GPU each are not what a job with two GPUs waits for."""
+    with cluster(tmp_path / "slurm"):
+        for node in ("gpu1", "gpu2"):
+            taking = ["-w", node, "--gres=gpu:1", "--mem=500", "--output=/dev/null", "--wrap", "sleep 25"]
+            subprocess.run(["sbatch", "-p", "gpu", *taking], check=True, capture_output=True)
+        wait_until(lambda: len(answer("squeue", "-h", "-t", "RUNNING").splitlines()) == 2, 60, "both nodes taken")
+        study = Counting(tmp_path / "study", {"a": {**words(5), "gpu": 2}})
+        assert study.run() == 0, study.said
+        assert [job["NumNodes"] for job in submissions()] == ["1"]
+        assert study.is_exact("a", 5)
+
+
 @pytest.mark.parametrize("fault", [pytest.param("account", marks=pytest.mark.full), "partition", "size"])
 def test_refused(tmp_path: Path, fault: str) -> None:
     further = ("AccountingStorageEnforce=associations",) if fault == "account" else ()
