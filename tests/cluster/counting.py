@@ -136,7 +136,7 @@ class Counting:
         """Tell whether the result is that of an undisturbed run, and nothing was left behind."""
         return (self.root / f"out/{name}/result.txt").read_text() == expected(steps)
 
-    def wait_for_step(self, name: str, step: int, seconds: float = 90) -> None:
+    def wait_for_step(self, name: str, step: int, seconds: float = 180) -> None:
         wait_until(lambda: step in self.steps(name), seconds, f"step {step} of {name}; {self.said[-2000:]}")
 
     def log(self, name: str) -> str:
@@ -155,7 +155,7 @@ def ended(process: "subprocess.Popen[bytes]", seconds: float = 300) -> int:
     return int(process.returncode)
 
 
-def running_job(name: str, seconds: float = 60) -> str:
+def running_job(name: str, seconds: float = 180) -> str:
     """Return the SLURM job that runs under a name; waits for it."""
     found: list[str] = []
 

@@ -240,7 +240,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
 PriorityType=priority/basic
 CompleteWait=0
-KillWait=5
+KillWait=20
 OverTimeLimit=0
 MinJobAge={given.min_job_age}
 JobAcctGatherType=jobacct_gather/linux

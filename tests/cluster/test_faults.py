@@ -148,7 +148,9 @@ def test_snakemake_ends_and_is_started_again(tmp_path: Path, number: signal.Sign
             subprocess.run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test"], check=True)
         process = study.start()
         study.wait_for_step("a", 3)
-        wait_until(lambda: len(submissions()) == 4, 60, "all submissions")
+        wait_until(lambda: len(submissions()) == 4, 180, "all submissions")
+        first = running_job("count.a")
+        subprocess.run(["scontrol", "suspend", first], check=True)  # however long it takes until the next start
         began = time.monotonic()
         process.send_signal(number)
         ended(process, 30)
@@ -156,7 +158,8 @@ def test_snakemake_ends_and_is_started_again(tmp_path: Path, number: signal.Sign
         if number == signal.SIGKILL:
             study.unlock()
         again = study.start()
-        wait_until(lambda: study.said.count("of an earlier run goes on") == 4, 60, f"adoption; {study.said}")
+        wait_until(lambda: study.said.count("of an earlier run goes on") == 4, 180, f"adoption; {study.said}")
+        subprocess.run(["scontrol", "resume", first], check=True)
         for node in ("gpu1", "gpu2"):
             subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], check=True)
         assert ended(again) == 0, study.said
@@ -236,7 +239,7 @@ def test_gpus_of_one_node(tmp_path: Path) -> None:
         for node in ("gpu1", "gpu2"):
             taking = ["-w", node, "--gres=gpu:1", "--mem=500", "--output=/dev/null", "--wrap", "sleep 25"]
             subprocess.run(["sbatch", "-p", "gpu", *taking], check=True, capture_output=True)
-        wait_until(lambda: len(answer("squeue", "-h", "-t", "RUNNING").splitlines()) == 2, 60, "both nodes taken")
+        wait_until(lambda: len(answer("squeue", "-h", "-t", "RUNNING").splitlines()) == 2, 180, "both nodes taken")
         study = Counting(tmp_path / "study", {"a": {**words(5), "gpu": 2}})
         assert study.run() == 0, study.said
         assert [job["NumNodes"] for job in submissions()] == ["1"]
@@ -304,7 +307,7 @@ def test_environment_is_missing_on_the_node(tmp_path: Path) -> None:
             for node in ("cpu1",):
                 subprocess.run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test"], check=True)
             process = study.start(python=str(python))
-            wait_until(lambda: len(submissions()) == 1, 60, f"submission; {study.said}")
+            wait_until(lambda: len(submissions()) == 1, 180, f"submission; {study.said}")
             python.unlink()
             subprocess.run(["scontrol", "update", "NodeName=cpu1", "State=RESUME"], check=True)
             assert ended(process) == 1

@@ -224,16 +224,19 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     def _again(self, info: SubmittedJobInfo, watched: Watched, verdict: Verdict) -> SubmittedJobInfo | None:
         self._tell_once(watched, verdict.message)
         self.failed.note(watched.row)
+        place = (watched.id, watched.key)
+        del self.watch.jobs[place]
         try:
-            following = self._adopted(info.job) or self._submitted([info.job])[0]
-        except BusyError as error:
-            self._tell_once(watched, f"SLURM takes no job now ({error}); trying again")
-            return info  # at the next look
+            return self._adopted(info.job) or self._submitted([info.job])[0]
         except (RefusedError, SlurmError, WorkflowError) as error:
-            following = None
             self._give_up(info, str(error))
-        self.watch.jobs.pop((watched.id, watched.key))
-        return following
+            return None
+        except Exception as error:
+            self.watch.jobs[place] = watched  # at the next look
+            if not isinstance(error, BusyError):
+                raise
+            self._tell_once(watched, f"SLURM takes no job now ({error}); trying again")
+            return info
 
     def _in_trouble(self, info: SubmittedJobInfo, place: tuple[str, str], error: Exception) -> SubmittedJobInfo | None:
         """Keep a job that could not be looked at, such as when a file system hangs, but not for ever."""
