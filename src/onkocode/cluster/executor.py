@@ -148,8 +148,6 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Leave outputs alone on the node when a job fails there: they may be those of another copy."""
         return f"{super().additional_general_args()} --keep-incomplete"
 
-    # -- adopting -----------------------------------------------------------------------------------------------------
-
     def _adopted(self, job: Any) -> SubmittedJobInfo | None:
         """Return a job of an earlier Snakemake that waits or runs, and writes the same."""
         row = self.queue.earlier(job, self.watch.before[work.key(job, self.sending.folder)])
