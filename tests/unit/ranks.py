@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from onkocode.records.ownership import VARIABLE
 from onkocode.training.callbacks import Saves
 from onkocode.training.worker import work
 
@@ -20,6 +21,8 @@ from onkocode.training.worker import work
 PROCESSES = multiprocessing.get_context("forkserver")
 PRELOADED = ("ranks", "killed_job", "killed_evaluation", "frozen")
 PROCESSES.set_forkserver_preload([f"tests.unit.{name}" for name in PRELOADED])
+# It starts with the first process, which may be within a job that has marked its folders. Later ones are no part of it.
+os.environ.pop(VARIABLE, None)
 
 
 def work_through() -> None:
