@@ -21,7 +21,8 @@ from onkocode.training.worker import work
 PROCESSES = multiprocessing.get_context("forkserver")
 PRELOADED = ("ranks", "killed_job", "killed_evaluation", "frozen")
 PROCESSES.set_forkserver_preload([f"tests.unit.{name}" for name in PRELOADED])
-# It starts with the first process, which may be within a job that has marked its folders. Later ones are no part of it.
+# The server keeps the environment of its start, which may fall into a job that has marked its folders; what it starts
+# later is no part of that job.
 os.environ.pop(VARIABLE, None)
 
 
